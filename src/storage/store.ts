@@ -1,0 +1,71 @@
+/**
+ * What Holdfast asks of a place that keeps objects. Ask for the smallest role you need. What every implementation
+ * promises is tested by test/conformance/store.ts; a driver retries nothing itself (see retrying.ts).
+ */
+import type { Readable } from 'node:stream'
+
+export interface ObjectInfo {
+  key: string
+  size: number
+  modified: Date
+  /** The store's own checksum of the whole object, base64 of the big-endian CRC32, where it keeps one. */
+  crc32?: string
+  retainUntil?: Date
+}
+
+export interface Lister {
+  /** Every object whose key begins with the prefix, in key order, each once. Sees every write that was acknowledged. */
+  list(prefix: string): AsyncIterable<ObjectInfo>
+}
+
+export interface Reader extends Lister {
+  /** The object's size and checksum as the store has them, or undefined where there is none. */
+  head(key: string): Promise<ObjectInfo | undefined>
+  /** The object's bytes. Throws NOT_FOUND; a connection that ends early is an error of the stream, never a short read. */
+  get(key: string, options?: { signal?: AbortSignal; start?: number }): Promise<Readable>
+}
+
+/** One object being written in parts; invisible until complete. */
+export interface Upload {
+  readonly key: string
+  readonly id: string
+  /** Part numbers begin at 1; parts may be sent in any order and again. The buffer may be reused once it resolves. */
+  part(number: number, body: Buffer, signal?: AbortSignal): Promise<void>
+  /**
+   * Makes the object visible, whole, and only if there is none at the key: else STORE_CONFLICT and nothing changed.
+   * `crc32` is that of the whole object (base64); a store that keeps checksums compares and refuses.
+   */
+  complete(whole: { size: number; crc32: string }): Promise<ObjectInfo>
+  /** Forgets the parts. May be called after any failure and twice. */
+  abort(): Promise<void>
+}
+
+export interface PendingUpload { key: string; id: string; started: Date }
+
+export interface Writer {
+  /**
+   * Small objects only. Atomic: readers see all of it or nothing. With `ifAbsent` an object that stands there is kept
+   * and `exists` is returned; a retry after a lost reply that finds its own bytes returns `created`.
+   */
+  put(key: string, body: Buffer, options: { ifAbsent: boolean }): Promise<'created' | 'exists'>
+  startUpload(key: string): Promise<Upload>
+  /** Part sizes that the store accepts: every part but the last is at least this many bytes. */
+  readonly minPartBytes: number
+  pendingUploads(prefix: string): AsyncIterable<PendingUpload>
+  abortUpload(upload: { key: string; id: string }): Promise<void>
+  /** `locked` is a normal answer of a store with object lock. Deleting what is not there is no error. */
+  delete(key: string): Promise<'deleted' | 'absent' | 'locked'>
+}
+
+export interface Store extends Reader, Writer {
+  /** For messages; holds no secret: `s3://bucket/prefix`, `folder:/path`, `memory`. */
+  readonly name: string
+  close(): void
+}
+
+/** The whole of a small object. */
+export async function readAll(store: Reader, key: string): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of await store.get(key)) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}

@@ -1,0 +1,6 @@
+/** Runs once before all tests: the programs that they start must be there. */
+import { ensureToolbox } from '../../scripts/toolbox/ensure.ts'
+
+export default async function setup(): Promise<void> {
+  await ensureToolbox()
+}
