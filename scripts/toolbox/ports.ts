@@ -1,0 +1,52 @@
+/** Ports for servers that are started here: below the range the kernel gives to outgoing connections. */
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+import { HoldfastError } from '../../src/core/errors.ts'
+
+const FIRST = 20_000
+const SLICES = 96
+const SLICE = 125
+const ALL = SLICES * SLICE
+
+// Test files run in processes of their own with neighbouring pids: each starts in a slice that its neighbours do not use.
+let next = (process.pid % SLICES) * SLICE
+
+/** A port that nobody listens on at the address, never given twice by this process. */
+export function freePort(address = '127.0.0.1'): Promise<number> {
+  return freePortOn([address])
+}
+
+/** One port that is free, for TCP and UDP, on every address. */
+export async function freePortOn(addresses: readonly string[]): Promise<number> {
+  for (let tries = 0; tries < ALL; tries++) {
+    const port = FIRST + (next++ % ALL)
+    if (await freeEverywhere(port, addresses)) return port
+  }
+  throw new HoldfastError('NOT_FOUND', `no port from ${FIRST} to ${FIRST + ALL - 1} is free on ${addresses.join(' and ')}`, {
+    next: 'check that the addresses exist on this machine: ip address show lo',
+  })
+}
+
+async function freeEverywhere(port: number, addresses: readonly string[]): Promise<boolean> {
+  for (const address of addresses) if (!(await tcpFree(port, address)) || !(await udpFree(port, address))) return false
+  return true
+}
+
+function tcpFree(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}
+
+function udpFree(port: number, address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4')
+    socket.once('error', () => {
+      socket.close()
+      resolve(false)
+    })
+    socket.bind({ port, address, exclusive: true }, () => socket.close(() => resolve(true)))
+  })
+}
