@@ -92,6 +92,7 @@ const site = z.strictObject({
   binDir: z.string().default('/usr/lib/postgresql/15/bin'),
   osUser: z.string().optional(),
   configDir: z.string().optional().describe('set where postgresql.conf lives outside the data directory'),
+  pgbackrestConfig: z.string().optional().describe('the pgBackRest configuration file of this site, where it is not that of the source'),
   supervisor: z.strictObject({ start: command, stop: command, mask: command, unmask: command }),
 })
 export type SiteConfig = z.infer<typeof site>
@@ -105,6 +106,7 @@ const rfc2136 = z.strictObject({
   server: z.string().describe('address:port of the primary name server'),
   zone: z.string(), record: z.string(), ttl: z.number().int().default(30),
   key: z.strictObject({ name: z.string(), algorithm: z.string().default('hmac-sha256'), secret }),
+  servers: z.array(z.string()).optional().describe('address:port of every authoritative server to ask, where they are not the NS of the zone on port 53'),
 })
 const route53 = z.strictObject({
   type: z.literal('route53'),

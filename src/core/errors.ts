@@ -59,6 +59,8 @@ export const ERRORS = {
   EPOCH_STALE: entry(false, EXIT.refused, 'a newer run owns this pair; this one may not go on'),
   STANDBY_UNHEALTHY: entry(false, EXIT.failed, 'repair or re-clone the standby'),
   TRAFFIC_UNCONFIRMED: entry(true, EXIT.failed, 'look at the record on the authoritative servers'),
+  TRAFFIC_CONFLICT: entry(false, EXIT.refused, 'somebody else changed the record; look at it, then set it by hand or try again'),
+  TRAFFIC_DENIED: entry(false, EXIT.refused, 'give the worker the key or the permission to change the record'),
   CHECK_FAILED: entry(true, EXIT.failed, 'look at the named check'),
   REWIND_FAILED: entry(false, EXIT.failed, 'the run goes on with a re-clone'),
   TEMPORAL_UNREACHABLE: entry(true, EXIT.unreachable, 'check the Temporal address'),
