@@ -54,7 +54,7 @@ async function install() {
   // The install script of `node` is what brings the program: a user's ignore-scripts would leave none.
   const { code, output } = await npm(['ci', '--ignore-scripts=false', '--no-audit', '--no-fund', '--loglevel=error'])
   clearInterval(ticker)
-  if (code !== 0) fail(`npm ci ended with ${code}:\n${output.trim()}`)
+  if (code !== 0) fail(`npm ci ended with ${code}:\n${output.trim().split('\n').slice(0, 40).join('\n')}`)
   if (!packagesFit()) fail(`npm ci left no usable node_modules; remove the folder and try again\n${output.trim()}`)
   say(`packages installed in ${seconds()} s`)
 }
