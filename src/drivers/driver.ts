@@ -95,4 +95,8 @@ export interface SourceDriver {
   verify(context: DriverContext, manifest: Manifest, target: Target, options: { depth: 'restore' | 'full'; assertions: { name: string; sql: string }[] }): Promise<Assertion[]>
   /** Stops the instance and removes `dir`. May be called twice and on halves. */
   destroy(target: { dir: string }): Promise<void>
+  /** Removes what the engine itself stores of a point whose manifest is gone. May be called twice. */
+  expirePoint?(manifest: Manifest, context: DriverContext): Promise<void>
+  /** Ends the current WAL segment and returns its name once the archive has it. */
+  switchWal?(): Promise<string>
 }

@@ -1,0 +1,120 @@
+/** A recovery point is good because a restore of it was compared, and for no other reason. */
+import { mkdir, rm } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { Catalog } from '../src/catalog/catalog.ts'
+import { HoldfastError } from '../src/core/errors.ts'
+import type { Assertion, Manifest, PointSummary, Proof, ProofDepth } from '../src/core/records.ts'
+import { createSource } from '../src/pipeline/read.ts'
+import { readBack } from '../src/pipeline/read-back.ts'
+import type { Store } from '../src/storage/store.ts'
+import { withProgress, type RunningContext } from './context.ts'
+import { type Services, sourceOf } from './services.ts'
+
+export interface ProofResult {
+  ok: boolean; source: string; id: string; depth: ProofDepth; seconds: number; assertions: number; passed: number; failures: string[]; kept?: string
+}
+interface ProofInput { source: string; id: string; depth: ProofDepth; keep: boolean; workflowId: string; runId: string }
+
+export function createProofActivities(services: Services) {
+  const { config } = services
+  return {
+    /** `latest`, `random`, `oldest-unproved` or an id. */
+    async resolvePoint({ source, recoveryPoint }: { source: string; recoveryPoint: string }): Promise<{ id: string }> {
+      const points = await (await services.catalog(sourceOf(config, source).repository)).listPoints(source)
+      return { id: choosePoint(points, source, recoveryPoint) }
+    },
+
+    async proveRestore(input: ProofInput): Promise<ProofResult> {
+      return withProgress(async (context) => {
+        const { repository } = sourceOf(config, input.source)
+        const store = await services.store(repository)
+        const catalog = await services.catalog(repository)
+        const started = Date.now()
+        const { manifest, digest } = await catalog.readManifest(input.source, input.id)
+        const { assertions, kept } = await assertionsOf(input, manifest, store, context)
+        const failures = assertions.filter((one) => !one.ok).map((one) => `${one.name}: expected ${one.expected}, found ${one.actual}`)
+        const seconds = (Date.now() - started) / 1000
+        const proof: Omit<Proof, 'signature'> = {
+          format: 'holdfast/v1', type: 'proof', source: input.source, id: input.id, depth: input.depth, ok: failures.length === 0,
+          startedAt: new Date(started).toISOString(), completedAt: new Date().toISOString(), seconds, where: hostname(), manifestDigest: digest,
+          assertions, workflowId: input.workflowId, runId: input.runId,
+        }
+        await recordOnce(catalog, proof)
+        return {
+          ok: proof.ok, source: input.source, id: input.id, depth: input.depth, seconds, assertions: assertions.length,
+          passed: assertions.length - failures.length, failures: failures.slice(0, 20), ...(kept !== undefined && { kept }),
+        }
+      })
+    },
+  }
+
+  async function assertionsOf(input: ProofInput, manifest: Manifest, store: Store, context: RunningContext): Promise<{ assertions: Assertion[]; kept?: string }> {
+    const { identityFile } = config.encryption
+    if (input.depth === 'list') return { assertions: await listAssertions(store, manifest) }
+    if (input.depth === 'read') return { assertions: [...(await listAssertions(store, manifest)), ...(await readAssertions(store, manifest, identityFile, context))] }
+    const source = sourceOf(config, input.source)
+    const driver = await services.driver(input.source)
+    const root = services.scratchRoot(source)
+    const dirOf = (attempt: number) => join(root, `proof-${input.runId}-${attempt}`)
+    // What an earlier try left goes first; one that is only frozen finds its folder gone and fails.
+    for (let earlier = 1; earlier < context.attempt; earlier += 1) await driver.destroy({ dir: dirOf(earlier) })
+    const dir = dirOf(context.attempt)
+    await mkdir(dir, { recursive: true, mode: 0o755 })
+    let keep = false
+    try {
+      const artifacts = createSource({ store, identityFile, signal: context.signal })
+      const { target } = await driver.restore(context, manifest, artifacts, { dir })
+      const named = source.verify.assertions.map((one) => ({ name: 'name' in one ? one.name : one.sql, sql: one.sql }))
+      const assertions = await driver.verify(context, manifest, target, { depth: input.depth, assertions: named })
+      keep = input.keep
+      return { assertions, ...(keep && { kept: target.connection }) }
+    } finally {
+      if (!keep) {
+        await driver.destroy({ dir })
+        await rm(dir, { recursive: true, force: true })
+      }
+    }
+  }
+}
+export type ProofActivities = ReturnType<typeof createProofActivities>
+
+/** A try that was killed after it recorded its proof records no second one of the same run. */
+async function recordOnce(catalog: Catalog, proof: Omit<Proof, 'signature'>): Promise<void> {
+  const before = await catalog.proofsOf(proof.source, proof.id)
+  if (!before.some((one) => one.runId === proof.runId && one.depth === proof.depth && one.ok === proof.ok)) await catalog.appendProof(proof)
+}
+
+async function listAssertions(store: Store, manifest: Manifest): Promise<Assertion[]> {
+  const assertions: Assertion[] = []
+  for (const artifact of manifest.artifacts) {
+    const found = await store.head(artifact.key)
+    const expected = `${artifact.storedBytes} bytes, crc32 ${artifact.storeChecksum?.value ?? 'not kept'}`
+    const sameSum = !found?.crc32 || !artifact.storeChecksum || found.crc32 === artifact.storeChecksum.value
+    assertions.push({ name: `object ${artifact.part}`, ok: found?.size === artifact.storedBytes && sameSum, expected, actual: found ? `${found.size} bytes, crc32 ${found.crc32 ?? 'not kept'}` : 'absent' })
+  }
+  return assertions
+}
+
+async function readAssertions(store: Store, manifest: Manifest, identityFile: string | undefined, context: RunningContext): Promise<Assertion[]> {
+  const assertions: Assertion[] = []
+  for (const artifact of manifest.artifacts) {
+    try {
+      await readBack(store, artifact, { identityFile, signal: context.signal })
+      assertions.push({ name: `read ${artifact.part}`, ok: true, expected: artifact.blake3, actual: artifact.blake3 })
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'INTEGRITY') throw error
+      assertions.push({ name: `read ${artifact.part}`, ok: false, expected: artifact.blake3, actual: error.message })
+    }
+  }
+  return assertions
+}
+
+export function choosePoint(points: PointSummary[], source: string, wanted: string, random = Math.random): string {
+  const newestFirst = [...points].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+  const chosen = wanted === 'latest' ? newestFirst[0] : wanted === 'random' ? newestFirst[Math.floor(random() * newestFirst.length)] : newestFirst.find((point) => point.id === wanted)
+  if (chosen) return chosen.id
+  throw new HoldfastError('NOT_FOUND', newestFirst.length === 0 ? `${source} has no recovery point` : `${source} has no recovery point "${wanted}"; the newest is ${newestFirst[0]?.id}`, {
+    object: wanted, next: newestFirst.length === 0 ? `holdfast backup ${source}` : `holdfast list ${source}`,
+  })
+}

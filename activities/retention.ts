@@ -1,0 +1,67 @@
+/** What may go, and its going: the engine's own files first asked for, the manifest always first to disappear. */
+import { planRetention } from '../src/core/retention.ts'
+import { HoldfastError } from '../src/core/errors.ts'
+import { withProgress } from './context.ts'
+import { type Services, sourceOf } from './services.ts'
+
+export interface RetentionReport { source: string; keep: { id: string; reasons: string[] }[]; delete: { id: string; reason: string }[]; locked: string[] }
+
+export function createRetentionActivities(services: Services) {
+  const { config } = services
+  const catalogOf = (source: string) => services.catalog(sourceOf(config, source).repository)
+  return {
+    async listSources(): Promise<string[]> {
+      return Object.keys(config.sources)
+    },
+
+    async planRetention({ source }: { source: string }): Promise<RetentionReport> {
+      const catalog = await catalogOf(source)
+      const points = await catalog.listPoints(source)
+      const plan = planRetention(points, sourceOf(config, source).retention, new Date(), { healthy: isHealthy(points) })
+      return { source, keep: plan.keep, delete: plan.delete, locked: [] }
+    },
+
+    /** Throws POINT_PROTECTED for the last good point, one that another needs, and a held one. */
+    async mayDelete({ source, id }: { source: string; id: string }): Promise<void> {
+      const points = await (await catalogOf(source)).listPoints(source)
+      const point = points.find((one) => one.id === id)
+      if (!point) throw new HoldfastError('NOT_FOUND', `${source} has no recovery point "${id}"`, { object: id, next: `holdfast list ${source}` })
+      const children = points.filter((one) => one.parents.includes(id)).map((one) => one.id)
+      if (children.length > 0) throw new HoldfastError('POINT_PROTECTED', `${id} is needed by ${children.join(', ')}`, { object: id, next: `delete ${children.join(', ')} first` })
+      if (point.held) throw new HoldfastError('POINT_PROTECTED', `${id} is held`, { object: id, next: `holdfast hold ${source} ${id} --release` })
+      const good = points.filter((one) => one.good)
+      if (point.good && good.length === 1) throw new HoldfastError('POINT_PROTECTED', `${id} is the last good recovery point of ${source}`, { object: id, next: `take and prove another: holdfast backup ${source} --prove full` })
+    },
+
+    /** Deletes exactly what the report lists. Safe to repeat: what is gone stays gone. */
+    async deletePoints(report: RetentionReport): Promise<RetentionReport> {
+      return withProgress(async (context) => {
+        const { source } = report
+        const catalog = await catalogOf(source)
+        const driver = await services.driver(source)
+        const locked: string[] = []
+        for (const [index, { id }] of report.delete.entries()) {
+          context.onProgress({ phase: `delete ${id}`, parts: index })
+          const found = await catalog.findManifest(source, id)
+          const result = await catalog.deletePoint(source, id)
+          if (result.locked.length > 0) locked.push(id)
+          else if (found && driver.expirePoint) await driver.expirePoint(found, context)
+        }
+        return { ...report, locked }
+      })
+    },
+
+    async holdPoint({ source, id, held, actor, reason }: { source: string; id: string; held: boolean; actor: string; reason: string }): Promise<void> {
+      const catalog = await catalogOf(source)
+      await catalog.readManifest(source, id)
+      await catalog.addHold({ format: 'holdfast/v1', type: 'hold', source, id, held, actor, reason, at: new Date().toISOString() })
+    },
+  }
+}
+export type RetentionActivities = ReturnType<typeof createRetentionActivities>
+
+/** A source whose newest proof failed is not healthy: nothing of it is deleted until a proof passes again. */
+function isHealthy(points: { createdAt: string; proof?: { ok: boolean; at: string } }[]): boolean {
+  const proofs = points.flatMap((point) => (point.proof ? [point.proof] : [])).sort((a, b) => (a.at < b.at ? 1 : -1))
+  return proofs[0]?.ok ?? true
+}

@@ -1,0 +1,24 @@
+/** What activities are given by the worker that wires them. Narrow on purpose: a test passes its own. */
+import type { Client } from '@temporalio/client'
+import type { Catalog } from '../src/catalog/catalog.ts'
+import type { Config, SourceConfig } from '../src/config/schema.ts'
+import { HoldfastError } from '../src/core/errors.ts'
+import type { SourceDriver } from '../src/drivers/driver.ts'
+import type { Store } from '../src/storage/store.ts'
+
+export interface Services {
+  config: Config
+  client: Client
+  store(repository: string): Promise<Store>
+  catalog(repository: string): Promise<Catalog>
+  /** The driver of a source as it is now: of a pair's source, on the site that is primary at this moment. */
+  driver(source: string): Promise<SourceDriver>
+  /** Folder of this worker for scratch instances. */
+  scratchRoot(source: SourceConfig): string
+}
+
+export function sourceOf(config: Config, name: string): SourceConfig {
+  const source = config.sources[name]
+  if (!source) throw new HoldfastError('NOT_FOUND', `No source "${name}"; there is ${Object.keys(config.sources).join(', ')}`, { object: name })
+  return source
+}

@@ -1,0 +1,12 @@
+/** Words that callers and workflows share, taken from where they are defined. */
+export { POINT_KINDS } from '../core/ids.ts'
+export { PROOF_DEPTHS } from '../core/records.ts'
+
+/** Task queues: one for workflows and light steps, one for data, one per host. */
+export const CONTROL_QUEUE = 'holdfast'
+export const DATA_QUEUE = 'holdfast-data'
+export const hostQueue = (host: string): string => `holdfast-host-${host}`
+
+/** Who may take a busy resource from whom: higher wins. Equal never does. */
+export const PRIORITY = { failover: 6, restore: 5, migrate: 4, backup: 3, verify: 2, retention: 1 } as const
+export type Work = keyof typeof PRIORITY

@@ -1,0 +1,76 @@
+/** Wires configuration to drivers, stores and the catalogue: the only place that knows every kind. */
+import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import type { Client } from '@temporalio/client'
+import { groupOfSource, primarySite } from '../activities/placement.ts'
+import { type Services, sourceOf } from '../activities/services.ts'
+import { type Catalog, createCatalog } from '../src/catalog/catalog.ts'
+import { createSigner, createVerifier } from '../src/catalog/signing.ts'
+import type { Config, SourceConfig } from '../src/config/schema.ts'
+import { resolveSecret } from '../src/config/secrets.ts'
+import { HoldfastError } from '../src/core/errors.ts'
+import type { SourceDriver } from '../src/drivers/driver.ts'
+import { formatConnection, parseConnection } from '../src/drivers/postgres-common/connect.ts'
+import { createPostgresLogical } from '../src/drivers/postgres-logical/index.ts'
+import { createPostgresPhysical } from '../src/drivers/postgres-physical/index.ts'
+import { openStore } from '../src/storage/open.ts'
+import type { Store } from '../src/storage/store.ts'
+
+export interface WiredServices extends Services { close(): Promise<void> }
+
+export function createServices(config: Config, client: Client): WiredServices {
+  const stores = new Map<string, Promise<Store>>()
+  const catalogs = new Map<string, Promise<Catalog>>()
+  const once = <T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> => {
+    const found = cache.get(key)
+    if (found) return found
+    const made = make()
+    cache.set(key, made)
+    made.catch(() => cache.delete(key))
+    return made
+  }
+  const store = (repository: string) => once(stores, repository, async () => {
+    const found = config.repositories[repository]
+    if (!found) throw new HoldfastError('NOT_FOUND', `No repository "${repository}"; there is ${Object.keys(config.repositories).join(', ')}`, { object: repository })
+    return openStore(found)
+  })
+  return {
+    config,
+    client,
+    store,
+    catalog: (repository) => once(catalogs, repository, () => openCatalog(config, store(repository))),
+    driver: (source) => createDriver(config, source),
+    scratchRoot: (source) => source.scratchDir ?? tmpdir(),
+    async close() {
+      for (const open of stores.values()) (await open).close()
+    },
+  }
+}
+
+export async function openCatalog(config: Config, store: Promise<Store>): Promise<Catalog> {
+  const { keyId, privateKeyFile, publicKeys } = config.signing
+  const signer = privateKeyFile ? createSigner({ keyId, privateKeyPem: await readFile(privateKeyFile, 'utf8') }) : undefined
+  return createCatalog({ store: await store, signer, verifier: createVerifier(publicKeys) })
+}
+
+async function createDriver(config: Config, name: string): Promise<SourceDriver> {
+  const source = await placed(config, name)
+  const connection = await connectionOf(config, name, source)
+  return source.driver === 'postgres-logical' ? createPostgresLogical(source, connection) : createPostgresPhysical(source, connection)
+}
+
+/** A pair's source, as it is on the site that is primary now. */
+async function placed(config: Config, name: string): Promise<SourceConfig> {
+  const source = sourceOf(config, name)
+  const pair = groupOfSource(config, name)
+  if (!pair || source.driver !== 'postgres-physical') return source
+  const site = pair[1].sites[await primarySite(pair[1])]
+  return site ? { ...source, host: site.host, binDir: site.binDir, ...(site.osUser && { osUser: site.osUser }), ...(site.pgbackrestConfig && { pgbackrestConfig: site.pgbackrestConfig }) } : source
+}
+
+async function connectionOf(config: Config, name: string, source: SourceConfig): Promise<string> {
+  const connection = await resolveSecret(source.connection)
+  const pair = groupOfSource(config, name)
+  const site = pair?.[1].sites[await primarySite(pair[1])]
+  return site ? formatConnection({ ...parseConnection(connection), host: site.address, port: String(site.port) }) : connection
+}

@@ -1,0 +1,80 @@
+/** A worker process: one connection, one Temporal worker for each queue that its roles serve, an orderly end. */
+import { fileURLToPath } from 'node:url'
+import { Client } from '@temporalio/client'
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
+import { createBackupActivities } from '../activities/backup.ts'
+import { ErrorInterceptor } from '../activities/errors.ts'
+import { createEvidenceActivities } from '../activities/evidence.ts'
+import { createHostActivities } from '../activities/host.ts'
+import { createLockActivities } from '../activities/lock.ts'
+import { createPairActivities } from '../activities/pair.ts'
+import { createProofActivities } from '../activities/proof.ts'
+import { createRecoverActivities } from '../activities/recover.ts'
+import { createRetentionActivities } from '../activities/retention.ts'
+import type { Config } from '../src/config/schema.ts'
+import { CONTROL_QUEUE, DATA_QUEUE, hostQueue } from '../src/contract/vocabulary.ts'
+import { HoldfastError } from '../src/core/errors.ts'
+import { createServices } from './services.ts'
+
+export interface WorkerRoles { control: boolean; data: boolean; hosts: string[] }
+
+export interface RunningWorker {
+  /** Resolves when the worker has ended, rejects when it failed. */
+  ended: Promise<void>
+  stop(): Promise<void>
+}
+
+/** `control,data,host:db1` as roles. */
+export function parseRoles(text: string): WorkerRoles {
+  const roles: WorkerRoles = { control: false, data: false, hosts: [] }
+  for (const word of text.split(',').map((part) => part.trim())) {
+    if (word === 'control' || word === 'data') roles[word] = true
+    else if (/^host:[a-z0-9_-]+$/.test(word)) roles.hosts.push(word.slice('host:'.length))
+    else throw new HoldfastError('INPUT_INVALID', `No role "${word}": roles are control, data and host:<name>`, { object: word })
+  }
+  return roles
+}
+
+export async function startWorker(config: Config, roles: WorkerRoles, extra: Pick<WorkerOptions, 'interceptors'> = {}): Promise<RunningWorker> {
+  const connection = await NativeConnection.connect({ address: config.temporal.address })
+  const client = new Client({ connection, namespace: config.temporal.namespace })
+  const services = createServices(config, client)
+  const queues: WorkerOptions[] = []
+  const common = { connection, namespace: config.temporal.namespace, shutdownGraceTime: '5s', shutdownForceTime: '20s', ...interceptors(extra) } as const
+  const data = { ...createBackupActivities(services), ...createProofActivities(services), ...createRetentionActivities(services), ...createRecoverActivities(services) }
+  const control = { ...data, ...createLockActivities(services), ...createEvidenceActivities(services), ...createPairActivities(services) }
+  if (roles.control) {
+    // A killed worker's sticky queue is waited for: a failover cannot afford the default of ten seconds.
+    queues.push({ ...common, taskQueue: CONTROL_QUEUE, activities: control, ...workflows(), stickyQueueScheduleToStartTimeout: '1s', maxConcurrentActivityTaskExecutions: 20 })
+  }
+  // Memory of a data worker is about slots × 4 parts in flight × part size.
+  if (roles.data) queues.push({ ...common, taskQueue: DATA_QUEUE, activities: data, maxConcurrentActivityTaskExecutions: 2 })
+  for (const host of roles.hosts) queues.push({ ...common, taskQueue: hostQueue(host), activities: { ...data, ...createHostActivities(services, host) }, maxConcurrentActivityTaskExecutions: 4 })
+  if (queues.length === 0) throw new HoldfastError('INPUT_INVALID', 'A worker needs at least one role', { next: 'holdfast worker --roles control,data' })
+
+  const workers = await Promise.all(queues.map((options) => Worker.create(options)))
+  const stop = () => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown()
+  }
+  const ended = Promise.all(workers.map((worker) => worker.run().finally(stop))).then(() => undefined).finally(async () => {
+    await services.close()
+    await connection.close()
+  })
+  return {
+    ended,
+    async stop() {
+      stop()
+      await ended
+    },
+  }
+}
+
+function interceptors(extra: Pick<WorkerOptions, 'interceptors'>): Pick<WorkerOptions, 'interceptors'> {
+  return { interceptors: { ...extra.interceptors, activity: [...(extra.interceptors?.activity ?? []), () => ({ inbound: new ErrorInterceptor() })] } }
+}
+
+function workflows(): Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'> {
+  const bundle = process.env['HOLDFAST_WORKFLOW_BUNDLE']
+  return bundle ? { workflowBundle: { codePath: bundle } } : { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) }
+}
+

@@ -1,0 +1,97 @@
+/** One recovery point: preflight, capture, check what the store has, publish last; then a proof where asked, and retention. */
+import { CancellationScope, executeChild, isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow'
+import type { BackupActivities } from '../activities/backup.ts'
+import type { EvidenceActivities } from '../activities/evidence.ts'
+import type { BackupInput } from '../src/contract/inputs.ts'
+import { parseInput, rootFailure } from './lib/failure.ts'
+import { withLocks } from './lib/lock.ts'
+import { compensation, control, dataOn } from './lib/options.ts'
+import { createSaga } from './lib/saga.ts'
+import { createView, type View } from './lib/view.ts'
+
+export interface BackupResult {
+  outcome: 'success' | 'degraded'
+  source: string
+  id: string
+  driver: string
+  kind: string
+  sizeBytes: number
+  storedBytes: number
+  seconds: number
+  warnings: string[]
+  proof?: { ok: boolean; depth: string }
+}
+
+const light = proxyActivities<BackupActivities>(control)
+const undo = proxyActivities<BackupActivities>(compensation)
+const { writeEvidence } = proxyActivities<EvidenceActivities>(control)
+
+export async function backup(given: BackupInput): Promise<BackupResult> {
+  const input = parseInput('backup', given)
+  const view = createView({ source: input.source, kind: input.kind })
+  const started = Date.now()
+  try {
+    const result = await withLocks([`source/${input.source}`], { work: 'backup', wait: false, what: `backup of ${input.source}` }, () => take(input, view))
+    await follow(input, view, result)
+    result.seconds = (Date.now() - started) / 1000
+    result.outcome = result.warnings.length > 0 ? 'degraded' : 'success'
+    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [{ source: input.source, workflow: 'backup', outcome: result.outcome, report: result }])
+    view.outcome(result.outcome)
+    return result
+  } catch (error) {
+    view.outcome(isCancellation(error) ? 'aborted' : 'failed')
+    throw error
+  }
+}
+
+async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View): Promise<BackupResult> {
+  const saga = createSaga((name) => view.step(name, 'undone'))
+  const { source, kind } = input
+  view.phase('capture')
+  try {
+    const { host, driver } = await light.resolveSource({ source })
+    const heavy = proxyActivities<BackupActivities>(dataOn(host))
+    const { id } = await light.reserveId.executeWithOptions({ summary: `${source} ${kind}` }, [{ source, kind, at: new Date(Date.now()).toISOString() }])
+    saga.undoBy('discard', () => undo.discard.executeWithOptions({ summary: `remove what there is of ${id}` }, [{ source, id }]))
+    const step = async <T>(name: string, act: () => Promise<T>, say?: (result: T) => string): Promise<T> => {
+      view.step(name, 'running')
+      const result = await act()
+      view.step(name, 'done', say?.(result))
+      return result
+    }
+    await step('preflight', () => heavy.preflight.executeWithOptions({ summary: source }, [{ source }]))
+    const captured = await step('dump', () => heavy.dump.executeWithOptions({ summary: `${driver} ${id}` }, [{ source, id, kind }]), (c) => `${c.storedBytes} bytes`)
+    await step('checksum', () => light.checksum.executeWithOptions({ summary: id }, [{ source, id, attempt: captured.attempt }]), (c) => `${c.objects} objects`)
+    const { workflowId, runId } = workflowInfo()
+    await step('publish', () => light.publish.executeWithOptions({ summary: id }, [{ ...input, id, attempt: captured.attempt, workflowId, runId }]))
+    return { outcome: 'success', source, id, driver, kind, sizeBytes: captured.sizeBytes, storedBytes: captured.storedBytes, seconds: 0, warnings: captured.warnings }
+  } catch (error) {
+    const failed = await saga.compensate()
+    view.step('backup', 'failed', [rootFailure(error).message, ...failed.map((f) => `${f.name} failed: ${f.error}`)].join('; '))
+    throw error
+  }
+}
+
+/** The point is published: what goes wrong from here degrades the run and never un-publishes it. */
+async function follow(input: BackupInput, view: View, result: BackupResult): Promise<void> {
+  if (input.prove) {
+    view.phase('proof')
+    try {
+      const proof = await executeChild('verifyRestore', { workflowId: `${workflowInfo().workflowId}/proof`, args: [{ source: input.source, recoveryPoint: result.id, depth: input.prove }] })
+      result.proof = { ok: proof.ok, depth: proof.depth }
+    } catch (error) {
+      if (isCancellation(error)) throw error
+      result.proof = { ok: false, depth: input.prove }
+      result.warnings.push(`proof failed: ${rootFailure(error).message}`)
+    }
+  }
+  view.phase('retention')
+  await CancellationScope.nonCancellable(async () => {
+    try {
+      await executeChild('retention', { workflowId: `${workflowInfo().workflowId}/retention`, args: [{ source: input.source }] })
+    } catch (error) {
+      const { code, message } = rootFailure(error)
+      if (code !== 'BUSY') result.warnings.push(`retention: ${message}`)
+    }
+  })
+}

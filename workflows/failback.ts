@@ -1,0 +1,102 @@
+/**
+ * Home again: what exists only on the old side is counted and exported first; then rewind, else re-clone; stream; a
+ * planned switch that loses nothing; the demoted side streams; a new backup on the new timeline.
+ */
+import { executeChild, isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow'
+import type { EvidenceActivities } from '../activities/evidence.ts'
+import type { HostActivities } from '../activities/host.ts'
+import type { PairActivities } from '../activities/pair.ts'
+import type { FailbackReport, LostWrites, PairPlan } from '../src/contract/failover.ts'
+import type { FailbackInput } from '../src/contract/inputs.ts'
+import type { BackupResult } from './backup.ts'
+import { refuseUnready } from './failover.ts'
+import { parseInput, rootFailure } from './lib/failure.ts'
+import { withLocks } from './lib/lock.ts'
+import { control, onHost } from './lib/options.ts'
+import { rejoin } from './lib/rejoin.ts'
+import { createSaga } from './lib/saga.ts'
+import { createSteering } from './lib/steering.ts'
+import { createStepRunner, type StepRunner } from './lib/steps.ts'
+import { createClock, switchOver } from './lib/switch-over.ts'
+import { createView, type View } from './lib/view.ts'
+
+const pair = proxyActivities<PairActivities>(control)
+const { writeEvidence } = proxyActivities<EvidenceActivities>(control)
+/** Moving a whole data directory takes as long as it takes. */
+const hours = (host: string) => proxyActivities<HostActivities>(onHost(host, { close: '12h' }))
+
+export async function failback(given: FailbackInput): Promise<FailbackReport> {
+  const input = parseInput('failback', given)
+  const { group } = input
+  const view = createView({ group, kind: 'failback' })
+  const steering = createSteering(view)
+  const saga = createSaga((name) => view.step(name, 'undone'))
+  const guaranteesLost: string[] = []
+  const run = createStepRunner(view, steering, guaranteesLost)
+  const started = Date.now()
+  try {
+    const { source, slot } = await pair.describeGroup({ group })
+    const report = await withLocks([`group/${group}`, ...(source ? [`source/${source}`] : [])], { work: 'failover', wait: true, what: `failback of ${group}` }, async () => {
+      const survey = await pair.planSwitch.executeWithOptions({ summary: `${group} survey` }, [{ group, mode: 'failback' }])
+      const rebuilt = await rebuild(survey, view, run)
+      view.phase('readiness')
+      const plan = await pair.planSwitch.executeWithOptions({ summary: `${group} planned` }, [{ group, mode: 'planned' }])
+      refuseUnready(plan, { mode: 'planned', acceptLoss: false })
+      view.phase('approval')
+      await steering.approved({ hash: plan.hash, text: plan.text, requestedBy: input.requestedBy, count: plan.approvals.count, withinMs: plan.approvals.withinMs })
+      const result = await switchOver({ plan, mode: 'planned', view, steering, saga, run, clock: createClock(Date.now()) })
+      const streaming = await rejoin({ group, site: plan.from, host: plan.fromHost, primary: plan.to, primaryHost: plan.toHost, epoch: plan.epoch, run, view })
+      await run({ name: 'removeKept', lostWhenSkipped: 'the copy of the old data takes space', act: () => hours(plan.toHost).removeKept({ group, site: plan.to }) })
+      return { outcome: 'success' as const, group, from: plan.from, to: plan.to, ...rebuilt, switch: result, streaming, slot, seconds: 0, approvals: view.state.plan?.approvals ?? [], guaranteesLost }
+    })
+    const whole: FailbackReport = report
+    if (source) {
+      view.phase('backup')
+      whole.backup = await run<BackupResult>({
+        name: 'backup', lostWhenSkipped: 'the new timeline has no backup yet',
+        act: () => executeChild<(input: unknown) => Promise<BackupResult>>('backup', { workflowId: `${workflowInfo().workflowId}/backup`, args: [{ source, kind: 'post_failover' }] }),
+      }).then((taken) => taken?.id)
+    }
+    whole.seconds = (Date.now() - started) / 1000
+    whole.outcome = guaranteesLost.length > 0 || !whole.lost.known ? 'degraded' : 'success'
+    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [{ group, workflow: 'failback', outcome: whole.outcome, report: { ...whole, actions: view.state.log } }])
+    view.phase('ended')
+    view.outcome(whole.outcome)
+    return whole
+  } catch (error) {
+    await saga.compensate()
+    view.outcome(isCancellation(error) || rootFailure(error).code === 'ABORTED' ? 'aborted' : 'failed')
+    throw error
+  }
+}
+
+/** The home side as a streaming standby again. Nothing of it is changed before what only it has was exported. */
+async function rebuild(survey: PairPlan, view: View, run: StepRunner): Promise<Pick<FailbackReport, 'method' | 'methodReason' | 'lost'>> {
+  const { group, epoch, from: primary, fromHost, to: site, toHost } = survey
+  view.phase('export')
+  const lost = (await run<LostWrites>({
+    name: 'exportLostWrites', lostWhenSkipped: 'what exists only on the old side is not counted and will be gone',
+    act: () => hours(toHost).exportLostWrites.executeWithOptions({ summary: site }, [{ group, site, primary }]),
+    say: (r) => (r.known ? `${r.transactions} transactions` : `unknown: ${r.why}`),
+  })) ?? { known: false, why: 'skipped by an operator', transactions: 0, tables: [], exported: [], bytes: 0 }
+  view.phase('rebuild')
+  let method: 'rewind' | 'reclone' = 'rewind'
+  let methodReason: string | undefined
+  await run({
+    name: 'rebuildStandby',
+    act: async () => {
+      try {
+        await hours(toHost).rewindOldPrimary.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }])
+      } catch (error) {
+        const { code, message } = rootFailure(error)
+        if (code !== 'REWIND_FAILED') throw error
+        method = 'reclone'
+        methodReason = message
+        await hours(toHost).recloneOldPrimary.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }])
+      }
+    },
+    say: () => method,
+  })
+  await run({ name: `awaitStreaming ${site}`, act: () => hours(fromHost).awaitStreaming.executeWithOptions({ summary: site }, [{ group, site, primary }]) })
+  return { method, ...(methodReason !== undefined && { methodReason }), lost }
+}

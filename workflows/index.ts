@@ -1,0 +1,12 @@
+/** Every workflow by name: the names are public, operators type them. */
+export { backup } from './backup.ts'
+export { discardInstance } from './discard-instance.ts'
+export { evaluateReadiness } from './evaluate-readiness.ts'
+export { failback } from './failback.ts'
+export { failover } from './failover.ts'
+export { pointInTimeRecovery } from './point-in-time-recovery.ts'
+export { deleteRecoveryPoint, holdRecoveryPoint, walSwitch } from './points.ts'
+export { resourceLock } from './resource-lock.ts'
+export { restore } from './restore.ts'
+export { retention } from './retention.ts'
+export { verifyRestore } from './verify-restore.ts'

@@ -1,0 +1,42 @@
+/** Single recovery points: delete one, hold one; and the segment switch that bounds what an idle archive can lose. */
+import { proxyActivities } from '@temporalio/workflow'
+import type { BackupActivities } from '../activities/backup.ts'
+import type { RetentionActivities, RetentionReport } from '../activities/retention.ts'
+import type { DeleteInput } from '../src/contract/inputs.ts'
+import { failure, parseInput } from './lib/failure.ts'
+import { withLocks } from './lib/lock.ts'
+import { control, dataOn } from './lib/options.ts'
+import { createView } from './lib/view.ts'
+
+const { resolveSource } = proxyActivities<BackupActivities>(control)
+const light = proxyActivities<RetentionActivities>(control)
+
+export async function deleteRecoveryPoint(given: DeleteInput): Promise<RetentionReport> {
+  const { source, recoveryPoint, confirm, requestedBy } = parseInput('deleteRecoveryPoint', given)
+  const view = createView({ source, kind: 'delete' })
+  if (confirm !== recoveryPoint) throw failure('CONFIRM_MISMATCH', `confirm is "${confirm}", the point is "${recoveryPoint}"`, { object: recoveryPoint, next: `repeat with "confirm": "${recoveryPoint}"` })
+  const report = await withLocks([`points/${source}`], { work: 'retention', wait: false, what: `delete ${recoveryPoint}` }, async () => {
+    await light.mayDelete({ source, id: recoveryPoint })
+    const { host } = await resolveSource({ source })
+    return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [{ source, keep: [], delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}` }], locked: [] }])
+  })
+  view.outcome('success')
+  return report
+}
+
+export async function holdRecoveryPoint(given: unknown): Promise<{ source: string; recoveryPoint: string; held: boolean }> {
+  const { source, recoveryPoint, held, actor, reason } = parseInput('holdRecoveryPoint', given)
+  const view = createView({ source, kind: 'hold' })
+  await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `hold ${recoveryPoint}` }, () => light.holdPoint({ source, id: recoveryPoint, held, actor, reason }))
+  view.outcome('success')
+  return { source, recoveryPoint, held }
+}
+
+export async function walSwitch(given: { source: string }): Promise<{ segment: string }> {
+  const { source } = parseInput('walSwitch', given)
+  const view = createView({ source, kind: 'wal-switch' })
+  const { host } = await resolveSource({ source })
+  const result = await proxyActivities<BackupActivities>(dataOn(host)).switchWal({ source })
+  view.outcome('success')
+  return result
+}
