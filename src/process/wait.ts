@@ -20,6 +20,7 @@ export async function until<T>(check: () => Promise<T | undefined | false> | T |
   const late = expiry(options, ended.signal)
   try {
     for (;;) {
+      if (options.signal?.aborted) await late
       const found = await Promise.race([check(), late])
       if (found !== undefined && found !== false) return found
       await Promise.race([delay(options.everyMs ?? 50, undefined, { signal: ended.signal }), late])
