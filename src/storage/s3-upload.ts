@@ -1,0 +1,90 @@
+/** One multipart upload to S3, completed only where the key is free and the store's CRC32 of the whole is ours. */
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3'
+import { HoldfastError, messageOf } from '../core/errors.ts'
+import { crc32Of } from './crc.ts'
+import { checkKey } from './keys.ts'
+import { conflict, unlike, uploadGone } from './problems.ts'
+import { abortS3Upload, type S3Context } from './s3.ts'
+import { factsOf } from './s3-errors.ts'
+import type { Upload } from './store.ts'
+
+interface Part { ETag: string | undefined; ChecksumCRC32: string }
+
+export async function startS3Upload(context: S3Context, key: string): Promise<Upload> {
+  checkKey(key)
+  const { client, bucket, full, problem, storageClass } = context
+  try {
+    const { UploadId } = await client.send(new CreateMultipartUploadCommand({
+      Bucket: bucket, Key: full(key), ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT',
+      ...(storageClass ? { StorageClass: storageClass as 'STANDARD' } : {}),
+    }))
+    if (!UploadId) throw new HoldfastError('STORE_UNSUPPORTED', `${context.name} started an upload of ${key} without an id`, { object: key })
+    return uploadOf(context, key, UploadId)
+  } catch (error) {
+    throw problem(error, 'start an upload of', key)
+  }
+}
+
+function uploadOf(context: S3Context, key: string, id: string): Upload {
+  const { client, bucket, full } = context
+  const parts = new Map<number, Part>()
+  const at = { Bucket: bucket, Key: full(key), UploadId: id }
+
+  return {
+    key,
+    id,
+
+    async part(number, body, signal) {
+      const crc = crc32Of(body)
+      try {
+        const { ETag } = await client.send(
+          new UploadPartCommand({ ...at, PartNumber: number, Body: body, ContentLength: body.length, ChecksumCRC32: crc }),
+          { abortSignal: signal },
+        )
+        parts.set(number, { ETag, ChecksumCRC32: crc })
+      } catch (error) {
+        if (isGone(error)) throw uploadGone(context.name, key, error)
+        throw context.problem(error, `write part ${number} of`, key)
+      }
+    },
+
+    async complete(whole) {
+      const Parts = [...parts].sort(([a], [b]) => a - b).map(([PartNumber, part]) => ({ PartNumber, ...part }))
+      try {
+        await client.send(new CompleteMultipartUploadCommand({
+          ...at, IfNoneMatch: '*', ChecksumType: 'FULL_OBJECT', ChecksumCRC32: whole.crc32, MpuObjectSize: whole.size, MultipartUpload: { Parts },
+        }))
+      } catch (error) {
+        throw refusal(context, key, error)
+      }
+      const kept = await context.head(key)
+      if (!kept || kept.size !== whole.size || (kept.crc32 && kept.crc32 !== whole.crc32)) throw unlike(key, { size: kept?.size ?? 0, crc32: kept?.crc32 }, whole)
+      return kept
+    },
+
+    abort: () => abortS3Upload(context, key, id),
+  }
+}
+
+function isGone(error: unknown): boolean {
+  const { name, status } = factsOf(error)
+  return name === 'NoSuchUpload' || status === 404
+}
+
+/** Why the store would not complete. After 409 its parts are of no use: another write to the key was under way. */
+function refusal(context: S3Context, key: string, error: unknown): unknown {
+  const { name, status } = factsOf(error)
+  if (status === 412) return conflict(key, error)
+  if (status === 409) {
+    return new HoldfastError('STORE_CONFLICT', `${context.name} met another write to ${key} while it completed the upload`, {
+      object: key, cause: error, retryable: true, next: 'start it again; every part is sent anew',
+    })
+  }
+  if (isGone(error) && name !== 'NoSuchBucket') return uploadGone(context.name, key, error)
+  if (status === 400) {
+    return new HoldfastError('INTEGRITY', `${context.name} refused the whole of ${key}: ${name}: ${messageOf(error)}`, {
+      object: key, cause: error, retryable: true, next: 'nothing was published; start the backup again',
+    })
+  }
+  return context.problem(error, 'complete the upload of', key)
+}
