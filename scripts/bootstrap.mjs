@@ -31,9 +31,9 @@ function packagesFit() {
   const present = packagesOf(join(root, 'node_modules', '.package-lock.json'))
   if (!wanted || !present || !existsSync(join(bin, 'node'))) return false
   const same = (/** @type {string} */ path) => present[path]?.version === wanted[path]?.version
-  // What is optional may be absent, as it is for another platform; what is present must be of the version asked for.
+  // What is optional may be absent, as it is for another platform; what is there must be of the version asked for.
   const needed = Object.keys(wanted).filter((path) => path !== '' && !wanted[path].optional && !wanted[path].devOptional)
-  return needed.every(same) && Object.keys(present).every(same)
+  return needed.every(same) && Object.keys(present).every((path) => !(path in wanted) || same(path))
 }
 
 /** @returns {Record<string, { version?: string, optional?: boolean, devOptional?: boolean }> | undefined} */
@@ -61,10 +61,16 @@ async function install() {
 
 /** Runs npm in a process group of its own, so that a stop reaches what npm started too. */
 async function npm(/** @type {string[]} */ args) {
-  const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== bin).join(delimiter)
+  const path = (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((folder) => folder !== bin)
+    .join(delimiter)
   const child = spawn('npm', args, { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PATH: path } })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { output = (output + chunk).slice(-20_000) })
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk) => {
+      output = (output + chunk).slice(-20_000)
+    })
   const ended = new Promise((done) => {
     child.on('error', (error) => done(`an error: ${error.message} (is npm on PATH?)`))
     child.on('close', (code, signal) => done(code ?? signal))
@@ -98,11 +104,13 @@ function killGroup(/** @type {number | undefined} */ pid, /** @type {NodeJS.Sign
 /** Replaces this process where Node can (22.15 and later), else waits for a child and ends as it ends. */
 function become(/** @type {string} */ program, /** @type {string[]} */ args) {
   const env = { ...process.env, PATH: [bin, process.env.PATH].join(delimiter) }
-  if ('execve' in process) {
+  const { execve } = /** @type {{ execve?: (file: string, args: string[], env: NodeJS.ProcessEnv) => never }} */ (
+    /** @type {unknown} */ (process)
+  )
+  if (execve) {
+    // It says that it is experimental.
     process.removeAllListeners('warning')
-    process.on('warning', () => {})
-    // @ts-ignore: Node 20, whose types may be read here, does not have it.
-    process.execve(program, [program, ...args], env)
+    execve.call(process, program, [program, ...args], env)
   }
   const child = spawn(program, args, { stdio: 'inherit', env })
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))

@@ -29,7 +29,8 @@ export function missingFrom(lock: Lock): Record<string, LockedPackage> {
   const missing: Record<string, LockedPackage> = {}
   for (const [path, entry] of Object.entries(lock.packages)) {
     for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
-      if (!isLocked(lock, path, name)) missing[`node_modules/${name}`] = { version, ...sorted({ ...kinship(entry), ...platformOf(name), optional: true }) }
+      if (!isLocked(lock, path, name))
+        missing[`node_modules/${name}`] = { version, ...sorted({ ...kinship(entry), ...platformOf(name), optional: true }) }
     }
   }
   return missing
@@ -68,7 +69,11 @@ function main(): void {
   const names = Object.keys(missing)
   const [root, ...others] = Object.entries({ ...lock.packages, ...missing })
   const ordered = others.sort(([a], [b]) => a.localeCompare(b, 'en'))
-  if (names.length) writeFileSync(file, `${JSON.stringify({ ...lock, packages: Object.fromEntries([root, ...ordered] as [string, LockedPackage][]) }, null, 2)}\n`)
+  if (names.length)
+    writeFileSync(
+      file,
+      `${JSON.stringify({ ...lock, packages: Object.fromEntries([root, ...ordered] as [string, LockedPackage][]) }, null, 2)}\n`,
+    )
   process.stdout.write(`${names.length} optional packages added to package-lock.json\n`)
 }
 

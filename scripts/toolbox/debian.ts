@@ -7,7 +7,7 @@ import { lookUp } from './find.ts'
 import type { Program } from './programs.ts'
 import { whileTelling } from './progress.ts'
 
-const MARK = '# Put here by Holdfast\'s toolbox while it installs packages; removed afterwards.\n'
+const MARK = "# Put here by Holdfast's toolbox while it installs packages; removed afterwards.\n"
 /** What package scripts ask before they start a service: 101 forbids it. */
 const POLICY = '/usr/sbin/policy-rc.d'
 /** Keeps the package postgresql-15 from making and starting a cluster "main" on its first installation. */
@@ -30,7 +30,9 @@ export async function installDebian(packages: readonly string[], progress: Progr
   const restore = await quieten()
   try {
     await whileTelling(progress, 'reading the package lists (apt-get update)', () => apt('update'))
-    await whileTelling(progress, `installing ${packages.join(', ')}`, () => apt('install', '-y', '--no-upgrade', '--no-install-recommends', ...packages))
+    await whileTelling(progress, `installing ${packages.join(', ')}`, () =>
+      apt('install', '-y', '--no-upgrade', '--no-install-recommends', ...packages),
+    )
   } finally {
     await restore()
   }

@@ -21,7 +21,10 @@ export async function ensureToolbox(options: EnsureOptions = {}): Promise<void> 
   if (missing(options.only).length === 0) return
   const progress = options.progress ?? ((line) => process.stderr.write(`${line}\n`))
   const onWait = () => progress('another run is installing programs: waiting for it')
-  await withLock(`toolbox ${cacheDir()}`, () => install(missing(options.only), progress, options.signal), { onWait, signal: options.signal })
+  await withLock(`toolbox ${cacheDir()}`, () => install(missing(options.only), progress, options.signal), {
+    onWait,
+    signal: options.signal,
+  })
 }
 
 function missing(only: readonly string[] | undefined): Program[] {

@@ -1,5 +1,5 @@
 /** Where a program of the toolbox is on this machine. */
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { HoldfastError } from '../../src/core/errors.ts'
 import { cacheBin, POSTGRES_BIN, PROGRAMS } from './programs.ts'
@@ -19,12 +19,11 @@ export function findProgram(name: string): string {
 export function lookUp(name: string): string | undefined {
   const onPath = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder.startsWith('/'))
   const folders = [...onPath, cacheBin(), '/usr/sbin', '/sbin']
+  // All of PostgreSQL's programs of one version, whatever else is on PATH.
   if (isPostgres(name)) folders.unshift(POSTGRES_BIN)
-  else folders.push(POSTGRES_BIN)
   return folders.map((folder) => join(folder, name)).find(isExecutable)
 }
 
-/** Debian puts wrappers on PATH that choose a version by cluster: the programs themselves come first. */
 function isPostgres(name: string): boolean {
   return PROGRAMS.some((program) => program.name === name && 'debian' in program.from && program.from.debian === 'postgresql-15')
 }
@@ -32,7 +31,8 @@ function isPostgres(name: string): boolean {
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
+    // Debian's wrapper chooses a version by cluster, and may find none.
+    return statSync(path).isFile() && !realpathSync(path).endsWith('/pg_wrapper')
   } catch {
     return false
   }

@@ -17,7 +17,9 @@ export async function installGo(name: string, module: string, progress: Progress
   await rm(folder, { recursive: true, force: true })
   await mkdir(cacheBin(), { recursive: true })
   try {
-    const built = await whileTelling(progress, `building ${name} ${module.split('@')[1]} with Go`, () => build(folder, name, module, signal)).catch((error: unknown) => {
+    const built = await whileTelling(progress, `building ${name} ${module.split('@')[1]} with Go`, () =>
+      build(folder, name, module, signal),
+    ).catch((error: unknown) => {
       if (name !== 'temporal' || signal?.aborted) throw error
       progress(`${messageOf(error).split('\n')[0]}: downloading it instead`)
       return downloadTemporal(folder, signal)
@@ -30,7 +32,11 @@ export async function installGo(name: string, module: string, progress: Progress
 
 async function build(folder: string, name: string, module: string, signal: AbortSignal | undefined): Promise<string> {
   const go = lookUp('go') ?? ['/usr/local/go/bin/go', '/usr/lib/go/bin/go'].find(existsSync)
-  if (!go) throw new HoldfastError('TOOL_MISSING', `${name} is built with Go, which is not on PATH`, { object: 'go', next: 'install Go 1.26 or later and put it on PATH' })
+  if (!go)
+    throw new HoldfastError('TOOL_MISSING', `${name} is built with Go, which is not on PATH`, {
+      object: 'go',
+      next: 'install Go 1.26 or later and put it on PATH',
+    })
   const env = {
     GOBIN: join(folder, 'bin'),
     // What the build downloads and compiles is of no further use, and read-only modules could not be removed.

@@ -11,7 +11,8 @@ const names = process.argv.slice(2)
 try {
   for (const name of names) if (!PROGRAMS.some((program) => program.name === name)) findProgram(name)
   await ensureToolbox({ only: names.length ? names : undefined, signal: stop.signal })
-  for (const { name } of PROGRAMS) if (names.length === 0 || names.includes(name)) process.stdout.write(`${name.padEnd(18)} ${findProgram(name)}\n`)
+  for (const { name } of PROGRAMS)
+    if (names.length === 0 || names.includes(name)) process.stdout.write(`${name.padEnd(18)} ${findProgram(name)}\n`)
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n${error instanceof HoldfastError ? `next: ${error.next}\n` : ''}`)
   process.exitCode = stop.signal.aborted ? 130 : 1

@@ -52,8 +52,14 @@ export async function startTemporal(options: TemporalOptions = {}): Promise<Temp
   })
   const address = `${ip}:${port}`
   try {
-    await until(() => ended || serves(address, Object.keys(options.searchAttributes ?? {})), { timeoutMs: 60_000, what: `Temporal on ${address}` })
-    if (ended) throw new HoldfastError('TEMPORAL_UNREACHABLE', `the Temporal server on ${address} ended at once: ${await tail(logFile)}`, { object: address })
+    await until(() => ended || serves(address, Object.keys(options.searchAttributes ?? {})), {
+      timeoutMs: 60_000,
+      what: `Temporal on ${address}`,
+    })
+    if (ended)
+      throw new HoldfastError('TEMPORAL_UNREACHABLE', `the Temporal server on ${address} ended at once: ${await tail(logFile)}`, {
+        object: address,
+      })
   } catch (error) {
     await stop()
     throw error
