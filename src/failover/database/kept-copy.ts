@@ -1,0 +1,113 @@
+/** The old data directory as it was when it was fenced: copied aside first, and kept until its site streams again. */
+import { lstat, mkdir, readdir, realpath, rm, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { HoldfastError } from '../../core/errors.ts'
+import { processesIn, stopProcessesIn } from '../../drivers/postgres-common/processes.ts'
+import { run } from '../../process/run.ts'
+import { readControlData } from './control-data.ts'
+import type { Fork } from './fork.ts'
+import { foldersOf, type Folders, readJson, renameDurably, writeDurably } from './rebuild-folders.ts'
+import { type Site, siteUser } from './site.ts'
+
+/** Makes the copy, or finds it made for this very fork. Gives its folder. */
+export async function ensureKept(site: Site, fork: Fork): Promise<string> {
+  const folders = foldersOf(site.dataDir)
+  if (await isKept(folders, fork)) return folders.kept
+  await requireOld(site, folders, fork)
+  await requireSpace(folders)
+  await copyAside(folders.data, folders.partial, site.signal)
+  await syncTree(site, folders.partial)
+  await writeDurably(folders.keptNote, JSON.stringify(fork))
+  await renameDurably(folders.partial, folders.kept)
+  return folders.kept
+}
+
+/** True where a whole copy for this fork stands; throws SOURCE_UNFIT where one of something else does. */
+export async function isKept(folders: Folders, fork: Fork): Promise<boolean> {
+  if (!(await exists(folders.kept))) return false
+  const note = await readJson<Fork>(folders.keptNote)
+  if (note?.timeline === fork.timeline && note.lsn === fork.lsn) return true
+  const of = note ? `the fork of timeline ${note.timeline} at ${note.lsn}` : 'an unknown fork'
+  throw new HoldfastError('SOURCE_UNFIT', `${folders.kept} is the copy of an earlier failback, of ${of}`, {
+    object: folders.kept, next: `look whether anybody needs it, then remove ${folders.kept} and ${folders.keptNote}`,
+  })
+}
+
+/** Removes the copy. Only once the site streams; may be called twice. */
+export async function removeKept(site: { dataDir: string }): Promise<void> {
+  const folders = foldersOf(site.dataDir)
+  // Renamed first: a removal that is cut short must not leave half a copy under the name of a whole one.
+  if (await exists(folders.kept)) {
+    await stopProcessesIn(folders.kept)
+    await removeFolder(folders.partial)
+    await renameDurably(folders.kept, folders.partial)
+  }
+  await removeFolder(folders.partial)
+  await rm(folders.keptNote, { force: true })
+}
+
+/** A whole copy in `target`, which is emptied first; what lies outside by a link is copied in. */
+export async function copyAside(from: string, target: string, signal?: AbortSignal): Promise<void> {
+  await removeFolder(target)
+  await mkdir(target, { mode: 0o700 })
+  // Working in the target, a copy that outlived its worker is found there and stopped.
+  const copy = (source: string, into: string) =>
+    run({ program: 'cp', args: ['-a', '--reflink=auto', `${source}/.`, into], cwd: target }, { signal })
+  await copy(from, target)
+  for (const link of await outsideLinks(target)) {
+    const outside = await realpath(join(from, link))
+    await rm(join(target, link))
+    await mkdir(join(target, link), { mode: 0o700 })
+    await copy(outside, join(target, link))
+  }
+}
+
+/** `pg_wal` and the tablespaces, where they are links to other folders. */
+export async function outsideLinks(dataDir: string): Promise<string[]> {
+  const spaces = await readdir(join(dataDir, 'pg_tblspc')).catch(() => [] as string[])
+  const links: string[] = []
+  for (const name of ['pg_wal', ...spaces.map((space) => join('pg_tblspc', space))]) {
+    if ((await lstat(join(dataDir, name)).catch(() => undefined))?.isSymbolicLink()) links.push(name)
+  }
+  return links
+}
+
+/** Removes a folder and ends what a dead worker left at work in it. */
+export async function removeFolder(path: string): Promise<void> {
+  await stopProcessesIn(path)
+  await rm(path, { recursive: true, force: true, maxRetries: 5 })
+}
+
+/** Every file of the folder is on the disk. */
+export async function syncTree(site: Site, dataDir: string): Promise<void> {
+  await run({ program: join(site.binDir, 'initdb'), args: ['--sync-only', '-D', dataDir], user: siteUser(site), cwd: '/' }, { signal: site.signal })
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(() => true, (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return false
+    throw error
+  })
+}
+
+async function requireOld(site: Site, folders: Folders, fork: Fork): Promise<void> {
+  const refuse = (why: string, next: string) => new HoldfastError('SOURCE_UNFIT', `${folders.data} ${why}`, { object: folders.data, next })
+  const running = await processesIn(folders.data)
+  if (running.length > 0) throw refuse(`is used by process ${running.map((one) => one.pid).join(', ')}`, 'fence this site first')
+  if (await exists(folders.mark)) throw refuse('is being rebuilt and its copy is gone', 'go on with a re-clone')
+  const control = await readControlData({ ...site, dataDir: folders.data })
+  if (control.timeline > fork.timeline) throw refuse(`is on timeline ${control.timeline} already, not on ${fork.timeline}`, 'nothing of the old side is left there to keep')
+}
+
+async function requireSpace(folders: Folders): Promise<void> {
+  const { stdout } = await run({ program: 'du', args: ['-skL', folders.data] })
+  const needed = Number.parseInt(stdout, 10) * 1024
+  await removeFolder(folders.partial)
+  const disk = await statfs(dirname(folders.data))
+  const free = disk.bavail * disk.bsize
+  if (free >= needed) return
+  const mb = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MB`
+  throw new HoldfastError('SPACE_SHORT', `a copy of ${folders.data} needs ${mb(needed)}, and ${dirname(folders.data)} has ${mb(free)} free`, {
+    object: dirname(folders.data), details: { needed, free }, next: `free ${mb(needed - free)} in ${dirname(folders.data)}`,
+  })
+}

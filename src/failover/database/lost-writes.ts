@@ -1,0 +1,108 @@
+/**
+ * What exists only on the old side: the transactions that committed there after the fork, and the rows that they left.
+ * Found in the old side's own log and data, never asked of a client; exported before anything is rewound.
+ */
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseLsn } from './wal-position.ts'
+import { readControlData } from './control-data.ts'
+import type { Fork } from './fork.ts'
+import { type Isolated, withIsolated } from './isolated.ts'
+import { ensureKept, exists, isKept } from './kept-copy.ts'
+import { exportDatabase, type LostTable, type RowSink } from './lost-rows.ts'
+import { foldersOf } from './rebuild-folders.ts'
+import type { Site } from './site.ts'
+import type { ArchiveGet } from './wal-files.ts'
+import { committedAfter, type Walked } from './wal-walk.ts'
+
+export type { LostTable, RowSink } from './lost-rows.ts'
+
+export interface LostWrites {
+  unknown: false
+  transactions: number
+  /** When the first and the last of them committed. */
+  firstAt?: string
+  lastAt?: string
+  tables: LostTable[]
+  /** Keys of the exported rows, as the sink gave them. */
+  files: string[]
+  bytes: number
+  /** The end of the old side's log. */
+  end: string
+  warnings: string[]
+}
+
+export type LostReport = LostWrites | { unknown: true; why: string }
+
+export interface ExportRequest {
+  /** Stopped; pinned or not. */
+  old: Site
+  fork: Fork
+  sink: RowSink
+  archiveGet?: ArchiveGet | undefined
+  onProgress?: (phase: string) => void
+}
+
+/**
+ * Counts and exports. Leaves the kept copy beside the data directory, from which all of it is read, so that it may be
+ * repeated at any time until that is removed. Where the old log cannot be read to its end, nothing is claimed.
+ */
+export async function exportLostWrites(request: ExportRequest): Promise<LostReport> {
+  const { old, fork } = request
+  const folders = foldersOf(old.dataDir)
+  const from = (await isKept(folders, fork)) ? folders.kept : folders.data
+  if (!(await exists(join(from, 'pg_wal')))) return { unknown: true, why: `${join(from, 'pg_wal')} is not there` }
+  request.onProgress?.('reading the WAL')
+  const walked = await walkOld(request, from)
+  if (walked.unreadable) return { unknown: true, why: walked.unreadable }
+  request.onProgress?.('keeping the old data aside')
+  const kept = await ensureKept(old, fork)
+  const first = walked.commits[0]
+  if (!first) return { unknown: false, transactions: 0, tables: [], files: [], bytes: 0, end: walked.end, warnings: [] }
+  request.onProgress?.('recovering the old data in isolation')
+  const loss = await withIsolated(old, kept, (instance) => exportAll(request, walked, instance))
+  const lastAt = walked.commits.at(-1)?.at ?? first.at
+  return { unknown: false, transactions: walked.commits.length, firstAt: first.at, lastAt, end: walked.end, ...loss }
+}
+
+async function walkOld({ old, fork, archiveGet }: ExportRequest, dataDir: string): Promise<Walked> {
+  const workDir = await mkdtemp(join(tmpdir(), 'holdfast-wal-'))
+  const walked = await committedAfter({ binDir: old.binDir, walDir: join(dataDir, 'pg_wal'), archiveGet, timeline: fork.timeline, from: fork.lsn, workDir, signal: old.signal })
+  if (walked.unreadable) return walked
+  const control = await readControlData({ ...old, dataDir })
+  // Recovery begins at that record: a log that ends before it has lost its tail.
+  const short = control.timeline === fork.timeline && parseLsn(walked.end) < parseLsn(control.checkpointLsn)
+  return short ? { ...walked, unreadable: `the WAL ends at ${walked.end}, and pg_control names a checkpoint at ${control.checkpointLsn}` } : walked
+}
+
+async function exportAll({ old, sink, onProgress }: ExportRequest, walked: Walked, instance: Isolated): Promise<Pick<LostWrites, 'tables' | 'files' | 'bytes' | 'warnings'>> {
+  const xids = `{${walked.commits.flatMap(({ xid, subxids }) => [xid, ...subxids]).join(',')}}`
+  const loss = { tables: [] as LostTable[], files: [] as string[], bytes: 0, warnings: [] as string[] }
+  for (const database of await databasesOf(instance)) {
+    if (!database.open) {
+      if (touches(walked, database.oid)) loss.warnings.push(`${database.name}: does not accept connections; its rows are not exported`)
+      continue
+    }
+    onProgress?.(`exporting from ${database.name}`)
+    const found = await instance.query(database.name, (client) => exportDatabase({
+      client, connection: instance.connection(database.name), binDir: old.binDir, database, xids, changes: walked.changesByTable, complete: walked.complete, sink,
+    }))
+    loss.tables.push(...found.tables)
+    loss.files.push(...found.files)
+    loss.bytes += found.bytes
+    loss.warnings.push(...found.warnings)
+  }
+  return loss
+}
+
+async function databasesOf(instance: Isolated): Promise<{ oid: number; name: string; open: boolean }[]> {
+  return instance.query('postgres', async (client) => {
+    const sql = 'select oid::int as oid, datname as name, datallowconn as open from pg_database order by datname'
+    return (await client.query<{ oid: number; name: string; open: boolean }>(sql)).rows
+  })
+}
+
+function touches(walked: Walked, database: number): boolean {
+  return [...walked.changesByTable.keys()].some((relation) => relation.startsWith(`${database}/`))
+}

@@ -1,0 +1,89 @@
+/** The folders and files that stand beside a data directory while its site is rebuilt as a standby. */
+import { randomUUID } from 'node:crypto'
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { HoldfastError } from '../../core/errors.ts'
+import { syncFolder } from './epoch.ts'
+
+export interface Folders {
+  data: string
+  /** The data directory as the fence left it; kept until the standby streams. */
+  kept: string
+  /** Which fork the kept copy was made for. */
+  keptNote: string
+  /** A copy that is being made or removed: never to be read. */
+  partial: string
+  /** The new data directory while it is not finished: under this name no supervisor starts it. */
+  rebuild: string
+  /** How far the rebuilding has come. */
+  mark: string
+  /** Password of the replication user, for primary_conninfo. */
+  passfile: string
+}
+
+export function foldersOf(dataDir: string): Folders {
+  const data = resolve(dataDir)
+  return {
+    data, kept: `${data}.before-rewind`, keptNote: `${data}.before-rewind.json`, partial: `${data}.before-rewind.partial`,
+    rebuild: `${data}.rebuild`, mark: `${data}.rebuild.json`, passfile: `${data}.pgpass`,
+  }
+}
+
+/**
+ * `begun`: what stands in the rebuild folder is half of something. `copied`: it is whole, and not yet in place. The token
+ * is of one attempt: one that was given up and thaws finds another's and may not go on.
+ */
+export interface Mark { method: 'rewind' | 'reclone'; stage: 'begun' | 'copied'; token: string }
+
+export async function readMark(folders: Folders): Promise<Mark | undefined> {
+  return readJson<Mark>(folders.mark)
+}
+
+export async function beginMark(folders: Folders, method: Mark['method']): Promise<Mark> {
+  const mark: Mark = { method, stage: 'begun', token: randomUUID() }
+  await writeDurably(folders.mark, JSON.stringify(mark))
+  return mark
+}
+
+/** What this attempt has made is whole. Throws EPOCH_STALE where another attempt has begun meanwhile. */
+export async function advanceMark(folders: Folders, mine: Mark): Promise<Mark> {
+  const now = await readMark(folders)
+  if (now?.token !== mine.token) {
+    throw new HoldfastError('EPOCH_STALE', `another attempt rebuilds ${folders.data} by now`, { object: folders.mark, details: { now, mine } })
+  }
+  const mark: Mark = { ...mine, stage: 'copied' }
+  await writeDurably(folders.mark, JSON.stringify(mark))
+  return mark
+}
+
+export async function clearMark(folders: Folders): Promise<void> {
+  await rm(folders.mark, { force: true })
+  await syncFolder(dirname(folders.mark))
+}
+
+export async function readJson<T>(path: string): Promise<T | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  return text === undefined ? undefined : (JSON.parse(text) as T)
+}
+
+/** Whole or not at all, also after a crash of the machine. */
+export async function writeDurably(path: string, text: string, mode = 0o600): Promise<void> {
+  const fresh = `${path}.new`
+  await rm(fresh, { force: true })
+  const file = await open(fresh, 'wx', mode)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await renameDurably(fresh, path)
+}
+
+export async function renameDurably(from: string, to: string): Promise<void> {
+  await rename(from, to)
+  await syncFolder(dirname(to))
+}
