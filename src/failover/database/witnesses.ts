@@ -1,0 +1,84 @@
+/**
+ * Connections opened before the stop, to be found dead after it: a session that is logged in, and a socket that has not
+ * said who it is (which would still be let in under the old rules if only the rules were changed).
+ */
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connect as openSession } from '../../drivers/postgres-common/connect.ts'
+import { connectionOf, type Site } from './site.ts'
+
+export interface Witnesses {
+  session: 'open' | 'none'
+  socket: 'open' | 'none'
+  /** Transactions that wait prepared; undefined where nobody could be asked. */
+  prepared: string[] | undefined
+  /** Names of those that are still alive; empty is what a fence wants. */
+  survivors(timeoutMs: number): Promise<string[]>
+  close(): void
+}
+
+const OPEN_MS = 2_000
+/** A startup packet of protocol 3.0 for the user `postgres`, which a living server answers with a request to log in. */
+const STARTUP = Buffer.from('\0\0\0\x17\0\x03\0\0user\0postgres\0\0', 'latin1')
+
+/** Never fails: a site that answers nobody has no witnesses, and the processes are the proof. */
+export async function openWitnesses(site: Site): Promise<Witnesses> {
+  const [socket, session] = await Promise.all([
+    openSocket(site),
+    openSession(connectionOf(site), { applicationName: 'holdfast-fence', timeoutMs: OPEN_MS }).catch(() => undefined),
+  ])
+  const prepared = await Promise.race([
+    session?.query<{ gid: string }>('select gid from pg_prepared_xacts order by prepared').then(({ rows }) => rows.map(({ gid }) => gid), () => undefined),
+    delay(OPEN_MS, undefined, { ref: false }),
+  ])
+  return {
+    session: session ? 'open' : 'none',
+    socket: socket ? 'open' : 'none',
+    prepared: prepared ?? undefined,
+    async survivors(timeoutMs) {
+      const [loggedIn, silent] = await Promise.all([
+        session ? livesOn(session.query('select 1').then(() => true, () => false), timeoutMs) : false,
+        socket ? livesOn(answers(socket), timeoutMs) : false,
+      ])
+      return [...(loggedIn ? ['the session opened before'] : []), ...(silent ? ['the socket opened before'] : [])]
+    },
+    close() {
+      socket?.destroy()
+      session?.end().catch(() => {})
+    },
+  }
+}
+
+function openSocket(site: Site): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: site.address, port: site.port })
+    const timer = setTimeout(() => { socket.destroy(); resolve(undefined) }, OPEN_MS)
+    socket.once('connect', () => { clearTimeout(timer); resolve(socket) })
+    socket.on('error', () => { clearTimeout(timer); resolve(undefined) })
+  })
+}
+
+/** Whether anybody answers to a startup packet; false once the connection is closed. */
+function answers(socket: Socket): Promise<boolean> {
+  if (socket.destroyed || socket.readableEnded) return Promise.resolve(false)
+  return new Promise((resolve) => {
+    socket.once('data', () => resolve(true))
+    socket.once('close', () => resolve(false))
+    socket.write(STARTUP)
+  })
+}
+
+/** A witness that neither answers nor ends counts as alive: its server may only be frozen. */
+async function livesOn(answer: Promise<boolean>, timeoutMs: number): Promise<boolean> {
+  return Promise.race([answer, delay(timeoutMs, true, { ref: false })])
+}
+
+/** How the address answers to a new connection: `refused` is the only proof that nobody listens. */
+export function knock(site: Site, timeoutMs = 3_000): Promise<'refused' | 'open' | string> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: site.address, port: site.port })
+    const timer = setTimeout(() => { socket.destroy(); resolve('no answer') }, timeoutMs)
+    socket.once('connect', () => { clearTimeout(timer); socket.destroy(); resolve('open') })
+    socket.once('error', (error: NodeJS.ErrnoException) => { clearTimeout(timer); resolve(error.code === 'ECONNREFUSED' ? 'refused' : (error.code ?? 'error')) })
+  })
+}
