@@ -1,5 +1,5 @@
 /** One multipart upload to S3, completed only where the key is free and the store's CRC32 of the whole is ours. */
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3'
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, ListPartsCommand, UploadPartCommand } from '@aws-sdk/client-s3'
 import { HoldfastError, messageOf } from '../core/errors.ts'
 import { crc32Of } from './crc.ts'
 import { checkKey } from './keys.ts'
@@ -29,6 +29,12 @@ function uploadOf(context: S3Context, key: string, id: string): Upload {
   const { client, bucket, full } = context
   const parts = new Map<number, Part>()
   const at = { Bucket: bucket, Key: full(key), UploadId: id }
+  /** A server that knows no such upload hangs up while the part is on its way, and its answer is lost: ask again without a body. */
+  const wasHungUpOn = async (error: unknown): Promise<boolean> => {
+    const { name, status } = factsOf(error)
+    if (status !== undefined || name === 'AbortError') return false
+    return client.send(new ListPartsCommand({ ...at, MaxParts: 1 })).then(() => false, isGone)
+  }
 
   return {
     key,
@@ -43,7 +49,7 @@ function uploadOf(context: S3Context, key: string, id: string): Upload {
         )
         parts.set(number, { ETag, ChecksumCRC32: crc })
       } catch (error) {
-        if (isGone(error)) throw uploadGone(context.name, key, error)
+        if (isGone(error) || (await wasHungUpOn(error))) throw uploadGone(context.name, key, error)
         throw context.problem(error, `write part ${number} of`, key)
       }
     },

@@ -1,0 +1,74 @@
+/** The catalogue of a repository: everything known of its recovery points, kept beside them. FORMAT.md specifies it. */
+import { HoldfastError } from '../core/errors.ts'
+import type { PointKind } from '../core/ids.ts'
+import type { Hold, Manifest, PointSummary, Proof } from '../core/records.ts'
+import type { Reader, Store } from '../storage/store.ts'
+import { appendEvidence, type ChainReport, type EvidenceHead, type NewEvidence, publishHead, verifyEvidence } from './evidence.ts'
+import { manifestKey } from './keys.ts'
+import { type PublishedManifest, publishManifest, readManifest } from './manifests.ts'
+import { addHold, appendProof, holdsOf, proofsOf } from './notes.ts'
+import type { CatalogContext } from './records.ts'
+import { deletePoint, discard, type Removed } from './remove.ts'
+import { reserveId } from './reserve.ts'
+import { rebuildIndex, type Survey, survey } from './survey.ts'
+import { type SweepOptions, type Swept, sweepOrphans } from './sweep.ts'
+
+export interface Catalog {
+  /** An id of that moment that nobody uses, marked as taken until publish or discard; the same owner gets the same again. */
+  reserveId(source: string, kind: PointKind, at: Date, owner?: string): Promise<string>
+  /** Makes a point visible, last of all. Checks first that the store has its artifacts. The same run may repeat it. */
+  publishManifest(manifest: Manifest): Promise<PublishedManifest>
+  /** Throws NOT_FOUND, SIGNATURE_INVALID, INTEGRITY. */
+  readManifest(source: string, id: string): Promise<PublishedManifest>
+  /** The same, or undefined where there is none. */
+  findManifest(source: string, id: string): Promise<Manifest | undefined>
+  hasManifest(source: string, id: string): Promise<boolean>
+  /** Points whose manifest can be trusted, oldest first, source by source. */
+  listPoints(source?: string): Promise<PointSummary[]>
+  /** The same, with what could not be trusted. */
+  survey(source?: string): Promise<Survey>
+  /** Reads every record anew and writes a new generation of the index. */
+  rebuildIndex(): Promise<Survey>
+  appendProof(proof: Proof): Promise<string>
+  proofsOf(source: string, id: string): Promise<Proof[]>
+  addHold(hold: Hold): Promise<string>
+  holdsOf(source: string, id: string): Promise<Hold[]>
+  deletePoint(source: string, id: string): Promise<Removed>
+  discard(source: string, id: string): Promise<Removed>
+  sweepOrphans(source: string, options: SweepOptions): Promise<Swept>
+  /** Returns the number of the record in the writer's chain. */
+  appendEvidence(writer: string, evidence: NewEvidence): Promise<number>
+  verifyEvidence(writer: string, headsIn?: Reader): Promise<ChainReport>
+  publishHead(writer: string, elsewhere: Store): Promise<EvidenceHead>
+}
+
+/** Without a signer it reads only. */
+export function createCatalog(context: CatalogContext): Catalog {
+  const { store } = context
+  const hasManifest = async (source: string, id: string) => (await store.head(manifestKey(source, id))) !== undefined
+  return {
+    hasManifest,
+    reserveId: (source, kind, at, owner) => reserveId(context, source, kind, at, owner),
+    publishManifest: (manifest) => publishManifest(context, manifest),
+    readManifest: (source, id) => readManifest(context, source, id).catch((error: unknown) => { throw missingPoint(error, source, id) }),
+    findManifest: async (source, id) => ((await hasManifest(source, id)) ? (await readManifest(context, source, id)).manifest : undefined),
+    listPoints: async (source) => (await survey(context, source)).points,
+    survey: (source) => survey(context, source),
+    rebuildIndex: () => rebuildIndex(context),
+    appendProof: (proof) => appendProof(context, proof),
+    proofsOf: (source, id) => proofsOf(context, source, id),
+    addHold: (hold) => addHold(context, hold),
+    holdsOf: (source, id) => holdsOf(context, source, id),
+    deletePoint: (source, id) => deletePoint(context, source, id),
+    discard: (source, id) => discard(context, source, id),
+    sweepOrphans: (source, options) => sweepOrphans(context, source, options),
+    appendEvidence: (writer, evidence) => appendEvidence(context, writer, evidence),
+    verifyEvidence: (writer, headsIn) => verifyEvidence(context, writer, headsIn),
+    publishHead: (writer, elsewhere) => publishHead(context, writer, elsewhere),
+  }
+}
+
+function missingPoint(error: unknown, source: string, id: string): unknown {
+  if (!(error instanceof HoldfastError) || error.code !== 'NOT_FOUND') return error
+  return new HoldfastError('NOT_FOUND', `${source} has no recovery point ${id}`, { object: id, next: `holdfast list ${source}`, cause: error })
+}

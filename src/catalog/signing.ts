@@ -1,0 +1,92 @@
+/** Signatures of records: ed25519 over the canonical bytes of the record without its `signature`. */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign as signBytes, verify as verifyBytes } from 'node:crypto'
+import { HoldfastError, messageOf } from '../core/errors.ts'
+import { type Signature, signatureSchema } from '../core/records.ts'
+import { canonicalBytes } from './canonical.ts'
+
+export interface Signer {
+  readonly keyId: string
+  /** The record with its signature; one that is there is replaced. The same record gives the same bytes each time. */
+  sign<T extends object>(record: T): T & { signature: Signature }
+}
+
+export interface Verifier {
+  /** Throws SIGNATURE_INVALID, naming the object; returns the id of the key that signed. */
+  verify(record: object, object: string): string
+}
+
+/** What precedes the 32 raw bytes in the SubjectPublicKeyInfo of an ed25519 key. */
+const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
+
+export function createSigner({ keyId, privateKeyPem }: { keyId: string; privateKeyPem: string }): Signer {
+  const key = privateKeyOf(keyId, privateKeyPem)
+  return {
+    keyId,
+    sign(record) {
+      const unsigned = withoutSignature(record)
+      const value = signBytes(null, canonicalBytes(unsigned), key).toString('base64')
+      return { ...unsigned, signature: { keyId, algorithm: 'ed25519', value } } as never
+    },
+  }
+}
+
+/** `publicKeys`: key id to base64 of the raw 32 bytes, as in the config. */
+export function createVerifier(publicKeys: Record<string, string>): Verifier {
+  const keys = new Map(Object.entries(publicKeys).map(([keyId, raw]) => [keyId, publicKeyOf(keyId, raw)]))
+  return {
+    verify(record, object) {
+      const signature = signatureSchema.safeParse((record as { signature?: unknown }).signature)
+      if (!signature.success) throw invalid(object, 'it carries no signature')
+      const { keyId, value } = signature.data
+      const key = keys.get(keyId)
+      if (!key) throw invalid(object, `it is signed with the key "${keyId}", which signing.publicKeys of the config does not name`)
+      const signed = verifyBytes(null, canonicalBytes(withoutSignature(record)), key, Buffer.from(value, 'base64'))
+      if (!signed) throw invalid(object, `it was changed after it was signed with the key "${keyId}", or signed with another`)
+      return keyId
+    },
+  }
+}
+
+/** A new key: PKCS#8 PEM for the worker's file, base64 of the raw public key for the config. */
+export function generateSigningKey(): { privateKeyPem: string; publicKey: string } {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  return { privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), publicKey: publicKeyFor(privateKey) }
+}
+
+/** Base64 of the raw public key that belongs to a private key; `init` and `doctor` compare it with the config. */
+export function publicKeyOfPem(privateKeyPem: string): string {
+  return publicKeyFor(privateKeyOf('this', privateKeyPem))
+}
+
+function publicKeyFor(privateKey: KeyObject): string {
+  return createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(SPKI.length).toString('base64')
+}
+
+function privateKeyOf(keyId: string, pem: string): KeyObject {
+  try {
+    const key = createPrivateKey(pem)
+    if (key.asymmetricKeyType === 'ed25519') return key
+  } catch (error) {
+    throw unusable(keyId, 'private', 'PKCS#8 PEM', messageOf(error))
+  }
+  throw unusable(keyId, 'private', 'PKCS#8 PEM', 'it is a key of another kind')
+}
+
+function publicKeyOf(keyId: string, raw: string): KeyObject {
+  const bytes = Buffer.from(raw, 'base64')
+  if (bytes.length !== 32) throw unusable(keyId, 'public', 'base64 of the raw 32 bytes', `it has ${bytes.length} bytes`)
+  return createPublicKey({ key: Buffer.concat([SPKI, bytes]), format: 'der', type: 'spki' })
+}
+
+function unusable(keyId: string, which: string, form: string, why: string): HoldfastError {
+  return new HoldfastError('CONFIG_INVALID', `the ${which} signing key "${keyId}" is not ed25519 as ${form}: ${why}`, { object: keyId, next: 'make one with holdfast init' })
+}
+
+function invalid(object: string, why: string): HoldfastError {
+  return new HoldfastError('SIGNATURE_INVALID', `${object} is not to be trusted: ${why}`, { object })
+}
+
+function withoutSignature(record: object): object {
+  const { signature: _, ...rest } = record as { signature?: unknown }
+  return rest
+}
