@@ -37,7 +37,8 @@ export type Artifact = z.infer<typeof artifactSchema>
 export const contentSchema = z.object({
   /** `schema.table` to row count and order-independent digest. */
   tables: z.record(z.string(), z.object({ rows: z.number().int(), digest: z.string() })),
-  sequences: z.record(z.string(), z.object({ value: z.string(), increment: z.string() })),
+  /** The value that the next nextval gives; `until` where it moved while a dump read it, outside of every snapshot. */
+  sequences: z.record(z.string(), z.object({ value: z.string(), increment: z.string(), until: z.string().optional() })),
   largeObjects: z.object({ count: z.number().int(), digest: z.string() }),
   /** SHA-256 of the normalised DDL. */
   schema: z.string(),
