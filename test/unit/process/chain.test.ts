@@ -67,6 +67,11 @@ describe('a chain that fails', () => {
     expect(failure).toMatchObject({ message: expect.stringMatching(/exited with 5: broke$/) })
   })
 
+  it('does not let a program outlive the one that read from it', async () => {
+    const [failure] = await failing(startChain([command('yes'), command('head', '-c', '10')]))
+    expect(failure).toMatchObject({ code: 'PROCESS_FAILED', message: expect.stringContaining('yes') })
+  })
+
   it('stops the programs that wait for nothing', async () => {
     const sleep = uniqueSleep()
     const [failure] = await failing(startChain([command('sleep', sleep), shell('exit 6')]))
