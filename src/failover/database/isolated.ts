@@ -5,9 +5,8 @@ import { join } from 'node:path'
 import { type Client, withClient } from '../../drivers/postgres-common/connect.ts'
 import { giveTo } from '../../drivers/postgres-common/folder.ts'
 import { startInstance, stopInstance } from '../../drivers/postgres-common/instance.ts'
-import { controlFile, pinnedFile, readControlData } from './control-data.ts'
-import { exists } from './kept-copy.ts'
-import { renameDurably } from './rebuild-folders.ts'
+import { readControlData } from './control-data.ts'
+import { asPrimary } from './rebuild-folders.ts'
 import { type Site, siteUser } from './site.ts'
 
 export interface Isolated {
@@ -36,12 +35,6 @@ export async function withIsolated<T>(site: Site, dataDir: string, use: (instanc
     await stopInstance({ dataDir })
     await rm(socketDir, { recursive: true, force: true })
   }
-}
-
-/** What the fence or a former life as a standby left would keep it from starting as what it was. */
-async function asPrimary(site: { dataDir: string }): Promise<void> {
-  if (!(await exists(controlFile(site)))) await renameDurably(pinnedFile(site), controlFile(site))
-  for (const name of ['postmaster.pid', 'standby.signal', 'recovery.signal']) await rm(join(site.dataDir, name), { force: true })
 }
 
 async function readOnlySettings(site: Site): Promise<Record<string, string>> {

@@ -1,10 +1,11 @@
 /** The old data directory as it was when it was fenced: copied aside first, and kept until its site streams again. */
-import { lstat, mkdir, readdir, realpath, rm, statfs } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { lstat, mkdir, readdir, realpath, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import { processesIn, stopProcessesIn } from '../../drivers/postgres-common/processes.ts'
 import { run } from '../../process/run.ts'
 import { readControlData } from './control-data.ts'
+import { requireFree } from './disk-space.ts'
 import type { Fork } from './fork.ts'
 import { foldersOf, type Folders, readJson, renameDurably, writeDurably } from './rebuild-folders.ts'
 import { type Site, siteUser } from './site.ts'
@@ -14,7 +15,8 @@ export async function ensureKept(site: Site, fork: Fork): Promise<string> {
   const folders = foldersOf(site.dataDir)
   if (await isKept(folders, fork)) return folders.kept
   await requireOld(site, folders, fork)
-  await requireSpace(folders)
+  await removeFolder(folders.partial)
+  await requireFree(folders.data, await sizeOf(folders.data), `a copy of ${folders.data}`)
   await copyAside(folders.data, folders.partial, site.signal)
   await syncTree(site, folders.partial)
   await writeDurably(folders.keptNote, JSON.stringify(fork))
@@ -99,15 +101,7 @@ async function requireOld(site: Site, folders: Folders, fork: Fork): Promise<voi
   if (control.timeline > fork.timeline) throw refuse(`is on timeline ${control.timeline} already, not on ${fork.timeline}`, 'nothing of the old side is left there to keep')
 }
 
-async function requireSpace(folders: Folders): Promise<void> {
-  const { stdout } = await run({ program: 'du', args: ['-skL', folders.data] })
-  const needed = Number.parseInt(stdout, 10) * 1024
-  await removeFolder(folders.partial)
-  const disk = await statfs(dirname(folders.data))
-  const free = disk.bavail * disk.bsize
-  if (free >= needed) return
-  const mb = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MB`
-  throw new HoldfastError('SPACE_SHORT', `a copy of ${folders.data} needs ${mb(needed)}, and ${dirname(folders.data)} has ${mb(free)} free`, {
-    object: dirname(folders.data), details: { needed, free }, next: `free ${mb(needed - free)} in ${dirname(folders.data)}`,
-  })
+async function sizeOf(folder: string): Promise<number> {
+  const { stdout } = await run({ program: 'du', args: ['-skL', folder] })
+  return Number.parseInt(stdout, 10) * 1024
 }

@@ -61,7 +61,7 @@ async function exportTable(query: LossQuery, relation: Relation, deletes: number
   if (rows === 0 && deletes === 0) return
   loss.tables.push({ database: query.database.name, name: `${relation.schema}.${relation.name}`, rows, deletes })
   if (rows === 0) return
-  const part = `lost/${[query.database.name, relation.schema, relation.name].map(encodeURIComponent).join('.')}.csv`
+  const part = `lost.${[query.database.name, relation.schema, relation.name].map(encodeURIComponent).join('.')}.csv`
   // By standard input, because the list of transactions may be longer than an argument can be.
   const stdin = `copy (select * ${selection}) to stdout with (format csv, header)\n;\n`
   const psql = { program: join(query.binDir, 'psql'), args: ['-X', '-q', '-v', 'ON_ERROR_STOP=1'], env: pgEnvironment(query.connection), stdin, cwd: '/' }

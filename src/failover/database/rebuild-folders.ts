@@ -1,8 +1,9 @@
 /** The folders and files that stand beside a data directory while its site is rebuilt as a standby. */
 import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
+import { controlFile, isPinned, pinnedFile } from './control-data.ts'
 import { syncFolder } from './epoch.ts'
 
 export interface Folders {
@@ -59,6 +60,12 @@ export async function advanceMark(folders: Folders, mine: Mark): Promise<Mark> {
 export async function clearMark(folders: Folders): Promise<void> {
   await rm(folders.mark, { force: true })
   await syncFolder(dirname(folders.mark))
+}
+
+/** What the fence, a crash or a former life as a standby left, and would keep a stopped folder from starting as what it was. */
+export async function asPrimary(site: { dataDir: string }): Promise<void> {
+  if (await isPinned(site)) await renameDurably(pinnedFile(site), controlFile(site))
+  for (const name of ['postmaster.pid', 'standby.signal', 'recovery.signal']) await rm(join(site.dataDir, name), { force: true })
 }
 
 export async function readJson<T>(path: string): Promise<T | undefined> {
