@@ -33,7 +33,8 @@ export const RULES: readonly Rule[] = [
   { from: 'src', may: ['src'] },
   { from: 'activities', may: ['activities', 'src'] },
   { from: 'workers', may: ['workers', 'activities', 'workflows', 'src'] },
-  { from: 'scripts', may: ['scripts', 'src', 'workers'] },
+  // A script is a client too: results of workflows and activities have types.
+  { from: 'scripts', may: ['scripts', 'src', 'workers'], types: ['workflows', 'activities'] },
 ]
 
 /** What is wrong with one import of a file, or undefined. */
