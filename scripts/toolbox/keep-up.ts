@@ -1,11 +1,11 @@
 /** Keeps one postmaster up, as systemd would: restarts it when it dies, refuses while masked, is its parent and reaps it. */
 import { appendFileSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { startDaemon } from '../../src/process/daemon.ts'
-import { logTail, postmasterCommand } from './postgres.ts'
+import { postmasterCommand } from './postgres.ts'
 import { type Answer, type Verb, socketOf } from './supervisor.ts'
 
 /** What `<dir>/site.json` says. */
@@ -24,6 +24,7 @@ class Keeper {
   private masked = false
   private child: Daemon | undefined
   private lastExit: number | null | undefined
+  private logFrom = 0
   private retry: NodeJS.Timeout | undefined
 
   constructor(dir: string, site: SiteFile) {
@@ -71,10 +72,17 @@ class Keeper {
       await pause(50)
     }
     if (this.child === child) return { exitCode: 1, message: `postmaster ${child.pid} is not ready after ${READY_MS / 1000} s` }
-    return { exitCode: 1, message: `postgres exited ${this.lastExit}: ${await logTail(this.logFile, 5)}` }
+    return { exitCode: 1, message: `postgres exited ${this.lastExit}: ${await this.said()}` }
+  }
+
+  /** The end of what it printed since its last start. */
+  private async said(): Promise<string> {
+    const text = await readFile(this.logFile).catch(() => Buffer.alloc(0))
+    return text.subarray(this.logFrom).toString('utf8').trim().split('\n').slice(-5).join('\n')
   }
 
   private async spawn(): Promise<Daemon> {
+    this.logFrom = await stat(this.logFile).then(({ size }) => size, () => 0)
     const child = await startDaemon(postmasterCommand(this.site.dataDir, this.site.binDir), { logFile: this.logFile })
     this.child = child
     this.log(`started postmaster ${child.pid}`)

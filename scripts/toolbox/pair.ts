@@ -3,6 +3,8 @@ import { appendFile, chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FailoverGroupConfig, SiteConfig } from '../../src/config/schema.ts'
+import { stopProcessesIn } from '../../src/drivers/postgres-common/processes.ts'
+import { readPidFile, removeSegment } from '../../src/failover/database/shared-memory.ts'
 import { startDaemon } from '../../src/process/daemon.ts'
 import { until } from '../../src/process/wait.ts'
 import { freePortOn } from './ports.ts'
@@ -122,8 +124,18 @@ async function superviseSite(name: string, dir: string, address: string, port: n
     connection: (db = dbname) => `host=${address} port=${port} user=postgres dbname=${db}`,
     query: (sql: string, db = dbname) => queryOnce({ host: address, port, user: 'postgres', database: db }, sql),
     supervise: (verb: Verb) => ask(dir, verb),
-    end: () => daemon.stop({ graceMs: 20_000 }),
+    async end() {
+      await daemon.stop({ graceMs: 20_000 })
+      await clearAway(dataDir)
+    },
   }
+}
+
+/** Backends outlive a postmaster that was killed, and so does its shared memory. */
+async function clearAway(dataDir: string): Promise<void> {
+  const segment = (await readPidFile({ dataDir }))?.segment
+  await stopProcessesIn(dataDir, 2_000)
+  if (segment) await removeSegment(segment)
 }
 
 /** Resolves when a standby streams from the site. */
