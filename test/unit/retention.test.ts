@@ -56,6 +56,11 @@ describe('retention keeps', () => {
     expect(kept).toEqual([...ids(points.slice(0, 3)), ...ids(good.slice(0, 3))])
   })
 
+  it('as many standing points as the rule says, beside newer ones whose proof failed; of these only the newest of all', () => {
+    const points = [...[0, 1, 2].map((days) => point(days, failed)), ...[3, 4, 5].map((days) => point(days))]
+    expect(plan(points, { keepLast: 2 }).keep.map(({ id }) => id)).toEqual(ids([points[0], points[3], points[4]] as PointSummary[]))
+  })
+
   it('what a kept point needs, to the first of the chain', () => {
     const full = point(30, { kind: 'full' })
     const middle = point(20, { kind: 'incremental', parents: [full.id] })
