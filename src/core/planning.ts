@@ -1,9 +1,29 @@
 /** Which base and which timeline lead to a point in time, and what can be reached at all. Pure. */
 import { HoldfastError } from './errors.ts'
-import { type Archive, branchesOf, divergence, formatLsn, parseLsn, parseSegmentName, type Run, runsOf, segmentEnd, segmentName, segmentOf, wayOf } from './wal.ts'
+import {
+  type Archive,
+  branchesOf,
+  divergence,
+  formatLsn,
+  parseLsn,
+  parseSegmentName,
+  type Run,
+  runsOf,
+  segmentEnd,
+  segmentName,
+  segmentOf,
+  wayOf,
+} from './wal.ts'
 
 /** One moment or position; drivers know it as TargetMoment. */
-export interface TargetMoment { time?: string; lsn?: string; xid?: string; name?: string; latest?: boolean; timeline?: number }
+export interface TargetMoment {
+  time?: string
+  lsn?: string
+  xid?: string
+  name?: string
+  latest?: boolean
+  timeline?: number
+}
 
 /** A backup to replay from, as far as planning needs it. */
 export interface PitrBase {
@@ -26,16 +46,35 @@ export interface Window {
   from: { lsn: string; time: string; label: string }
   to: { lsn: string; time: string; wal: string }
 }
-export interface Gap { timeline: number; afterWal: string; beforeWal: string; missing: number }
-export interface Windows { windows: Window[]; gaps: Gap[] }
+export interface Gap {
+  timeline: number
+  afterWal: string
+  beforeWal: string
+  missing: number
+}
+export interface Windows {
+  windows: Window[]
+  gaps: Gap[]
+}
 
-export interface PitrChoice { label: string; timeline: number; base: PitrBase; window: Window }
+export interface PitrChoice {
+  label: string
+  timeline: number
+  base: PitrBase
+  window: Window
+}
 
-interface Branch { timeline: number; base: PitrBase; window: Window }
+interface Branch {
+  timeline: number
+  base: PitrBase
+  window: Window
+}
 
 /** What can be recovered: from the first backup of each unbroken run to its end; and the holes after the oldest backup. */
 export function windowsOf(archive: Archive, bases: readonly PitrBase[]): Windows {
-  const timelines = [...new Set(archive.segments.flatMap(({ wal }) => parseSegmentName(wal, archive.segmentBytes)?.timeline ?? []))].sort((a, b) => a - b)
+  const timelines = [...new Set(archive.segments.flatMap(({ wal }) => parseSegmentName(wal, archive.segmentBytes)?.timeline ?? []))].sort(
+    (a, b) => a - b,
+  )
   const windows: Window[] = []
   const gaps: Gap[] = []
   for (const timeline of timelines) {
@@ -48,8 +87,10 @@ export function windowsOf(archive: Archive, bases: readonly PitrBase[]): Windows
       const after = runs[index + 1]
       if (!after || after.first.number < own || after.first.number < oldest) continue
       gaps.push({
-        timeline, missing: after.first.number - run.last.number - 1,
-        afterWal: segmentName(run.last, archive.segmentBytes), beforeWal: segmentName(after.first, archive.segmentBytes),
+        timeline,
+        missing: after.first.number - run.last.number - 1,
+        afterWal: segmentName(run.last, archive.segmentBytes),
+        beforeWal: segmentName(after.first, archive.segmentBytes),
       })
     }
   }
@@ -60,7 +101,12 @@ export function windowsOf(archive: Archive, bases: readonly PitrBase[]): Windows
  * The backup to begin with and the timeline to follow: the newest backup that stopped before the target on a way with
  * all its WAL. Throws TARGET_OUT_OF_RANGE with the first and last moment, TARGET_AMBIGUOUS where branches differ there.
  */
-export function choosePitrBase(all: readonly PitrBase[], target: TargetMoment, archive: Archive, options: { systemId?: string } = {}): PitrChoice {
+export function choosePitrBase(
+  all: readonly PitrBase[],
+  target: TargetMoment,
+  archive: Archive,
+  options: { systemId?: string } = {},
+): PitrChoice {
   const goal = goalOf(target)
   const bases = ofSystem(all, options.systemId)
   const timelines = target.timeline === undefined ? branchesOf(archive) : [target.timeline]
@@ -72,14 +118,20 @@ export function choosePitrBase(all: readonly PitrBase[], target: TargetMoment, a
 }
 
 /** What the target says, read once: times only with an offset. */
-type Goal = { kind: 'time'; at: number } | { kind: 'lsn'; lsn: bigint } | { kind: 'xid'; xid: bigint } | { kind: 'name'; name: string } | { kind: 'latest' }
+type Goal =
+  | { kind: 'time'; at: number }
+  | { kind: 'lsn'; lsn: bigint }
+  | { kind: 'xid'; xid: bigint }
+  | { kind: 'name'; name: string }
+  | { kind: 'latest' }
 
 export function goalOf(target: TargetMoment): Goal {
   const named = (['time', 'lsn', 'xid', 'name'] as const).filter((key) => target[key] !== undefined)
   if (named.length + (target.latest ? 1 : 0) !== 1) throw badTarget('a target names exactly one of time, lsn, xid, name, latest')
   if (target.time !== undefined) {
     const at = Date.parse(target.time)
-    if (!/T.*(Z|[+-]\d\d:?\d\d)$/.test(target.time) || Number.isNaN(at)) throw badTarget(`the time "${target.time}" has no offset or is none`)
+    if (!/T.*(Z|[+-]\d\d:?\d\d)$/.test(target.time) || Number.isNaN(at))
+      throw badTarget(`the time "${target.time}" has no offset or is none`)
     return { kind: 'time', at }
   }
   if (target.lsn !== undefined) return { kind: 'lsn', lsn: parseLsn(target.lsn) }
@@ -93,9 +145,13 @@ export function goalOf(target: TargetMoment): Goal {
 
 /** The newest usable base on the timeline, if the goal can be reached on it. */
 function branchesTo(goal: Goal, timeline: number, archive: Archive, bases: readonly PitrBase[]): Branch[] {
-  const runs = runsOf(timeline, archive).map((run) => ({ run, usable: basesIn(run, timeline, archive, bases) })).filter(({ usable }) => usable.length > 0)
+  const runs = runsOf(timeline, archive)
+    .map((run) => ({ run, usable: basesIn(run, timeline, archive, bases) }))
+    .filter(({ usable }) => usable.length > 0)
   const end = runsOf(timeline, archive).at(-1)?.last.number
-  const branch = ({ run, usable }: (typeof runs)[number], base: PitrBase): Branch[] => [{ timeline, base, window: windowOf(timeline, run, usable[0] as PitrBase, archive) }]
+  const branch = ({ run, usable }: (typeof runs)[number], base: PitrBase): Branch[] => [
+    { timeline, base, window: windowOf(timeline, run, usable[0] as PitrBase, archive) },
+  ]
   for (const candidate of runs.toReversed()) {
     const base = baseFor(goal, candidate.usable, candidate.run, candidate.run.last.number === end, archive)
     if (base) return branch(candidate, base)
@@ -108,13 +164,20 @@ function branchesTo(goal: Goal, timeline: number, archive: Archive, bases: reado
 function baseFor(goal: Goal, usable: PitrBase[], run: Run, lastRun: boolean, archive: Archive): PitrBase | undefined {
   const newest = (fits: (base: PitrBase) => boolean) => usable.findLast(fits)
   switch (goal.kind) {
-    case 'time': return goal.at <= Date.parse(run.lastStoredAt) ? newest((base) => Date.parse(base.stoppedAt) + 1000 <= goal.at) : undefined
-    case 'lsn': return goal.lsn <= segmentEnd(run.last.number, archive.segmentBytes) ? newest((base) => parseLsn(base.lsnStop) <= goal.lsn) : undefined
+    case 'time':
+      return goal.at <= Date.parse(run.lastStoredAt) ? newest((base) => Date.parse(base.stoppedAt) + 1000 <= goal.at) : undefined
+    case 'lsn':
+      return goal.lsn <= segmentEnd(run.last.number, archive.segmentBytes)
+        ? newest((base) => parseLsn(base.lsnStop) <= goal.lsn)
+        : undefined
     // Beyond a gap there is no latest: replay would end at the gap and call it the end.
-    case 'latest': return lastRun ? usable.at(-1) : undefined
+    case 'latest':
+      return lastRun ? usable.at(-1) : undefined
     // Only a base that ended before the number was given is surely before its commit.
-    case 'xid': return newest((base) => base.nextXid !== undefined && BigInt(base.nextXid) <= goal.xid)
-    case 'name': return newest((base) => base.restorePoint?.name === goal.name)
+    case 'xid':
+      return newest((base) => base.nextXid !== undefined && BigInt(base.nextXid) <= goal.xid)
+    case 'name':
+      return newest((base) => base.restorePoint?.name === goal.name)
   }
 }
 
@@ -129,14 +192,21 @@ function beforeParting(goal: Goal, one: Branch, other: Branch, archive: Archive)
   if (goal.kind === 'lsn') return goal.lsn <= parted
   if (goal.kind !== 'time') return false
   // The moment of the parting is not known; that the segment before it was already archived then, is.
-  const before = archive.segments.filter(({ wal }) => parseSegmentName(wal, archive.segmentBytes)?.number === segmentOf(parted, archive.segmentBytes) - 1)
+  const before = archive.segments.filter(
+    ({ wal }) => parseSegmentName(wal, archive.segmentBytes)?.number === segmentOf(parted, archive.segmentBytes) - 1,
+  )
   return before.some(({ storedAt }) => goal.at <= Date.parse(storedAt))
 }
 
 /** Bases whose own WAL lies in the run and that stopped before the way left their timeline; oldest stop first. */
 function basesIn(run: Run, timeline: number, archive: Archive, bases: readonly PitrBase[]): PitrBase[] {
   return bases
-    .filter((base) => onWay(base, timeline, archive) && segmentNumber(base.walStart, archive) >= run.first.number && segmentNumber(base.walStop, archive) <= run.last.number)
+    .filter(
+      (base) =>
+        onWay(base, timeline, archive) &&
+        segmentNumber(base.walStart, archive) >= run.first.number &&
+        segmentNumber(base.walStop, archive) <= run.last.number,
+    )
     .sort((a, b) => (parseLsn(a.lsnStop) < parseLsn(b.lsnStop) ? -1 : 1))
 }
 
@@ -150,7 +220,11 @@ function windowOf(timeline: number, run: Run, first: PitrBase, archive: Archive)
   return {
     timeline,
     from: { lsn: first.lsnStop, time: first.stoppedAt, label: first.label },
-    to: { lsn: formatLsn(segmentEnd(run.last.number, archive.segmentBytes)), time: run.lastStoredAt, wal: segmentName(run.last, archive.segmentBytes) },
+    to: {
+      lsn: formatLsn(segmentEnd(run.last.number, archive.segmentBytes)),
+      time: run.lastStoredAt,
+      wal: segmentName(run.last, archive.segmentBytes),
+    },
   }
 }
 
@@ -166,34 +240,52 @@ function ofSystem(all: readonly PitrBase[], systemId: string | undefined): PitrB
   const other = all[0]
   if (!other) throw new HoldfastError('NOT_FOUND', 'there is no backup to replay from', { next: 'take a backup: holdfast backup <source>' })
   throw new HoldfastError('TARGET_AMBIGUOUS', `the backups are of database system ${other.systemId}, not of ${systemId}`, {
-    object: other.label, next: 'name the recovery point to begin with', details: { expected: systemId, found: other.systemId },
+    object: other.label,
+    next: 'name the recovery point to begin with',
+    details: { expected: systemId, found: other.systemId },
   })
 }
 
 function outOfRange(target: TargetMoment, { windows, gaps }: Windows, timelines: number[]): HoldfastError {
   const shown = windows.filter((window) => timelines.includes(window.timeline))
   const [first, last] = [shown[0]?.from, shown.at(-1)?.to]
-  const range = first && last ? `the first recoverable moment is ${first.time} (${first.lsn}), the last ${last.time} (${last.lsn})` : 'no backup with its WAL is there'
-  const holes = gaps.filter((gap) => timelines.includes(gap.timeline)).map((gap) => `${gap.missing} WAL segments between ${gap.afterWal} and ${gap.beforeWal} are missing`)
+  const range =
+    first && last
+      ? `the first recoverable moment is ${first.time} (${first.lsn}), the last ${last.time} (${last.lsn})`
+      : 'no backup with its WAL is there'
+  const holes = gaps
+    .filter((gap) => timelines.includes(gap.timeline))
+    .map((gap) => `${gap.missing} WAL segments between ${gap.afterWal} and ${gap.beforeWal} are missing`)
   return new HoldfastError('TARGET_OUT_OF_RANGE', [`${describeTarget(target)} cannot be reached: ${range}`, ...holes].join('; '), {
-    object: describeTarget(target), details: { windows, gaps },
+    object: describeTarget(target),
+    details: { windows, gaps },
   })
 }
 
 function ambiguous(target: TargetMoment, branches: Branch[]): HoldfastError {
   const timelines = branches.map((branch) => branch.timeline)
   return new HoldfastError('TARGET_AMBIGUOUS', `${describeTarget(target)} is on timelines ${timelines.join(' and ')}, which differ there`, {
-    object: describeTarget(target), next: `name one: add "timeline": ${timelines.at(-1)}`, details: { timelines, windows: branches.map((branch) => branch.window) },
+    object: describeTarget(target),
+    next: `name one: add "timeline": ${timelines.at(-1)}`,
+    details: { timelines, windows: branches.map((branch) => branch.window) },
   })
 }
 
 /** The target in a message. */
 export function describeTarget(target: TargetMoment): string {
   const { timeline, latest, ...rest } = target
-  const what = latest ? 'the latest state' : Object.entries(rest).filter(([, value]) => value !== undefined).map(([key, value]) => `${key} ${value}`).join(', ')
+  const what = latest
+    ? 'the latest state'
+    : Object.entries(rest)
+        .filter(([, value]) => value !== undefined)
+        .map(([key, value]) => `${key} ${value}`)
+        .join(', ')
   return timeline === undefined ? what : `${what} on timeline ${timeline}`
 }
 
 function badTarget(message: string): HoldfastError {
-  return new HoldfastError('INPUT_INVALID', message, { object: 'target', next: 'for example {"time": "2025-10-18T21:45:30+00:00"}, {"lsn": "0/3000148"} or {"latest": true}' })
+  return new HoldfastError('INPUT_INVALID', message, {
+    object: 'target',
+    next: 'for example {"time": "2025-10-18T21:45:30+00:00"}, {"lsn": "0/3000148"} or {"latest": true}',
+  })
 }

@@ -16,7 +16,10 @@ export function formatLsn(lsn: bigint): string {
 }
 
 /** One segment: its place in its timeline. The number grows by one from segment to segment, over all bounds of names. */
-export interface Segment { timeline: number; number: number }
+export interface Segment {
+  timeline: number
+  number: number
+}
 
 const hex8 = (value: number) => value.toString(16).toUpperCase().padStart(8, '0')
 
@@ -50,7 +53,10 @@ export function segmentEnd(number: number, segmentBytes = DEFAULT_SEGMENT_BYTES)
 }
 
 /** Where a timeline left its parent: an ancestor and the position up to which it holds. */
-export interface Fork { timeline: number; lsn: string }
+export interface Fork {
+  timeline: number
+  lsn: string
+}
 
 /** The lines of a history file, oldest ancestor first. */
 export function parseHistory(text: string): Fork[] {
@@ -70,7 +76,11 @@ export interface Archive {
 }
 
 /** A stretch of a timeline's way: which timeline covers which segments. `to` is the last one, Infinity on the timeline itself. */
-export interface Stretch { timeline: number; from: number; to: number }
+export interface Stretch {
+  timeline: number
+  from: number
+  to: number
+}
 
 /** The way from the first timeline to this one: at a fork the child holds the segment of the fork, with its parent's bytes before it. */
 export function wayOf(timeline: number, archive: Pick<Archive, 'histories' | 'segmentBytes'>): Stretch[] {
@@ -85,7 +95,11 @@ export function wayOf(timeline: number, archive: Pick<Archive, 'histories' | 'se
 }
 
 /** Segments without a hole between them, on the way to one timeline. */
-export interface Run { first: Segment; last: Segment; lastStoredAt: string }
+export interface Run {
+  first: Segment
+  last: Segment
+  lastStoredAt: string
+}
 
 /** The unbroken runs on the way to the timeline, oldest first: between two of them segments are missing. */
 export function runsOf(timeline: number, archive: Archive): Run[] {
@@ -114,22 +128,19 @@ export function branchesOf(archive: Archive): number[] {
     if (segment) lastOf.set(segment.timeline, Math.max(segment.number, lastOf.get(segment.timeline) ?? -1))
   }
   const timelines = [...lastOf.keys()].sort((a, b) => a - b)
-  const covers = (child: number, parent: number) => child !== parent &&
-    wayOf(child, archive).some((stretch) => stretch.timeline === parent && (lastOf.get(parent) ?? -1) <= stretch.to)
+  const covers = (child: number, parent: number) =>
+    child !== parent && wayOf(child, archive).some((stretch) => stretch.timeline === parent && (lastOf.get(parent) ?? -1) <= stretch.to)
   return timelines.filter((parent) => !timelines.some((child) => covers(child, parent)))
 }
 
 /** The position where the histories of two timelines part; undefined where they share nothing. */
 export function divergence(a: number, b: number, histories: Archive['histories']): bigint | undefined {
-  const ends = (timeline: number) => [...(histories[timeline] ?? []).map((fork) => ({ timeline: fork.timeline, lsn: parseLsn(fork.lsn) as bigint | undefined })), { timeline, lsn: undefined as bigint | undefined }]
-  const [left, right] = [ends(a), ends(b)]
-  let parted: bigint | undefined
-  for (let index = 0; index < Math.min(left.length, right.length); index++) {
-    const [one, other] = [left[index], right[index]]
-    if (!one || !other || one.timeline !== other.timeline) break
-    const both = [one.lsn, other.lsn].filter((lsn) => lsn !== undefined)
-    parted = both.length === 0 ? undefined : both.reduce((least, lsn) => (lsn < least ? lsn : least))
-    if (one.lsn !== other.lsn) break
-  }
-  return parted
+  const wayTo = (timeline: number) => [...(histories[timeline] ?? []), { timeline, lsn: undefined }]
+  const [left, right] = [wayTo(a), wayTo(b)]
+  let index = 0
+  while (left[index + 1] && right[index + 1] && left[index]?.lsn === right[index]?.lsn && left[index + 1]?.timeline === right[index + 1]?.timeline) index += 1
+  if (left[index]?.timeline !== right[index]?.timeline) return undefined
+  // Both were on this timeline; the one that left it first is where they part.
+  const ends = [left[index]?.lsn, right[index]?.lsn].filter((lsn) => lsn !== undefined).map(parseLsn)
+  return ends.sort((one, other) => (one < other ? -1 : 1))[0]
 }

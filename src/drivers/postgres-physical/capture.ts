@@ -1,0 +1,179 @@
+/** Taking a physical recovery point: the engine's backup, then a mark in the WAL that a restore can be held to. */
+import { HoldfastError } from '../../core/errors.ts'
+import type { Reference } from '../../core/records.ts'
+import { segmentBefore, segmentName, parseLsn } from '../../core/wal.ts'
+import { until } from '../../process/wait.ts'
+import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
+import { connect, parseConnection, withClient } from '../postgres-common/connect.ts'
+import { type Mark, markBehindBarrier, markWithoutBarrier } from './barrier.ts'
+import type { BackupType, EngineBackup, PhysicalEngine } from './engine.ts'
+
+export interface Capturing {
+  engine: PhysicalEngine
+  connection: string
+  barrier: boolean
+  segmentBytes: number
+  binDir: string
+}
+
+/** How long a segment may take to reach the archive before that is a fault of the archiver. */
+const ARCHIVE_MS = 120_000
+/** How long a retry waits for the pgBackRest of an earlier try, which may still be ending. */
+const EARLIER_TRY_MS = 600_000
+
+export async function capturePhysical(
+  on: Capturing,
+  context: DriverContext,
+  request: CaptureRequest,
+  sink: ArtifactSink,
+): Promise<Captured> {
+  const { engine } = on
+  const warnings: string[] = []
+  const backup = await takeOnce(on, context, request, warnings)
+  context.onProgress({ phase: 'mark' })
+  const nextXid = await firstFreeXid(on.connection)
+  const mark = await setMark(on, context, request)
+  warnings.push(...mark.warnings)
+  await switchAndAwait(on, parseLsn(mark.lsn), context)
+  context.onProgress({ phase: 'describe' })
+  const passphrase = await engine.passphrase()
+  const artifacts =
+    passphrase === undefined
+      ? []
+      : [await sink.storeBytes({ part: 'passphrase', role: 'passphrase', required: true, bytes: Buffer.from(passphrase) })]
+  if (backup.pageErrors)
+    warnings.push(
+      `pages of the cluster failed their checksum while ${backup.label} was copied: pgbackrest info --set=${backup.label} names them`,
+    )
+  return {
+    artifacts,
+    warnings,
+    reference: await referenceTo(on, backup),
+    consistency: {
+      time: mark.time,
+      lsn: mark.lsn,
+      timeline: backup.timeline,
+      systemId: backup.systemId,
+      nextXid,
+      ...(mark.restorePoint ? { restorePoint: mark.restorePoint } : {}),
+    },
+    sizeBytes: backup.sizeBytes,
+    storedBytes: backup.addedBytes,
+    fileCount: await engine.fileCount(backup.label),
+    ...(mark.content ? { content: mark.content } : {}),
+  }
+}
+
+/** The backup of this recovery point: found again by its annotation where an earlier try took it. */
+async function takeOnce({ engine }: Capturing, context: DriverContext, request: CaptureRequest, warnings: string[]): Promise<EngineBackup> {
+  if (request.attempt > 1) {
+    await until(
+      async () => {
+        context.onProgress({ phase: 'wait for an earlier try' })
+        return !(await engine.info()).busy
+      },
+      { timeoutMs: EARLIER_TRY_MS, everyMs: 500, what: `the backup of stanza ${engine.stanza} that is running`, signal: context.signal },
+    )
+  }
+  const { backups } = await engine.info()
+  const wanted = typeFor(request.kind)
+  const found = backups.find((backup) => backup.pointId === request.id)
+  const taken =
+    found ??
+    (await engine.backup(wanted, { pointId: request.id, signal: context.signal, onProgress: (progress) => context.onProgress(progress) }))
+  if (taken.type !== wanted) warnings.push(`${wanted} was asked for and ${taken.type} was taken: there was no full backup to build on`)
+  return taken
+}
+
+function typeFor(kind: CaptureRequest['kind']): BackupType {
+  return kind === 'incremental' || kind === 'differential' ? kind : 'full'
+}
+
+/** Later tries write another name: replay stops at the first of a name. */
+async function setMark(on: Capturing, { signal, onProgress }: DriverContext, { id, attempt }: CaptureRequest): Promise<Mark> {
+  const options = {
+    name: attempt > 1 ? `holdfast_${id}_try${attempt}` : `holdfast_${id}`,
+    signal,
+    binDir: on.binDir,
+    onProgress: () => onProgress({ phase: 'contents' }),
+  }
+  if (!on.barrier) return markWithoutBarrier(on.connection, options)
+  const behind = await markBehindBarrier(on.connection, options)
+  if (!('refused' in behind)) return behind
+  const mark = await markWithoutBarrier(on.connection, options)
+  return { ...mark, warnings: [...mark.warnings, `the barrier was not had, so a proof cannot compare contents: ${behind.refused}`] }
+}
+
+/** Numbers from here on were given after the backup ended. */
+async function firstFreeXid(connection: string): Promise<string> {
+  return withClient(connection, {}, async (client) => {
+    const { rows } = await client.query<{ xid: string }>('select pg_snapshot_xmax(pg_current_snapshot())::text as xid')
+    return (rows[0] as { xid: string }).xid
+  })
+}
+
+/**
+ * Ends the segment, and resolves to its name once the archive has it. A committed mark goes first: replay to a moment
+ * needs a commit after it, and an idle database has none.
+ */
+export async function switchAndAwait(
+  on: Pick<Capturing, 'engine' | 'connection' | 'segmentBytes'>,
+  upTo: bigint | undefined,
+  { signal, onProgress }: DriverContext,
+): Promise<string> {
+  const client = await connect(on.connection)
+  try {
+    await client.query(`select pg_logical_emit_message(true, 'holdfast', 'mark')`)
+    const { rows } = await client.query<{ lsn: string; timeline: number }>(
+      'select pg_switch_wal()::text as lsn, timeline_id as timeline from pg_control_checkpoint()',
+    )
+    const { lsn, timeline } = rows[0] as { lsn: string; timeline: number }
+    const end = parseLsn(lsn)
+    const wal = segmentName(
+      { timeline, number: segmentBefore(upTo !== undefined && upTo > end ? upTo : end, on.segmentBytes) },
+      on.segmentBytes,
+    )
+    const archived = async () => {
+      onProgress({ phase: `archive ${wal}` })
+      const { rows: state } = await client.query<{ last: string | null }>(
+        `select max(last_archived_wal) filter (where last_archived_wal ~ '^[0-9A-F]{24}$') as last from pg_stat_archiver`,
+      )
+      const last = state[0]?.last
+      // A backup's history file may be the last thing archived: then only the archive itself can tell.
+      return last === null || last === undefined || last >= wal ? on.engine.hasWal(wal) : false
+    }
+    await until(archived, { timeoutMs: ARCHIVE_MS, everyMs: 100, what: `${wal} to be archived`, signal }).catch(async (cause: unknown) => {
+      if (!(cause instanceof HoldfastError) || cause.code !== 'PROCESS_TIMEOUT') throw cause
+      throw new HoldfastError('ARCHIVE_UNHEALTHY', `the WAL segment ${wal} did not reach the archive within ${ARCHIVE_MS / 1000} s`, {
+        object: wal,
+        cause,
+      })
+    })
+    return wal
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
+async function referenceTo({ engine, connection, segmentBytes }: Capturing, backup: EngineBackup): Promise<Reference> {
+  const repository = await engine.repository()
+  const { user, dbname } = parseConnection(connection)
+  return {
+    engine: engine.kind,
+    stanza: engine.stanza,
+    repoPath: repository['repo1-path'] ?? '',
+    label: backup.label,
+    type: backup.type,
+    walStart: backup.walStart,
+    walStop: backup.walStop,
+    needs: backup.needs,
+    manifestDigest: await engine.manifestDigest(backup.label),
+    // Beyond what the format asks: enough to restore on a host that knows nothing of the source.
+    lsnStop: backup.lsnStop,
+    stoppedAt: backup.stoppedAt,
+    segmentBytes,
+    repository,
+    role: user ?? 'postgres',
+    database: dbname ?? user ?? 'postgres',
+  }
+}

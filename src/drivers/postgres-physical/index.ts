@@ -1,0 +1,108 @@
+/** PostgreSQL, physically: points that reference an engine's backups, and any moment between them by its WAL. */
+import type { Readable } from 'node:stream'
+import type { PhysicalSourceConfig } from '../../config/schema.ts'
+import { HoldfastError } from '../../core/errors.ts'
+import type { PitrChoice, Windows } from '../../core/planning.ts'
+import type { Manifest } from '../../core/records.ts'
+import { DEFAULT_SEGMENT_BYTES } from '../../core/wal.ts'
+import type { ArtifactSource, DriverContext, Restored, RestoreTarget, SourceDriver } from '../driver.ts'
+import { parseConnection } from '../postgres-common/connect.ts'
+import { destroyInstance } from '../postgres-common/instance.ts'
+import { archiveHealth, type ArchiveHealth } from './archive-health.ts'
+import { capturePhysical, switchAndAwait } from './capture.ts'
+import type { PhysicalEngine, Verdict } from './engine.ts'
+import { createPgbackrest } from './pgbackrest.ts'
+import { configFromReference } from './pgbackrest-config.ts'
+import { preflightPhysical } from './preflight.ts'
+import { referenceOf, restorePhysical, type RestoreOptions } from './restore.ts'
+import { verifyPhysical } from './verify.ts'
+import { planRecovery, recoverableWindow } from './window.ts'
+
+export interface PhysicalOptions {
+  /** Another engine, or the same with another configuration. */
+  engine?: PhysicalEngine
+  /** Bytes of a WAL segment, where initdb was told otherwise. */
+  segmentBytes?: number
+  /**
+   * On a host that has no configuration of the engine: one is written from the manifest and its encrypted passphrase.
+   * Holds what the manifest must not: keys of the store, by the engine's own names (`repo1-s3-key`, …).
+   */
+  fromManifest?: { settings: Record<string, string> }
+}
+
+export interface PhysicalDriver extends SourceDriver {
+  restore(context: DriverContext, manifest: Manifest, source: ArtifactSource, options: RestoreOptions): Promise<Restored>
+  /** Removes the engine's backup of a point. Throws POINT_PROTECTED where another needs it. May be called twice. */
+  expirePoint(manifest: Manifest): Promise<void>
+  /** Removes WAL that lies before the newest `keepFulls` full backups, except what older ones need to be consistent. */
+  expireWal(keepFulls: number): Promise<void>
+  switchWal(context?: DriverContext): Promise<string>
+  window(): Promise<Windows>
+  /** The base for a target: its label, its point where it has one, the timeline to follow. Changes nothing. */
+  plan(target: RestoreTarget, manifests?: readonly Manifest[]): Promise<PitrChoice & { pointId?: string }>
+  archiveHealth(): Promise<ArchiveHealth>
+  /** Reads the engine's whole repository again: the depth `read` of points that reference it. */
+  verifyRepository(context: DriverContext): Promise<Verdict>
+}
+
+const QUIET: DriverContext = { signal: new AbortController().signal, onProgress: () => {} }
+
+export function createPostgresPhysical(config: PhysicalSourceConfig, connection: string, options: PhysicalOptions = {}): PhysicalDriver {
+  const { binDir, osUser, stanza, barrier } = config
+  const segmentBytes = options.segmentBytes ?? DEFAULT_SEGMENT_BYTES
+  const engine = options.engine ?? createPgbackrest({ configFile: config.pgbackrestConfig, stanza, osUser, segmentBytes })
+
+  /** The engine to restore with: this host's, or one made from what the point itself holds. */
+  async function engineFor(manifest: Manifest, source: ArtifactSource, workDir: string): Promise<PhysicalEngine> {
+    if (!options.fromManifest) return engine
+    const reference = referenceOf(manifest)
+    const artifact = manifest.artifacts.find(({ role }) => role === 'passphrase')
+    const passphrase = artifact ? await textOf(await source.read(artifact)) : undefined
+    const { settings } = options.fromManifest
+    const configFile = await configFromReference({
+      reference,
+      dir: workDir,
+      osUser,
+      settings,
+      ...(passphrase === undefined ? {} : { passphrase }),
+    })
+    return createPgbackrest({ configFile, stanza: reference.stanza, osUser, segmentBytes })
+  }
+
+  return {
+    kind: 'postgres-physical',
+    capabilities: { pointInTime: true, incremental: true, hostBound: true, parts: false },
+    preflight: () => preflightPhysical(config, connection, engine),
+    capture: (context, request, sink) => capturePhysical({ engine, connection, barrier, segmentBytes, binDir }, context, request, sink),
+    async restore(context, manifest, source, restoring) {
+      const { user, dbname } = parseConnection(connection)
+      const reference = referenceOf(manifest)
+      const role = user ?? String(reference.role ?? 'postgres')
+      const database = dbname ?? String(reference.database ?? role)
+      const engineOf = (workDir: string) => engineFor(manifest, source, workDir)
+      return restorePhysical({ engine: engineOf, binDir, osUser, role, database }, context, manifest, restoring)
+    },
+    verify: (context, manifest, target, verifying) => verifyPhysical({ binDir, osUser }, context, manifest, target, verifying),
+    destroy: ({ dir }) => destroyInstance(dir),
+    expirePoint: (manifest) => engine.expire(referenceOf(manifest).label),
+    expireWal: (keepFulls) => {
+      if (!Number.isInteger(keepFulls) || keepFulls < 1)
+        throw new HoldfastError('INPUT_INVALID', `keepFulls is ${keepFulls}`, {
+          object: 'keepFulls',
+          next: 'keep the WAL of one full backup at least',
+        })
+      return engine.expireWal(keepFulls)
+    },
+    switchWal: (context = QUIET) => switchAndAwait({ engine, connection, segmentBytes }, undefined, context),
+    window: () => recoverableWindow(engine),
+    plan: (target, manifests) => planRecovery(engine, target, manifests),
+    archiveHealth: () => archiveHealth(connection),
+    verifyRepository: ({ signal }) => engine.verify({ signal }),
+  }
+}
+
+async function textOf(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Buffer))
+  return Buffer.concat(chunks).toString('utf8')
+}
