@@ -47,6 +47,7 @@ const retention = z.strictObject({
 })
 const common = {
   connection: secret.describe('libpq connection string of a role that may read everything'),
+  group: name.optional().describe('the failover group whose primary this source follows'),
   repository: name,
   copies: z.array(name).default([]),
   schedules: z.partialRecord(z.enum(['full', 'incremental', 'differential', 'logical', 'walSwitch', 'retention', 'verify']), schedule).default({}),
@@ -145,6 +146,7 @@ const failoverGroup = z.strictObject({
 })
 export type FailoverGroupConfig = z.infer<typeof failoverGroup>
 
+/** The shape only: names that must exist, calendars and time zones are looked at by meaning.ts. */
 export const configSchema = z.strictObject({
   temporal: z.strictObject({ address: z.string().default('127.0.0.1:7233'), namespace: z.string().default('default'), taskQueue: z.string().default('holdfast') })
     .default({ address: '127.0.0.1:7233', namespace: 'default', taskQueue: 'holdfast' }),
@@ -161,18 +163,5 @@ export const configSchema = z.strictObject({
   }),
   sources: z.record(name, sourceSchema),
   failoverGroups: z.record(name, failoverGroup).default({}),
-}).check((ctx) => {
-  const { repositories, sources, failoverGroups, signing } = ctx.value
-  const problem = (path: (string | number)[], message: string) => ctx.issues.push({ code: 'custom', path, message, input: ctx.value })
-  const known = Object.keys(repositories).join(', ')
-  for (const [key, source] of Object.entries(sources)) {
-    if (!repositories[source.repository]) problem(['sources', key, 'repository'], `no repository "${source.repository}"; there is ${known}`)
-    for (const copy of source.copies) if (!repositories[copy]) problem(['sources', key, 'copies'], `no repository "${copy}"; there is ${known}`)
-  }
-  for (const [key, group] of Object.entries(failoverGroups)) {
-    if (!group.sites[group.primary]) problem(['failoverGroups', key, 'primary'], `no site "${group.primary}"; there is ${Object.keys(group.sites).join(', ')}`)
-    if (group.source && !sources[group.source]) problem(['failoverGroups', key, 'source'], `no source "${group.source}"`)
-  }
-  if (!signing.publicKeys[signing.keyId]) problem(['signing', 'publicKeys'], `no public key for keyId "${signing.keyId}"`)
 })
 export type Config = z.infer<typeof configSchema>

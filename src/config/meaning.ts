@@ -1,0 +1,77 @@
+/**
+ * What a shape cannot say: names that must exist, calendars, time zones. Takes the configuration as it was written, so
+ * that these problems come together with those of the shape; what has the wrong shape is passed over here.
+ */
+import { parseCalendar } from '../core/calendar.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Path } from './problem.ts'
+import { didYouMean } from './suggest.ts'
+
+type Report = (path: Path, message: string) => void
+type Fields = Record<string, unknown>
+
+export function checkMeaning(config: unknown, report: Report): void {
+  const { repositories, sources, failoverGroups, signing } = fields(config)
+  for (const [key, source] of entries(sources)) {
+    const at = (...rest: Path): Path => ['sources', key, ...rest]
+    mustExist(at('repository'), source.repository, 'repository', repositories, report)
+    mustExist(at('group'), source.group, 'failover group', failoverGroups, report)
+    list(source.copies).forEach((copy, index) => mustExist(at('copies', index), copy, 'repository', repositories, report))
+    checkCalendars(source, at, report)
+  }
+  for (const [key, group] of entries(failoverGroups)) {
+    mustExist(['failoverGroups', key, 'primary'], group.primary, 'site', group.sites, report)
+    mustExist(['failoverGroups', key, 'source'], group.source, 'source', sources, report)
+  }
+  checkSigning(fields(signing), report)
+}
+
+function checkCalendars(source: Fields, at: (...rest: Path) => Path, report: Report): void {
+  for (const [name, schedule] of entries(source.schedules)) {
+    checkCalendar(at('schedules', name, 'calendar'), schedule.calendar, report)
+    checkTimezone(at('schedules', name, 'timezone'), schedule.timezone, report)
+  }
+  const verify = fields(source.verify)
+  for (const depth of ['read', 'restore']) checkCalendar(at('verify', depth), verify[depth], report)
+}
+
+function checkCalendar(path: Path, calendar: unknown, report: Report): void {
+  if (typeof calendar !== 'string') return
+  try {
+    parseCalendar(calendar)
+  } catch (error) {
+    report(path, messageOf(error))
+  }
+}
+
+function checkTimezone(path: Path, timezone: unknown, report: Report): void {
+  if (typeof timezone !== 'string') return
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timezone })
+  } catch {
+    report(path, `"${timezone}" is no time zone;${didYouMean(timezone, Intl.supportedValuesOf('timeZone')) || ' right would be UTC or Europe/Berlin'}`)
+  }
+}
+
+function checkSigning({ keyId, publicKeys }: Fields, report: Report): void {
+  if (typeof keyId !== 'string' || typeof publicKeys !== 'object' || publicKeys === null || keyId in publicKeys) return
+  report(['signing', 'publicKeys'], `no public key for keyId "${keyId}"`)
+}
+
+function mustExist(path: Path, name: unknown, what: string, all: unknown, report: Report): void {
+  if (typeof name !== 'string' || Object.hasOwn(fields(all), name)) return
+  const known = Object.keys(fields(all))
+  report(path, `no ${what} "${name}";${didYouMean(name, known) || ` there is ${known.join(', ') || 'none'}`}`)
+}
+
+function fields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {}
+}
+
+function entries(value: unknown): [string, Fields][] {
+  return Object.entries(fields(value)).map(([key, entry]) => [key, fields(entry)])
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
+}
