@@ -35,7 +35,7 @@ export function createProofActivities(services: Services) {
         const { assertions, kept } = await assertionsOf(input, manifest, store, context)
         const failures = assertions.filter((one) => !one.ok).map((one) => `${one.name}: expected ${one.expected}, found ${one.actual}`)
         const seconds = (Date.now() - started) / 1000
-        const proof: Omit<Proof, 'signature'> = {
+        const proof: Proof = {
           format: 'holdfast/v1', type: 'proof', source: input.source, id: input.id, depth: input.depth, ok: failures.length === 0,
           startedAt: new Date(started).toISOString(), completedAt: new Date().toISOString(), seconds, where: hostname(), manifestDigest: digest,
           assertions, workflowId: input.workflowId, runId: input.runId,
@@ -80,7 +80,7 @@ export function createProofActivities(services: Services) {
 export type ProofActivities = ReturnType<typeof createProofActivities>
 
 /** A try that was killed after it recorded its proof records no second one of the same run. */
-async function recordOnce(catalog: Catalog, proof: Omit<Proof, 'signature'>): Promise<void> {
+async function recordOnce(catalog: Catalog, proof: Proof): Promise<void> {
   const before = await catalog.proofsOf(proof.source, proof.id)
   if (!before.some((one) => one.runId === proof.runId && one.depth === proof.depth && one.ok === proof.ok)) await catalog.appendProof(proof)
 }

@@ -13,6 +13,8 @@ export interface Services {
   catalog(repository: string): Promise<Catalog>
   /** The driver of a source as it is now: of a pair's source, on the site that is primary at this moment. */
   driver(source: string): Promise<SourceDriver>
+  /** Where a source is now, without its password: for commands that people read. */
+  liveConnection(source: string): Promise<string>
   /** Folder of this worker for scratch instances. */
   scratchRoot(source: SourceConfig): string
 }

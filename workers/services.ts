@@ -18,7 +18,12 @@ import type { Store } from '../src/storage/store.ts'
 
 export interface WiredServices extends Services { close(): Promise<void> }
 
-export function createServices(config: Config, client: Client): WiredServices {
+/** Everything but Temporal: what the command line needs to read a repository by itself. */
+export const openServices = (config: Config): Omit<WiredServices, 'client'> => wire(config)
+
+export const createServices = (config: Config, client: Client): WiredServices => ({ ...wire(config), client })
+
+function wire(config: Config): Omit<WiredServices, 'client'> {
   const stores = new Map<string, Promise<Store>>()
   const catalogs = new Map<string, Promise<Catalog>>()
   const once = <T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> => {
@@ -36,10 +41,13 @@ export function createServices(config: Config, client: Client): WiredServices {
   })
   return {
     config,
-    client,
     store,
     catalog: (repository) => once(catalogs, repository, () => openCatalog(config, store(repository))),
     driver: (source) => createDriver(config, source),
+    async liveConnection(source) {
+      const { password: _, ...words } = parseConnection(await connectionOf(config, source, sourceOf(config, source)))
+      return formatConnection(words)
+    },
     scratchRoot: (source) => source.scratchDir ?? tmpdir(),
     async close() {
       for (const open of stores.values()) (await open).close()

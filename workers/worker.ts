@@ -49,7 +49,7 @@ export async function startWorker(config: Config, roles: WorkerRoles, extra: Pic
   }
   // Memory of a data worker is about slots × 4 parts in flight × part size.
   if (roles.data) queues.push({ ...common, taskQueue: DATA_QUEUE, activities: data, maxConcurrentActivityTaskExecutions: 2 })
-  for (const host of roles.hosts) queues.push({ ...common, taskQueue: hostQueue(host), activities: { ...data, ...createHostActivities(services, host) }, maxConcurrentActivityTaskExecutions: 4 })
+  for (const host of roles.hosts) queues.push({ ...common, taskQueue: hostQueue(host), activities: { ...data, ...createHostActivities(services) }, maxConcurrentActivityTaskExecutions: 4 })
   if (queues.length === 0) throw new HoldfastError('INPUT_INVALID', 'A worker needs at least one role', { next: 'holdfast worker --roles control,data' })
 
   const workers = await Promise.all(queues.map((options) => Worker.create(options)))

@@ -12,6 +12,7 @@ import type { BackupResult } from './backup.ts'
 import { refuseUnready } from './failover.ts'
 import { parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
+import { planFor } from './lib/look.ts'
 import { control, onHost } from './lib/options.ts'
 import { rejoin } from './lib/rejoin.ts'
 import { createSaga } from './lib/saga.ts'
@@ -35,12 +36,12 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
   const run = createStepRunner(view, steering, guaranteesLost)
   const started = Date.now()
   try {
-    const { source, slot } = await pair.describeGroup({ group })
+    const { source, slot, sites } = await pair.describeGroup({ group })
     const report = await withLocks([`group/${group}`, ...(source ? [`source/${source}`] : [])], { work: 'failover', wait: true, what: `failback of ${group}` }, async () => {
-      const survey = await pair.planSwitch.executeWithOptions({ summary: `${group} survey` }, [{ group, mode: 'failback' }])
+      const survey = await planFor(group, sites, 'failback')
       const rebuilt = await rebuild(survey, view, run)
       view.phase('readiness')
-      const plan = await pair.planSwitch.executeWithOptions({ summary: `${group} planned` }, [{ group, mode: 'planned' }])
+      const plan = await planFor(group, sites, 'planned')
       refuseUnready(plan, { mode: 'planned', acceptLoss: false })
       view.phase('approval')
       await steering.approved({ hash: plan.hash, text: plan.text, requestedBy: input.requestedBy, count: plan.approvals.count, withinMs: plan.approvals.withinMs })
@@ -76,7 +77,7 @@ async function rebuild(survey: PairPlan, view: View, run: StepRunner): Promise<P
   view.phase('export')
   const lost = (await run<LostWrites>({
     name: 'exportLostWrites', lostWhenSkipped: 'what exists only on the old side is not counted and will be gone',
-    act: () => hours(toHost).exportLostWrites.executeWithOptions({ summary: site }, [{ group, site, primary }]),
+    act: () => hours(toHost).exportLostWrites.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]),
     say: (r) => (r.known ? `${r.transactions} transactions` : `unknown: ${r.why}`),
   })) ?? { known: false, why: 'skipped by an operator', transactions: 0, tables: [], exported: [], bytes: 0 }
   view.phase('rebuild')
@@ -97,6 +98,6 @@ async function rebuild(survey: PairPlan, view: View, run: StepRunner): Promise<P
     },
     say: () => method,
   })
-  await run({ name: `awaitStreaming ${site}`, act: () => hours(fromHost).awaitStreaming.executeWithOptions({ summary: site }, [{ group, site, primary }]) })
+  await run({ name: `awaitStreaming ${site}`, act: () => hours(fromHost).awaitStreaming.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]) })
   return { method, ...(methodReason !== undefined && { methodReason }), lost }
 }

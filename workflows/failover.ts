@@ -6,6 +6,7 @@ import type { FailoverReport, PairPlan } from '../src/contract/failover.ts'
 import type { FailoverInput } from '../src/contract/inputs.ts'
 import { failure, parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
+import { planFor } from './lib/look.ts'
 import { control } from './lib/options.ts'
 import { rejoin } from './lib/rejoin.ts'
 import { createSaga } from './lib/saga.ts'
@@ -27,10 +28,10 @@ export async function failover(given: FailoverInput): Promise<FailoverReport> {
   const run = createStepRunner(view, steering, lost)
   const clock = createClock(input.failedAt ? Date.parse(input.failedAt) : Date.now())
   try {
-    const { source } = await pair.describeGroup({ group })
+    const { source, sites } = await pair.describeGroup({ group })
     return await withLocks([`group/${group}`, ...(source ? [`source/${source}`] : [])], { work: 'failover', wait: true, what: `failover of ${group}` }, async () => {
       view.phase('readiness')
-      const plan = await pair.planSwitch.executeWithOptions({ summary: `${group} ${mode}` }, [{ group, mode }])
+      const plan = await planFor(group, sites, mode)
       refuseUnready(plan, input)
       clock.mark('detect')
       view.phase('approval')

@@ -92,3 +92,19 @@ export interface FailbackReport {
   approvals: string[]
   guaranteesLost: string[]
 }
+
+/** One side as its own host sees it; `reachable: false` where that host's worker did not answer in time. */
+export interface SiteFacts {
+  reachable: boolean
+  running: boolean
+  role: 'primary' | 'standby' | 'down'
+  why?: string
+  timeline?: number
+  lsn?: string
+  pinned: boolean
+  epoch: number
+  /** False where pg_wal cannot be read, as after a lost disk. */
+  walReadable: boolean
+  /** True for a standby that streams already. */
+  streaming: boolean
+}

@@ -79,6 +79,20 @@ export interface Restored {
   bytes: number
 }
 
+/** Over a live database: beside it first, then in its place in one transaction, the old one kept under another name. */
+export interface LiveRestore {
+  /** Names the live target beyond doubt: what `confirm` must repeat. */
+  fingerprint(): Promise<string>
+  /** Throws CONFIRM_MISMATCH, SPACE_SHORT. Changes nothing. */
+  check(manifest: Manifest, confirm: string): Promise<void>
+  /** A new database on the live server, filled from the point. A half of an earlier try is removed first. */
+  restoreAside(context: DriverContext, manifest: Manifest, source: ArtifactSource): Promise<{ database: string; bytes: number }>
+  /** Ends the sessions and swaps the names in one transaction. Safe to repeat: a swap that happened is found again. */
+  swap(manifest: Manifest, confirm: string): Promise<{ database: string; keptAs: string }>
+  /** Removes what restoreAside made; no error where there is nothing, nothing happens after a swap. */
+  removeAside(manifest: Manifest): Promise<void>
+}
+
 export interface SourceDriver {
   readonly kind: string
   readonly capabilities: { pointInTime: boolean; incremental: boolean; hostBound: boolean; parts: boolean }
@@ -90,11 +104,19 @@ export interface SourceDriver {
    * Restores the point into a new instance under `dir`, quarantined: no archiving, no replication, no network. Removes
    * what an earlier try left in `dir` first. `to` is refused by drivers without point in time.
    */
-  restore(context: DriverContext, manifest: Manifest, source: ArtifactSource, options: { dir: string; to?: RestoreTarget }): Promise<Restored>
+  restore(context: DriverContext, manifest: Manifest, source: ArtifactSource, options: { dir: string; to?: RestoreTarget; promote?: boolean }): Promise<Restored>
   /** Every assertion of the depth on a restored target. A failed one is a result, not an error. */
   verify(context: DriverContext, manifest: Manifest, target: Target, options: { depth: 'restore' | 'full'; assertions: { name: string; sql: string }[] }): Promise<Assertion[]>
   /** Stops the instance and removes `dir`. May be called twice and on halves. */
   destroy(target: { dir: string }): Promise<void>
+  /** The point to begin with for a target, of those given; throws TARGET_OUT_OF_RANGE, TARGET_AMBIGUOUS. Changes nothing. */
+  plan?(target: RestoreTarget, manifests: readonly Manifest[]): Promise<{ label: string; timeline: number; pointId?: string }>
+  /** What can be recovered, with its gaps. */
+  window?(): Promise<unknown>
+  /** Reads the engine's whole repository again: what the depth `read` means for points that reference it. */
+  verifyRepository?(context: DriverContext): Promise<{ ok: boolean; problems: string[] }>
+  /** Putting a point in the place of the live database; absent where that is not possible. */
+  live?: LiveRestore
   /** Removes what the engine itself stores of a point whose manifest is gone. May be called twice. */
   expirePoint?(manifest: Manifest, context: DriverContext): Promise<void>
   /** Ends the current WAL segment and returns its name once the archive has it. */

@@ -15,7 +15,7 @@ export async function rejoin({ group, site, host, primary, primaryHost, epoch, r
   await run({ name: `rejoin ${site}`, lostWhenSkipped, act: () => there.rejoinStandby.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]) })
   const streaming = await run<{ streaming: boolean; slot: string }>({
     name: `awaitStreaming ${site}`, lostWhenSkipped,
-    act: () => here.awaitStreaming.executeWithOptions({ summary: site }, [{ group, site, primary }]),
+    act: () => here.awaitStreaming.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]),
     say: (r) => `slot ${r.slot}`,
   })
   return streaming?.streaming ?? false

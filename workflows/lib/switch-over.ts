@@ -54,7 +54,7 @@ export async function switchOver(context: SwitchContext): Promise<SwitchResult> 
   saga.forget()
   return CancellationScope.nonCancellable(async () => {
     view.phase('promote')
-    const mustReach = mode === 'planned' ? fence.lsn : undefined
+    const mustReach = mode === 'planned' && fence.lsn && fence.timeline ? { lsn: fence.lsn, timeline: fence.timeline } : undefined
     const promote = (await run<PromoteSummary>({
       name: 'promoteReplica',
       act: () => host(plan.toHost).promoteReplica.executeWithOptions({ summary: `${plan.to}, epoch ${epoch}` }, [{ group, site: plan.to, epoch, ...(mustReach && { mustReach }) }]),
@@ -111,18 +111,19 @@ async function fenceOld({ plan, mode, view, steering }: SwitchContext): Promise<
 
 async function drainWal({ plan, run }: SwitchContext, fence: FenceSummary): Promise<DrainSummary> {
   const pushed = fence.how === 'stop-instance'
-    ? await run<{ reachable: boolean; segments: number; detail: string }>({
+    ? await run<{ reachable: boolean; segments: number; detail: string; lastRecord?: string }>({
         name: 'drainArchive', lostWhenSkipped: 'what the old side wrote last may be missing on the new one',
         act: () => host(plan.fromHost).drainArchive.executeWithOptions({ summary: plan.from }, [{ group: plan.group, site: plan.from }]),
         say: (r) => r.detail,
       })
     : undefined
-  const end = await run<{ replayedLsn: string }>({
+  const mustPass = fence.clean ? fence.lsn : pushed?.lastRecord
+  const end = await run<{ replayedLsn: string; reached: boolean }>({
     name: 'awaitReplay', lostWhenSkipped: 'what was archived last may be missing on the new side',
-    act: () => host(plan.toHost).awaitReplay.executeWithOptions({ summary: plan.to }, [{ group: plan.group, site: plan.to, ...(fence.clean && fence.lsn && { mustReach: fence.lsn }) }]),
-    say: (r) => r.replayedLsn,
+    act: () => host(plan.toHost).awaitReplay.executeWithOptions({ summary: plan.to }, [{ group: plan.group, site: plan.to, ...(mustPass !== undefined && { mustPass }) }]),
+    say: (r) => `${r.replayedLsn}${r.reached ? '' : ', the end was not reached'}`,
   })
-  return { reachable: pushed?.reachable ?? false, segments: pushed?.segments ?? 0, replayedLsn: end?.replayedLsn ?? '', detail: pushed?.detail ?? 'the old side cannot be read' }
+  return { reachable: (pushed?.reachable ?? false) && (end?.reached ?? false), segments: pushed?.segments ?? 0, replayedLsn: end?.replayedLsn ?? '', detail: pushed?.detail ?? 'the old side cannot be read' }
 }
 
 /** Only before the point of no return: newer epoch first, so that no straggler promotes behind it. */

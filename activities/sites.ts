@@ -1,0 +1,33 @@
+/** A site of the config with its secrets resolved, as the functions of src/failover/database take it. */
+import type { Config, FailoverGroupConfig } from '../src/config/schema.ts'
+import { resolveSecret } from '../src/config/secrets.ts'
+import { HoldfastError } from '../src/core/errors.ts'
+import type { Site } from '../src/failover/database/site.ts'
+
+export function groupOf(config: Config, name: string): FailoverGroupConfig {
+  const group = config.failoverGroups[name]
+  if (!group) throw new HoldfastError('NOT_FOUND', `No failover group "${name}"; there is ${Object.keys(config.failoverGroups).join(', ') || 'none'}`, { object: name })
+  return group
+}
+
+export async function siteOf(group: FailoverGroupConfig, name: string, signal?: AbortSignal): Promise<Site> {
+  const site = group.sites[name]
+  if (!site) throw new HoldfastError('NOT_FOUND', `No site "${name}"; there is ${Object.keys(group.sites).join(', ')}`, { object: name })
+  const { password, replicationPassword, ...database } = group.database
+  return {
+    ...site, name,
+    database: {
+      ...database,
+      ...(password !== undefined && { password: await resolveSecret(password) }),
+      ...(replicationPassword !== undefined && { replicationPassword: await resolveSecret(replicationPassword) }),
+    },
+    ...(signal && { signal }),
+  }
+}
+
+/** The other side of a pair. */
+export function otherSite(group: FailoverGroupConfig, name: string): string {
+  const other = Object.keys(group.sites).find((site) => site !== name)
+  if (!other) throw new HoldfastError('CONFIG_INVALID', `The pair of ${name} has one site`, { object: name })
+  return other
+}

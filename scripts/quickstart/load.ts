@@ -1,0 +1,32 @@
+/** The load of step 7: many clients and one long committing procedure, all on other tables than the writer's. */
+import { join } from 'node:path'
+import { startDaemon } from '../../src/process/daemon.ts'
+import { postgresCommand } from '../toolbox/postgres.ts'
+import type { Session } from './session.ts'
+import { DATABASE } from './stack.ts'
+
+const PROCEDURE = `
+  create table if not exists long_work (n bigint);
+  create or replace procedure work_long() language plpgsql as $$
+  begin
+    for n in 1..10000000 loop
+      insert into long_work values (n);
+      if n % 10 = 0 then commit; end if;
+      perform pg_sleep(0.002);
+    end loop;
+  end $$`
+
+/** Starts both; they end with the server that they talk to. */
+export async function startLoad(session: Session): Promise<{ stop(): Promise<void> }> {
+  const { primary, stack } = session
+  await primary.query(PROCEDURE)
+  const target = ['-h', primary.config.address, '-p', String(primary.config.port), '-U', 'postgres']
+  const clients = await startDaemon(postgresCommand('pgbench', ['-n', '-c', '12', '-j', '1', '-T', '600', '-R', '300', ...target, DATABASE]), { logFile: join(stack.dir, 'load.log') })
+  const procedure = await startDaemon(postgresCommand('psql', [...target, '-c', 'call work_long()', DATABASE]), { logFile: join(stack.dir, 'procedure.log') })
+  const stop = async () => {
+    await clients.stop({ graceMs: 2_000 })
+    await procedure.stop({ graceMs: 2_000 })
+  }
+  stack.onStop(stop)
+  return { stop }
+}

@@ -1,0 +1,40 @@
+/** What the steps share: the stack, the writer, the report that grows. */
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Daemon, startDaemon } from '../../src/process/daemon.ts'
+import { type PairSite } from '../toolbox/pair.ts'
+import type { Report } from './report.ts'
+import { DATABASE, RECORD, type Say, type Stack } from './stack.ts'
+
+export interface Session {
+  stack: Stack
+  report: Report
+  say: Say
+  signal: AbortSignal
+  scale: number
+  writerLog: string
+  writer?: Daemon
+  /** The site that takes writes now. */
+  primary: PairSite
+  standby: PairSite
+}
+
+export async function startWriter(session: Session): Promise<void> {
+  const { stack } = session
+  const options = { dns: stack.dns.server, name: RECORD, port: stack.pair.port, dbname: DATABASE, log: session.writerLog, clients: 4, first: 1 }
+  const writer = await startDaemon({ program: process.execPath, args: [fileURLToPath(new URL('./writer.ts', import.meta.url)), JSON.stringify(options)] }, { logFile: join(stack.dir, 'writer.out') })
+  session.writer = writer
+  stack.onStop(() => writer.stop())
+}
+
+/** Runs a workflow as an operator would and gives its result; its failure is the step's. */
+export async function runWorkflow<T>(session: Session, type: string, input: unknown, id = `${type}-${Date.now()}`): Promise<T> {
+  return (await session.stack.client.workflow.execute(type, { taskQueue: 'holdfast', workflowId: id, args: [input] })) as T
+}
+
+/** Every id of the writer's table, from the site given. */
+export async function presentIds(site: PairSite): Promise<Set<number>> {
+  const rows = await site.query('select array_agg(id)::text as ids from writes')
+  const text = String(rows[0]?.['ids'] ?? '{}')
+  return new Set(text.slice(1, -1).split(',').filter(Boolean).map(Number))
+}

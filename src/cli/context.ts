@@ -1,0 +1,54 @@
+/** What every command is given; the wiring passes in what src/ may not import. */
+import type { Client } from '@temporalio/client'
+import type { Catalog } from '../catalog/catalog.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import type { SourceDriver } from '../drivers/driver.ts'
+import type { Store } from '../storage/store.ts'
+import { connectClient } from '../temporal/connection.ts'
+import type { Output } from './output.ts'
+
+/** Opens what a command needs without Temporal. */
+export interface OpenServices {
+  (config: Config): {
+    store(repository: string): Promise<Store>
+    catalog(repository: string): Promise<Catalog>
+    driver(source: string): Promise<SourceDriver>
+    close(): Promise<void>
+  }
+}
+
+export interface Wiring {
+  serve(options: { configFile: string; roles: string }): Promise<void>
+  openServices: OpenServices
+}
+
+export interface GlobalOptions { config: string; json: boolean }
+
+export interface CommandContext {
+  wiring: Wiring
+  options: GlobalOptions
+  output: Output
+}
+
+/** Runs `use` with the configuration and a client, which is closed afterwards. */
+export async function withClient<T>({ options }: CommandContext, use: (client: Client, config: Config) => Promise<T>): Promise<T> {
+  const config = await loadConfig(options.config)
+  const client = await connectClient(config.temporal)
+  try {
+    return await use(client, config)
+  } finally {
+    await client.connection.close()
+  }
+}
+
+/** Runs `use` with the repositories and drivers themselves: works with Temporal down. */
+export async function withServices<T>({ options, wiring }: CommandContext, use: (services: ReturnType<OpenServices>, config: Config) => Promise<T>): Promise<T> {
+  const config = await loadConfig(options.config)
+  const services = wiring.openServices(config)
+  try {
+    return await use(services, config)
+  } finally {
+    await services.close()
+  }
+}

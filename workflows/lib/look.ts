@@ -1,0 +1,25 @@
+/** Both sides of a pair as their own hosts see them, within seconds: a host that does not answer is a finding, not a wait. */
+import { isCancellation, proxyActivities } from '@temporalio/workflow'
+import type { HostActivities } from '../../activities/host.ts'
+import type { PairActivities } from '../../activities/pair.ts'
+import type { PairPlan, SiteFacts } from '../../src/contract/failover.ts'
+import { rootFailure } from './failure.ts'
+import { control, onHost } from './options.ts'
+
+const pair = proxyActivities<PairActivities>(control)
+const PATIENCE = { start: '6s', close: '30s' }
+
+export async function planFor(group: string, sites: Record<string, string>, mode: 'planned' | 'unplanned' | 'failback'): Promise<PairPlan> {
+  const facts = Object.fromEntries(await Promise.all(Object.entries(sites).map(async ([site, host]) => [site, await look(group, site, host)] as const)))
+  return pair.planSwitch.executeWithOptions({ summary: `${group} ${mode}` }, [{ group, mode, facts }])
+}
+
+async function look(group: string, site: string, host: string): Promise<SiteFacts> {
+  try {
+    const there = proxyActivities<HostActivities>({ ...onHost(host, PATIENCE), retry: { maximumAttempts: 1 } })
+    return await there.inspect.executeWithOptions({ summary: site }, [{ group, site }])
+  } catch (error) {
+    if (isCancellation(error)) throw error
+    return { reachable: false, running: false, role: 'down', why: rootFailure(error).message, pinned: false, epoch: 0, walReadable: false, streaming: false }
+  }
+}
