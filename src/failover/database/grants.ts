@@ -9,7 +9,10 @@ const FUNCTIONS = [
 const QUESTION = `select f.name from unnest($2::text[]) as f(name)
   where not has_function_privilege($1::name, ('pg_catalog.' || f.name)::regprocedure, 'execute')`
 
-/** The missing grants as statements, ready to be run by a superuser; none for one. Of the session's own role by default. */
+/**
+ * The missing grants as statements, ready to be run by a superuser in the session's database: grants on functions are per
+ * database, and one that pg_rewind connects to is enough. None for a superuser. Of the session's own role by default.
+ */
 export async function rewindGrants(client: Client, role?: string): Promise<string[]> {
   const name = role ?? ((await client.query<{ name: string }>('select current_user as name')).rows[0]?.name as string)
   const { rows } = await client.query<{ name: string }>(QUESTION, [name, FUNCTIONS])

@@ -28,8 +28,6 @@ export interface LostWrites {
   /** Keys of the exported rows, as the sink gave them. */
   files: string[]
   bytes: number
-  /** The end of the old side's log. */
-  end: string
   warnings: string[]
 }
 
@@ -59,11 +57,11 @@ export async function exportLostWrites(request: ExportRequest): Promise<LostRepo
   request.onProgress?.('keeping the old data aside')
   const kept = await ensureKept(old, fork)
   const first = walked.commits[0]
-  if (!first) return { unknown: false, transactions: 0, tables: [], files: [], bytes: 0, end: walked.end, warnings: [] }
+  if (!first) return { unknown: false, transactions: 0, tables: [], files: [], bytes: 0, warnings: [] }
   request.onProgress?.('recovering the old data in isolation')
   const loss = await withIsolated(old, kept, (instance) => exportAll(request, walked, instance))
   const lastAt = walked.commits.at(-1)?.at ?? first.at
-  return { unknown: false, transactions: walked.commits.length, firstAt: first.at, lastAt, end: walked.end, ...loss }
+  return { unknown: false, transactions: walked.commits.length, firstAt: first.at, lastAt, ...loss }
 }
 
 async function walkOld({ old, fork, archiveGet }: ExportRequest, dataDir: string): Promise<Walked> {

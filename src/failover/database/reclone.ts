@@ -10,7 +10,7 @@ import { exists, removeFolder } from './kept-copy.ts'
 import { advanceMark, beginMark, type Folders, renameDurably, writeDurably } from './rebuild-folders.ts'
 import { configSource, finish, holdPlace, own, type Rebuilding, type Rebuilt, resume } from './rebuild.ts'
 import { checkpointed } from './rewind.ts'
-import { pidsOf, readPosition, type Site, siteUser, withSite } from './site.ts'
+import { pidsOf, type Site, siteUser, withSite } from './site.ts'
 import { awaitSlotFree, ensureSlot } from './slots.ts'
 
 export interface RecloneRequest extends Rebuilding { onProgress?: (phase: string) => void }

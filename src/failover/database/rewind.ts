@@ -5,7 +5,7 @@
 import { appendFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
-import { formatConnection } from '../../drivers/postgres-common/connect.ts'
+import { formatConnection, withClient } from '../../drivers/postgres-common/connect.ts'
 import { run } from '../../process/run.ts'
 import { readControlData } from './control-data.ts'
 import { underEpoch } from './epoch.ts'
@@ -15,7 +15,7 @@ import { copyAside, ensureKept, removeFolder } from './kept-copy.ts'
 import { advanceMark, asPrimary, beginMark, type Folders, renameDurably } from './rebuild-folders.ts'
 import { finish, holdPlace, own, type Rebuilt, resume } from './rebuild.ts'
 import { ensureSlot } from './slots.ts'
-import { readPosition, type Site, siteUser, withSite } from './site.ts'
+import { connectionOf, readPosition, type Site, siteUser, withSite } from './site.ts'
 import { parseLsn } from './wal-position.ts'
 
 export interface RewindRequest {
@@ -119,17 +119,20 @@ async function setRestoreCommand({ site, restoreCommand }: RewindRequest, target
   return stdout.trim() !== ''
 }
 
-/** The replication role where it has the grants, else the group's user; the password by environment. */
+/** The replication role, in whichever database it has the grants, else the group's user; the password by environment. */
 async function sourceConnection(primary: Site): Promise<{ connection: string; env: Record<string, string> }> {
-  const { database } = primary
-  const missing = await withSite(primary, async (client) => ({ replication: await rewindGrants(client, database.replicationUser), own: await rewindGrants(client) }))
-  const replication = missing.replication.length === 0
-  if (!replication && missing.own.length > 0) {
-    throw new HoldfastError('SOURCE_UNFIT', `role ${database.replicationUser} may not read what pg_rewind reads from site ${primary.name}`, { object: database.replicationUser, next: missing.replication.join(' ') })
+  const { user, password, replicationUser, replicationPassword, dbname, sslmode } = primary.database
+  const missing: string[] = []
+  for (const role of [{ name: replicationUser, password: replicationPassword }, { name: user, password }]) {
+    for (const database of new Set([dbname, 'postgres'])) {
+      const lacks = await withClient(connectionOf(primary, { dbname: database }), {}, (client) => rewindGrants(client, role.name))
+      missing.push(...lacks)
+      if (lacks.length > 0) continue
+      const connection = formatConnection({ host: primary.address, port: String(primary.port), user: role.name, dbname: database, sslmode })
+      return { connection, env: role.password ? { PGPASSWORD: role.password } : {} }
+    }
   }
-  const [user, password] = replication ? [database.replicationUser, database.replicationPassword] : [database.user, database.password]
-  const connection = formatConnection({ host: primary.address, port: String(primary.port), user, dbname: database.dbname, sslmode: database.sslmode })
-  return { connection, env: password ? { PGPASSWORD: password } : {} }
+  throw new HoldfastError('SOURCE_UNFIT', `role ${replicationUser} may not read what pg_rewind reads from site ${primary.name}`, { object: replicationUser, next: missing.slice(0, 4).join(' ') })
 }
 
 /** What pg_rewind or its target refuses leads to a re-clone; what somebody else decided does not. */

@@ -64,8 +64,8 @@ async function walk(request: WalkRequest, segmentBytes: number, nothing: (why: s
   const stoppedAt = reading.stoppedAt
   if (stoppedAt !== undefined && stoppedAt < files.end - 2n * BigInt(segmentBytes)) return nothing(`the WAL is damaged: ${reading.message}`)
   const back = tally.coversAll() ? { changes: tally.changes, complete: true } : await lookBack(request, tally, begin, segmentBytes)
-  const last = stoppedAt ?? (tally.lastLsn ? parseLsn(tally.lastLsn) : from)
-  return { commits: tally.commits, changesByTable: back.changes, end: formatLsn(last < from ? from : last), complete: back.complete }
+  const last = formatLsn(stoppedAt ?? parseLsn(tally.lastLsn ?? request.from))
+  return { commits: tally.commits, changesByTable: back.changes, end: parseLsn(last) < from ? request.from : last, complete: back.complete }
 }
 
 /** Some committed transaction began before what was read: reads again, from ever further back, for what it changed there. */
