@@ -1,0 +1,69 @@
+/** The commands of FORMAT.md, run as they stand there: Holdfast gone, the repository and the keys left. */
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findProgram } from '../../../scripts/toolbox/find.ts'
+import { canonicalBytes } from '../../../src/catalog/canonical.ts'
+import { manifestKey, parseKey } from '../../../src/catalog/keys.ts'
+import { manifestSchema, proofSchema, holdSchema, evidenceSchema, artifactSchema, referenceSchema } from '../../../src/core/records.ts'
+import { createMemoryStore } from '../../../src/storage/memory.ts'
+import { readAll } from '../../../src/storage/store.ts'
+import { addPoint, signer, SIGNING } from '../../support/catalog.ts'
+
+const FORMAT = join(import.meta.dirname, '../../../src/catalog/FORMAT.md')
+const ID = '20251018_214530_manual'
+const exec = promisify(execFile)
+
+async function commandOf(name: string): Promise<string> {
+  const found = new RegExp(`^\`\`\`sh ${name}\n(.*?)^\`\`\``, 'ms').exec(await readFile(FORMAT, 'utf8'))
+  if (!found?.[1]) throw new Error(`FORMAT.md has no commands "${name}"`)
+  return found[1]
+}
+
+describe('FORMAT.md', () => {
+  let dir: string
+  const shell = async (name: string, env: Record<string, string>) => exec('bash', ['-eu', '-o', 'pipefail', '-c', await commandOf(name)], { cwd: dir, env: { ...process.env, ...env } })
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'holdfast-format-'))
+    await mkdir(join(dir, 'data'))
+  })
+  afterAll(() => rm(dir, { recursive: true }))
+
+  it('shows how openssl verifies a published manifest, and sees a change', async () => {
+    const store = createMemoryStore()
+    const manifest = await addPoint(store, ID, { description: 'before "the" migration, with ümlauts\n', tags: ['a/b'] })
+    await writeFile(join(dir, 'manifest.json'), await readAll(store, manifestKey('orders', ID)))
+    expect((await shell('verify', { PUBLIC_KEY: SIGNING.publicKey })).stdout).toMatch('Signature Verified Successfully')
+    await writeFile(join(dir, 'manifest.json'), canonicalBytes({ ...signer.sign(manifest), sizeBytes: 1 }))
+    await expect(shell('verify', { PUBLIC_KEY: SIGNING.publicKey })).rejects.toMatchObject({ code: 1 })
+  })
+
+  it('shows how stock tools open an artifact, and a cut one fails', async () => {
+    const keygen = await exec(findProgram('age-keygen'), ['-o', join(dir, 'identity.txt')])
+    const recipient = /age1\w+/.exec(keygen.stderr)?.[0] ?? ''
+    await exec('bash', ['-eu', '-o', 'pipefail', '-c', `seq 100000 | zstd -q | age -e -r ${recipient} > data/database.zst.age`], { cwd: dir })
+    // What pg_restore is given, byte for byte; the driver's tests restore it into a server.
+    await writeFile(join(dir, 'pg_restore'), '#!/bin/sh\nexec cat > restored\n', { mode: 0o755 })
+    const env = { PATH: `${dir}:${process.env.PATH}`, DATABASE: 'scratch' }
+    await shell('restore', env)
+    expect((await readFile(join(dir, 'restored'), 'utf8')).split('\n')).toHaveLength(100_001)
+    const whole = await readFile(join(dir, 'data/database.zst.age'))
+    await writeFile(join(dir, 'data/database.zst.age'), whole.subarray(0, whole.length - 100))
+    await expect(shell('restore', env)).rejects.toMatchObject({ code: expect.any(Number) })
+  })
+
+  it('names every field of every record, and every kind of key', async () => {
+    const text = await readFile(FORMAT, 'utf8')
+    for (const schema of [manifestSchema, proofSchema, holdSchema, evidenceSchema, artifactSchema, referenceSchema]) {
+      for (const field of Object.keys(schema.shape)) expect(text).toContain(`\`${field}`)
+    }
+    for (const kind of ['manifest', 'data', 'proof', 'hold', 'reservation']) {
+      const keys = [...text.matchAll(/^holdfast\/v1\/<source>\/<id>\/(\S+)/gm)].map(([, rest = '']) => parseKey(`holdfast/v1/orders/${ID}/${rest.replace(/<[^>]+>/g, 'x')}`)?.kind)
+      expect(keys).toContain(kind)
+    }
+  })
+})
