@@ -37,10 +37,11 @@ async function send(target: UpdateServer, record: string, signal: AbortSignal, l
   const { host, port } = parseServer(target.server)
   const { name, algorithm, secret } = checkedKey(target.key)
   // The key goes in by stdin: arguments and key files could be read by others.
-  const script = [`server ${host} ${port}`, `zone ${absolute(target.zone)}`, `key ${algorithm}:${absolute(name)} ${secret}`, ...lines, 'send', 'quit', '']
-  for (const line of lines) if (/[\n\r;"]/.test(line)) throw new HoldfastError('CONFIG_INVALID', `"${line}" cannot stand in a DNS update`, { object: record })
+  const key = `key ${algorithm}:${absolute(name)} ${secret}`
+  const change = [`server ${host} ${port}`, `zone ${absolute(target.zone)}`, ...lines]
+  for (const line of change) if (/[\n\r;"]/.test(line)) throw new HoldfastError('CONFIG_INVALID', `"${line}" cannot stand in a DNS update`, { object: record })
   // By TCP: a lost packet is sent again by the kernel, not as a second update.
-  const { exitCode, stderr } = await run({ program: 'nsupdate', args: ['-v', '-t', '10'], stdin: script.join('\n') }, { signal, timeoutMs: 30_000, accept: [0, 1, 2] })
+  const { exitCode, stderr } = await run({ program: 'nsupdate', args: ['-v', '-t', '10'], stdin: [key, ...change, 'send', 'quit', ''].join('\n') }, { signal, timeoutMs: 30_000, accept: [0, 1, 2] })
   if (exitCode === 0) return 'applied'
   const said = stderr.replaceAll(secret, '***').trim().split('\n').slice(-3).join('; ')
   if (/[NY]XRRSET|[NY]XDOMAIN/.test(said)) return 'lost'
