@@ -5,11 +5,11 @@
 import { z } from 'zod'
 import { HoldfastError, messageOf } from '../core/errors.ts'
 import { type Evidence, evidenceSchema, signatureSchema } from '../core/records.ts'
-import type { Reader, Store } from '../storage/store.ts'
-import { canonicalBytes } from './canonical.ts'
+import { readAll, type Reader, type Store } from '../storage/store.ts'
+import { canonicalBytes, digestOf } from './canonical.ts'
 import { mapConcurrently } from './concurrent.ts'
 import { evidencePrefix, headsPrefix, numberedKey, numberOf } from './keys.ts'
-import { type CatalogContext, readRecord, seal, type Signed } from './records.ts'
+import { type CatalogContext, openRecord, readRecord, seal } from './records.ts'
 
 /** What the caller says; number, link and signature are added. */
 export type NewEvidence = Pick<Evidence, 'at' | 'workflow' | 'workflowId' | 'runId' | 'outcome' | 'report'>
@@ -37,9 +37,10 @@ export async function appendEvidence(context: CatalogContext, writer: string, ev
   const prefix = evidencePrefix(writer)
   for (let conflicts = 0; conflicts < MOST_CONFLICTS; conflicts++) {
     const numbers = await numbersBelow(context.store, prefix)
-    const recent = await mapConcurrently(numbers.slice(-LOOK_BACK), (number) => readRecord(context, evidenceSchema, numberedKey(prefix, number)))
-    const own = recent.find(({ record }) => isSame(record, evidence))
-    if (own) return own.record.number
+    // A damaged end must not keep a run from leaving its record: the chain goes on over it, and verifyEvidence tells.
+    const recent = await mapConcurrently(numbers.slice(-LOOK_BACK), (number) => readLink(context, prefix, writer, number))
+    const own = recent.find(({ record }) => record && isSame(record, evidence))
+    if (own?.record) return own.record.number
     const number = (numbers.at(-1) ?? 0) + 1
     const previous = recent.at(-1)?.digest
     const { bytes } = seal(context, evidenceSchema, { format: 'holdfast/v1', type: 'evidence', writer, number, ...(previous ? { previous } : {}), ...evidence })
@@ -64,31 +65,35 @@ export async function verifyEvidence(context: Reading, writer: string, headsIn?:
   const prefix = evidencePrefix(writer)
   const numbers = await numbersBelow(context.store, prefix)
   const problems: ChainReport['problems'] = []
-  const records = await mapConcurrently(numbers, (number) => readOrTell(context, prefix, writer, number, problems))
+  const records = await mapConcurrently(numbers, (number) => readLink(context, prefix, writer, number))
   for (const [index, number] of numbers.entries()) {
     const key = numberedKey(prefix, number)
     const before = index === 0 ? 0 : (numbers[index - 1] as number)
+    const { record, problem } = records[index] as Link
+    if (problem) problems.push({ key, problem })
     if (number !== before + 1) problems.push({ key, problem: `records ${before + 1} to ${number - 1} before it are missing` })
-    else if (records[index] && records[index].record.previous !== (index === 0 ? undefined : records[index - 1]?.digest)) {
-      problems.push({ key, problem: `it does not follow the record ${before} that stands before it` })
-    }
+    else if (record && record.previous !== records[index - 1]?.digest) problems.push({ key, problem: `it does not follow the record ${before} that stands before it` })
   }
   if (headsIn) problems.push(...(await compareHeads(context, writer, headsIn, new Map(numbers.map((number, index) => [number, records[index]?.digest])))))
   const last = records.at(-1)
-  return { records: numbers.length, problems, ...(last ? { head: { number: last.record.number, digest: last.digest } } : {}) }
+  return { records: numbers.length, problems, ...(last ? { head: { number: numbers.at(-1) as number, digest: last.digest } } : {}) }
 }
 
-async function readOrTell(context: Reading, prefix: string, writer: string, number: number, problems: ChainReport['problems']): Promise<Signed<Evidence> | undefined> {
+/** A record as it stands there; without `record` where it cannot be trusted. */
+interface Link { digest: string; record?: Evidence; problem?: string }
+
+async function readLink(context: Reading, prefix: string, writer: string, number: number): Promise<Link> {
   const key = numberedKey(prefix, number)
+  const bytes = await readAll(context.store, key)
+  const digest = digestOf(bytes)
   try {
-    const read = await readRecord(context, evidenceSchema, key)
-    if (read.record.writer === writer && read.record.number === number) return read
-    problems.push({ key, problem: `it is record ${read.record.number} of ${read.record.writer}` })
+    const { record } = openRecord(context.verifier, evidenceSchema, key, bytes)
+    if (record.writer === writer && record.number === number) return { digest, record }
+    return { digest, problem: `it is record ${record.number} of ${record.writer}` }
   } catch (error) {
-    if (!(error instanceof HoldfastError) || error.retryable || error.code === 'STORE_DENIED') throw error
-    problems.push({ key, problem: messageOf(error) })
+    if (error instanceof HoldfastError) return { digest, problem: messageOf(error) }
+    throw error
   }
-  return undefined
 }
 
 async function compareHeads(context: Reading, writer: string, headsIn: Reader, digests: Map<number, string | undefined>): Promise<ChainReport['problems']> {
