@@ -1,0 +1,86 @@
+/** Which schedules a configuration wants. Pure. */
+import type { Duration } from '@temporalio/common'
+import type { Config, SourceConfig } from '../config/schema.ts'
+import { type Calendar, parseCalendar } from '../core/calendar.ts'
+
+export interface DesiredSchedule {
+  /** `holdfast/<source or group>/<name>`. */
+  id: string
+  workflowType: 'backup' | 'walSwitch' | 'retention' | 'verifyRestore' | 'evaluateReadiness'
+  input: Record<string, string>
+  /** Runs get this with the time behind it. */
+  workflowId: string
+  taskQueue: string
+  /** One line for the UI. */
+  summary: string
+  calendar: Calendar
+  timezone: string
+  /** How late a missed run is still made good. */
+  catchupWindow: Duration
+  /** Spread of sources that share a calendar. */
+  jitter: Duration
+}
+
+/** Every schedule of ours has it; what has it and is not wanted is deleted. */
+export const SCHEDULE_PREFIX = 'holdfast/'
+
+/** A missed backup, proof or retention is made good once; a missed look or segment switch is of no use later. */
+const POLICY: Record<DesiredSchedule['workflowType'], { catchupWindow: Duration; jitter: Duration }> = {
+  backup: { catchupWindow: '1 day', jitter: '1 minute' },
+  verifyRestore: { catchupWindow: '7 days', jitter: '10 minutes' },
+  retention: { catchupWindow: '1 day', jitter: '10 minutes' },
+  walSwitch: { catchupWindow: '5 minutes', jitter: '10 seconds' },
+  evaluateReadiness: { catchupWindow: '5 minutes', jitter: '1 minute' },
+}
+
+const READINESS = 'every 30m'
+
+type Wanted = Pick<DesiredSchedule, 'workflowType' | 'input'> & { of: string; name: string; calendar: string; timezone?: string }
+
+export function planSchedules(config: Config): DesiredSchedule[] {
+  const wanted = [
+    ...Object.entries(config.sources).flatMap(([name, source]) => [...ofSchedules(name, source), ...ofProofs(name, source)]),
+    ...Object.keys(config.failoverGroups).map((group): Wanted => ({ of: group, name: 'readiness', workflowType: 'evaluateReadiness', input: { group }, calendar: READINESS })),
+  ]
+  return wanted.map((one) => complete(one, config.temporal.taskQueue)).sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+function ofSchedules(source: string, { schedules }: SourceConfig): Wanted[] {
+  return Object.entries(schedules).map(([name, { calendar, timezone }]) => ({ of: source, name, calendar, timezone, ...workOf(name, source) }))
+}
+
+function workOf(name: string, source: string): Pick<Wanted, 'workflowType' | 'input'> {
+  switch (name) {
+    case 'walSwitch':
+    case 'retention':
+      return { workflowType: name, input: { source } }
+    case 'verify':
+      return { workflowType: 'verifyRestore', input: { source, depth: 'full' } }
+    // A logical dump has no kind of its own: it says that nobody asked for it by hand.
+    case 'logical':
+      return { workflowType: 'backup', input: { source, kind: 'scheduled' } }
+    default:
+      return { workflowType: 'backup', input: { source, kind: name } }
+  }
+}
+
+function ofProofs(source: string, { verify }: SourceConfig): Wanted[] {
+  return (['read', 'restore'] as const).flatMap((depth): Wanted[] => {
+    const calendar = verify[depth]
+    return calendar === undefined ? [] : [{ of: source, name: `verify-${depth}`, workflowType: 'verifyRestore', input: { source, depth }, calendar }]
+  })
+}
+
+function complete({ of, name, calendar, timezone = 'UTC', workflowType, input }: Wanted, taskQueue: string): DesiredSchedule {
+  return {
+    id: `${SCHEDULE_PREFIX}${of}/${name}`,
+    workflowType,
+    input,
+    workflowId: `${workflowType}/${of}/${name}`,
+    taskQueue,
+    summary: `${name} of ${of}, ${calendar} ${timezone}`,
+    calendar: parseCalendar(calendar),
+    timezone,
+    ...POLICY[workflowType],
+  }
+}
