@@ -6,7 +6,7 @@ import type { Content } from '../../core/records.ts'
 import type { Client } from './connect.ts'
 import { type Relation, relationsOf, type Selection } from './relations.ts'
 import { largeObjectsOf } from './large-objects.ts'
-import { schemaHash } from './schema-hash.ts'
+import { schemaHash, type SchemaOptions } from './schema-hash.ts'
 import { listSequences, sequenceValues } from './sequences.ts'
 
 export { sequencesOf } from './sequences.ts'
@@ -23,7 +23,7 @@ export interface ContentOptions {
   /** False leaves the sequences out. */
   sequences?: boolean
   /** Where pg_dump gives the definitions from; without it their hash is empty. */
-  schema?: { connection: string; binDir: string; snapshot?: string }
+  schema?: Omit<SchemaOptions, 'selection' | 'signal'>
   /** Told of each relation that is left out although it was selected. */
   onLeftOut?(name: string, why: string): void
   onTable?(done: number, of: number): void
@@ -48,7 +48,7 @@ export async function pinSettings(client: Client): Promise<void> {
  */
 export async function contentOf(clients: Client | readonly Client[], options: ContentOptions = {}): Promise<Content> {
   const readers = Array.isArray(clients) ? (clients as readonly Client[]) : [clients as Client]
-  const first = readers[0] as Client
+  const [first] = readers as readonly [Client, ...Client[]]
   // Selections see the user's own search path, so before it is pinned.
   const selectedRelations = await relationsOf(first, options.selection)
   const sequences = options.sequences === false ? [] : await listSequences(first, options.selection)

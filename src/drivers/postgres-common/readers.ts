@@ -3,7 +3,7 @@ import { type Client, connect } from './connect.ts'
 
 export interface Readers {
   /** The first one exported the snapshot. */
-  clients: readonly Client[]
+  clients: readonly [Client, ...Client[]]
   snapshot: string
   /** Moment and position of the snapshot, from the server. */
   time: string
@@ -29,7 +29,9 @@ export async function withReaders<T>(
       options.signal?.throwIfAborted()
       const client = await connect(connection, { ...(options.database ? { database: options.database } : {}), ...(options.applicationName ? { applicationName: options.applicationName } : {}) })
       clients.push(client)
-      await client.query(`${BEGIN}; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local client_connection_check_interval = 2000`)
+      // Since version 14 a query whose client has gone ends by itself. A snapshot can be joined only before any query.
+      await client.query("select set_config(name, '2000', false) from pg_settings where name = 'client_connection_check_interval'")
+      await client.query(`${BEGIN}; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0`)
       return client
     }
     const first = await open()
@@ -39,7 +41,7 @@ export async function withReaders<T>(
       `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time,
          (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text as lsn`)
     while (clients.length < (options.count ?? 1)) await join(await open(), snapshot)
-    return await use({ clients, snapshot, time: at?.time ?? '', lsn: at?.lsn ?? '' })
+    return await use({ clients: clients as [Client, ...Client[]], snapshot, time: at?.time ?? '', lsn: at?.lsn ?? '' })
   } finally {
     options.signal?.removeEventListener('abort', onAbort)
     await end()

@@ -12,6 +12,9 @@ export interface SchemaOptions {
   /** An exported snapshot, so that the definitions are those of the rows. */
   snapshot?: string | undefined
   selection?: Selection
+  /** Instead of the connection's own, where the session has to have a name or settings. */
+  env?: Readonly<Record<string, string>>
+  lockWaitMs?: number
   signal?: AbortSignal
 }
 
@@ -20,8 +23,8 @@ const MOST_BYTES = 256 * 1024 * 1024
 /** SHA-256 of `pg_dump --schema-only`, normalised. */
 export async function schemaHash(options: SchemaOptions): Promise<string> {
   const { stdout, truncated } = await run({
-    program: join(options.binDir, 'pg_dump'), env: pgEnvironment(options.connection),
-    args: ['--schema-only', '--lock-wait-timeout=60000', ...(options.snapshot ? [`--snapshot=${options.snapshot}`] : []), ...selectionArguments(options.selection ?? {})],
+    program: join(options.binDir, 'pg_dump'), env: options.env ?? pgEnvironment(options.connection),
+    args: ['--schema-only', `--lock-wait-timeout=${options.lockWaitMs ?? 60_000}`, ...(options.snapshot ? [`--snapshot=${options.snapshot}`] : []), ...selectionArguments(options.selection ?? {})],
   }, { maxOutputBytes: MOST_BYTES, ...(options.signal ? { signal: options.signal } : {}) })
   if (truncated) throw new HoldfastError('SOURCE_UNFIT', `the DDL of the database is larger than ${MOST_BYTES / 1024 / 1024} MiB`)
   return createHash('sha256').update(normaliseSchema(stdout)).digest('hex')

@@ -1,0 +1,31 @@
+/** A database by pg_dump: every part in one snapshot, restored into a private instance, compared table by table. */
+import type { LogicalSourceConfig } from '../../config/schema.ts'
+import { HoldfastError } from '../../core/errors.ts'
+import type { SourceDriver } from '../driver.ts'
+import { destroyInstance } from '../postgres-common/instance.ts'
+import { capture } from './capture.ts'
+import { preflight } from './preflight.ts'
+import { restoreScratch } from './restore.ts'
+import { verify } from './verify.ts'
+
+export interface LogicalTuning {
+  /** How long a table that somebody has locked is waited for; 60 s by default. */
+  lockWaitMs?: number
+}
+
+export function createPostgresLogical(config: LogicalSourceConfig, connection: string, tuning: LogicalTuning = {}): SourceDriver {
+  return {
+    kind: 'postgres-logical',
+    capabilities: { pointInTime: false, incremental: false, hostBound: false, parts: true },
+    preflight: (context) => preflight(config, connection, context),
+    capture: (context, request, sink) => capture({ config, connection, lockWaitMs: tuning.lockWaitMs ?? 60_000 }, context, request, sink),
+    async restore(context, manifest, source, { dir, to }) {
+      if (to && !to.latest) {
+        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a dump holds one moment: there is no point in time to choose', { object: `${manifest.source}/${manifest.id}`, next: 'choose the recovery point by its id, or use a physical source' })
+      }
+      return restoreScratch(config, context, manifest, source, dir)
+    },
+    verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),
+    destroy: ({ dir }) => destroyInstance(dir),
+  }
+}
