@@ -15,7 +15,7 @@ import { removeKept } from '../src/failover/database/kept-copy.ts'
 import { exportLostWrites } from '../src/failover/database/lost-writes.ts'
 import { isPromoted, promote } from '../src/failover/database/promote.ts'
 import { reclone } from '../src/failover/database/reclone.ts'
-import { finishStandby } from '../src/failover/database/rejoin.ts'
+import { rejoin } from '../src/failover/database/rejoin.ts'
 import { rewind } from '../src/failover/database/rewind.ts'
 import { inspectSite } from '../src/failover/database/site.ts'
 import { awaitStreaming } from '../src/failover/database/streaming.ts'
@@ -163,7 +163,7 @@ export function createHostActivities(services: Services) {
     async rejoinStandby(input: Against): Promise<void> {
       await withProgress(async (context) => {
         const { site, primary, epoch } = await against(input, context)
-        await finishStandby({ site, primary, epoch })
+        await rejoin({ site, primary, epoch })
       })
     },
 

@@ -1,6 +1,9 @@
 /** What a run may leave on a machine, counted before and after: processes, ports, shared memory, temporary folders. */
+import { existsSync } from 'node:fs'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+
+const TEMP = tmpdir()
 
 /** Everything of ours that is there now; with an earlier count, only what came since. */
 export async function leftovers(before: string[] = []): Promise<string[]> {
@@ -10,7 +13,7 @@ export async function leftovers(before: string[] = []): Promise<string[]> {
 }
 
 async function folders(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith('holdfast-')).map((name) => `folder ${tmpdir()}/${name}`)
+  return (await readdir(TEMP)).filter((name) => name.startsWith('holdfast-quickstart-')).map((name) => `folder ${TEMP}/${name}`)
 }
 
 /** Processes that work in a folder of ours or were started with one, by pid. */
@@ -25,5 +28,7 @@ async function processes(): Promise<string[]> {
 
 async function sharedMemory(): Promise<string[]> {
   const text = await readFile('/proc/sysvipc/shm', 'utf8').catch(() => '')
-  return text.split('\n').slice(1).filter(Boolean).map((line) => `shared memory ${line.trim().split(/\s+/)[1]}`)
+  const rows = text.split('\n').slice(1).filter(Boolean).map((line) => line.trim().split(/\s+/))
+  // A segment whose maker is gone and that nobody uses was forgotten by a server that died.
+  return rows.filter((row) => row[6] === '0' && !existsSync(`/proc/${row[4]}`)).map((row) => `shared memory ${row[1]}`)
 }

@@ -58,7 +58,7 @@ async function main(): Promise<number> {
     }
   } catch (error) {
     say(messageOf(error))
-    report.steps.push({ name: 'run', ok: false, seconds: 0, detail: messageOf(error) })
+    if (report.steps.every((step) => step.ok)) report.steps.push({ name: 'run', ok: false, seconds: 0, detail: messageOf(error) })
   }
   say('stopping')
   // A part that was being started when the stop came is awaited first: nothing may come up behind the cleanup.

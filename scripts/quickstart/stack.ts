@@ -59,6 +59,10 @@ export type Cleanup = ReturnType<typeof createCleanup>
 export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal): Promise<Stack> {
   const dir = await reachableFolder('holdfast-quickstart-')
   cleanup.add(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }))
+  // Temporary folders of every part lie inside: what is left at the end is seen in one place.
+  process.env['TMPDIR'] = join(dir, 'tmp')
+  await mkdir(process.env['TMPDIR'])
+  await chmod(process.env['TMPDIR'], 0o1777)
   const begin = async <T extends { stop(): Promise<void> } | { destroy(): Promise<void> }>(what: string, start: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted()
     say(`starting ${what}`)
@@ -81,7 +85,7 @@ export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal
   for (const site of [pair.primary, pair.standby]) {
     await writePgbackrestConfig({
       dir: join(site.dir, 'backrest'), stanza: STANZA, pg: { path: site.config.dataDir, port: pair.port, socketDir: join(site.dir, 'socket') },
-      repo: { type: 's3', bucket: 'backups', endpoint: s3.endpoint, caFile: s3.caFile, accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey, path: '/pgbackrest' },
+      repo: { type: 's3', bucket: 'backups', endpoint: byName(s3.endpoint), caFile: s3.caFile, accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey, path: '/pgbackrest' },
       cipherPass: 'a passphrase of the quickstart', settings: { 'process-max': '2', 'compress-type': 'zst' },
     })
   }
@@ -95,6 +99,9 @@ export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal
   await begin('a worker', () => startWorkerProcess(dir, configFile))
   return { dir, configFile, config, client, temporal, s3, dns, pair, stop: cleanup.end, onStop: cleanup.add }
 }
+
+/** pgBackRest compares the certificate with names only, never with an address. */
+const byName = (endpoint: string) => endpoint.replace('127.0.0.1', 'localhost')
 
 async function writeConfig(dir: string, parts: { s3: S3Server; dns: DnsServer; pair: Pair; temporal: TemporalServer }): Promise<string> {
   const keys = join(dir, 'keys')
