@@ -54,6 +54,7 @@ export async function linkSegment(source: WalSource, position: bigint, segmentBy
 
 export interface Assembled {
   folder: string
+  begin: bigint
   /** Position after the last segment found without a gap. */
   end: bigint
   /** A segment of this timeline that stands after a gap: the log goes on behind what can be read. */
@@ -64,9 +65,10 @@ export interface Assembled {
 export async function assembleForward(source: WalSource, from: bigint, segmentBytes: number, folder: string): Promise<Assembled> {
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
-  let end = segmentStart(from, segmentBytes)
+  const begin = segmentStart(from, segmentBytes)
+  let end = begin
   while (await linkSegment(source, end, segmentBytes, folder)) end += BigInt(segmentBytes)
-  return { folder, end, beyondGap: await firstBeyond(source, end, segmentBytes) }
+  return { folder, begin, end, beyondGap: await firstBeyond(source, end, segmentBytes) }
 }
 
 async function firstBeyond({ walDir, timeline }: WalSource, end: bigint, segmentBytes: number): Promise<string | undefined> {

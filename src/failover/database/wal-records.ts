@@ -66,7 +66,6 @@ export interface Tally {
   changes: Map<string, Changes>
   /** True where every committed transaction began inside of what was read. */
   coversAll(): boolean
-  lastLsn: string | undefined
 }
 
 /** Adds up the log from wherever the reading began; only commits at or after `from` count, with all that they changed. */
@@ -77,11 +76,9 @@ export function createTally(from: string): Tally {
   const tally: Tally = {
     commits: [],
     changes: new Map(),
-    lastLsn: undefined,
     add(line) {
       const record = parseRecord(line)
       if (!record) return
-      tally.lastLsn = record.lsn
       firstNextXid ??= parseNextXid(record)
       const change = parseChange(record)
       if (change) return note(open, record.xid, change.relation, change.changes)

@@ -27,13 +27,16 @@ export interface Walked {
   commits: Commit[]
   /** What they changed, by `database oid/file number`. */
   changesByTable: Map<string, Changes>
-  /** The last record of the log, or `from` where nothing follows it. */
+  /** The last record of the log, or `from` where nothing follows it; the end of the files where they are full. */
   end: string
   /** True where every such transaction was read from its beginning; else a deletion before `from` may be missing. */
   complete: boolean
   /** Why the log cannot be read to its end; then nothing else here is to be trusted. */
   unreadable?: string
 }
+
+/** No record begins before it in a segment. */
+const FIRST_PAGE_HEADER = 40n
 
 /** The end of what one reading found, and whether pg_waldump met something to read at all. */
 interface Reading { nothingFound: boolean; stoppedAt: bigint | undefined; message: string }
@@ -52,8 +55,9 @@ export async function committedAfter(request: WalkRequest): Promise<Walked> {
 
 async function walk(request: WalkRequest, segmentBytes: number, nothing: (why: string) => Walked): Promise<Walked> {
   const from = parseLsn(request.from)
-  // From the segment before the position: whether the log ends exactly there can be told from a lost segment only so.
-  const begin = segmentStart(from - 1n, segmentBytes)
+  // From the segment before, where the position is the first of one: only so a log that ends exactly there can be told
+  // from one that lost a segment.
+  const begin = segmentStart(from - FIRST_PAGE_HEADER - 1n, segmentBytes)
   const files = await assembleForward(request, begin, segmentBytes, join(request.workDir, 'wal'))
   const missing = (position: bigint) => `the WAL of timeline ${request.timeline} at ${formatLsn(position)} is neither in ${request.walDir} nor in the archive`
   if (files.end === begin) return nothing(missing(begin))
@@ -63,22 +67,21 @@ async function walk(request: WalkRequest, segmentBytes: number, nothing: (why: s
   if (reading.nothingFound) return nothing(`pg_waldump found no record from ${formatLsn(begin)} on: ${reading.message}`)
   const stoppedAt = reading.stoppedAt
   if (stoppedAt !== undefined && stoppedAt < files.end - 2n * BigInt(segmentBytes)) return nothing(`the WAL is damaged: ${reading.message}`)
-  const back = tally.coversAll() ? { changes: tally.changes, complete: true } : await lookBack(request, tally, begin, segmentBytes)
-  const last = formatLsn(stoppedAt ?? parseLsn(tally.lastLsn ?? request.from))
+  const back = tally.coversAll() ? { changes: tally.changes, complete: true } : await lookBack(request, tally, files, segmentBytes)
+  const last = formatLsn(stoppedAt ?? files.end)
   return { commits: tally.commits, changesByTable: back.changes, end: parseLsn(last) < from ? request.from : last, complete: back.complete }
 }
 
 /** Some committed transaction began before what was read: reads again, from ever further back, for what it changed there. */
-async function lookBack(request: WalkRequest, forward: Tally, begin: bigint, segmentBytes: number): Promise<{ changes: Map<string, Changes>; complete: boolean }> {
-  const folder = join(request.workDir, 'wal')
-  let first = begin
+async function lookBack(request: WalkRequest, forward: Tally, files: Assembled, segmentBytes: number): Promise<{ changes: Map<string, Changes>; complete: boolean }> {
+  let first = files.begin
   let found = forward
   for (let reach = 1; ; reach *= 4) {
-    const oldest = await linkBackwards(request, first, reach, segmentBytes, folder)
+    const oldest = await linkBackwards(request, first, reach, segmentBytes, files.folder)
     if (oldest === first) return { changes: found.changes, complete: await beganAt(request, first, segmentBytes) }
     first = oldest
     const tally = createTally(request.from)
-    await read(request, { folder }, first, (line) => tally.add(line))
+    await read(request, files, first, (line) => tally.add(line))
     found = tally
     if (found.coversAll()) return { changes: found.changes, complete: true }
   }
@@ -106,9 +109,9 @@ async function beganAt({ walDir, timeline }: WalkRequest, position: bigint, segm
  * pg_waldump exits 1 at every end of a log, which is none of the failures that end a stream early: the shell keeps its
  * code and its message apart from the records.
  */
-async function read(request: WalkRequest, { folder }: Pick<Assembled, 'folder'>, start: bigint, onLine: (line: string) => void): Promise<Reading> {
+async function read(request: WalkRequest, { folder, end }: Assembled, start: bigint, onLine: (line: string) => void): Promise<Reading> {
   const messages = join(request.workDir, 'messages')
-  const chain = startChain([waldump(request, folder, formatLsn(start), messages)], { signal: request.signal })
+  const chain = startChain([waldump(request, folder, { start, end }, messages)], { signal: request.signal })
   let ended = ''
   let records = 0
   for await (const line of linesOf(chain.stdout)) {
@@ -128,8 +131,9 @@ async function read(request: WalkRequest, { folder }: Pick<Assembled, 'folder'>,
 const KEEP_MESSAGES = 'messages=$1; shift; "$@" 2>"$messages"; echo "exit $?"'
 const MANAGERS = ['Heap', 'Heap2', 'Transaction', 'Standby'].flatMap((name) => ['-r', name])
 
-function waldump(request: WalkRequest, folder: string, start: string, messages: string): Command {
-  const args = ['-p', folder, '-t', String(request.timeline), '-s', start, ...MANAGERS]
+function waldump(request: WalkRequest, folder: string, range: { start: bigint; end: bigint }, messages: string): Command {
+  // Told where the files end, it does not wait five seconds for the next one to appear.
+  const args = ['-p', folder, '-t', String(request.timeline), '-s', formatLsn(range.start), '-e', formatLsn(range.end), ...MANAGERS]
   return { program: 'sh', args: ['-c', KEEP_MESSAGES, 'sh', messages, join(request.binDir, 'pg_waldump'), ...args], env: { TZ: 'UTC', LC_ALL: 'C' } }
 }
 
