@@ -1,5 +1,5 @@
 /** What pg_controldata says of a data directory, also of a pinned one, whose control file has another name. */
-import { copyFile, lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chown, copyFile, lstat, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
@@ -77,7 +77,10 @@ export async function withControlView<T>(site: { dataDir: string }, use: (dir: s
   const view = await mkdtemp(join(tmpdir(), 'holdfast-control-'))
   try {
     await mkdir(join(view, 'global'))
-    await copyFile(pinnedFile(site), join(view, 'global', 'pg_control'))
+    await copyFile(pinnedFile(site), controlFile({ dataDir: view }))
+    // Those programs run as the cluster's owner.
+    const { uid, gid } = await stat(site.dataDir)
+    if (process.getuid?.() === 0) for (const path of [view, join(view, 'global'), controlFile({ dataDir: view })]) await chown(path, uid, gid)
     return await use(view)
   } finally {
     await rm(view, { recursive: true, force: true })

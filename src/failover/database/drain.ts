@@ -6,8 +6,8 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Command } from '../../process/command.ts'
 import { run } from '../../process/run.ts'
 import { until } from '../../process/wait.ts'
-import { readControlData, withControlView } from './control-data.ts'
-import { pidsOf, type Site, withSite } from './site.ts'
+import { type ControlData, readControlData, withControlView } from './control-data.ts'
+import { pidsOf, type Site, siteUser, withSite } from './site.ts'
 import { assembleForward, segmentBytesOf } from './wal-files.ts'
 import { parseLsn } from './wal-position.ts'
 
@@ -19,7 +19,7 @@ export interface WalFile {
   pgPath: string
 }
 
-/** How the site's archive takes a file; as `archive_command` would, but with an absolute path. */
+/** How the site's archive takes a file: as `archive_command` would, with an absolute path, by the same OS user unless it names one. */
 export type ArchivePush = (file: WalFile) => Command
 
 export interface Drained {
@@ -51,7 +51,7 @@ export async function drainArchive(site: Site, push: ArchivePush): Promise<Drain
     if ('why' in found) return { reachable: false, why: `${walDir} cannot be read: ${found.why}`, segments: [] }
     await withControlView(site, async (pgPath) => {
       for (const name of found.names) {
-        await run(push({ name, path: join(walDir, name), pgPath }), { signal: site.signal, timeoutMs: 120_000 })
+        await run({ user: siteUser(site), cwd: '/', ...push({ name, path: join(walDir, name), pgPath }) }, { signal: site.signal, timeoutMs: 120_000 })
         await markDone(walDir, name)
       }
     })
@@ -72,7 +72,7 @@ async function remaining(site: Site, walDir: string, links: string): Promise<Rem
   const ready = status.filter((name) => name.endsWith('.ready')).map((name) => name.slice(0, -'.ready'.length)).sort()
   await assembleForward({ walDir, timeline: control.timeline }, parseLsn(control.redoLsn), segmentBytes, links)
   const written = (await readdir(links)).sort()
-  const lastRecord = await lastRecordIn(site, links, control)
+  const lastRecord = await lastRecordIn(site, links, written, control)
   const unsent = written.filter((name) => !status.includes(`${name}.done`) && !ready.includes(name))
   // Histories sort after segments of their timeline, and a standby asks for them first.
   const names = [...ready.filter((name) => !SEGMENT.test(name)), ...ready.filter((name) => SEGMENT.test(name)), ...unsent]
@@ -80,11 +80,17 @@ async function remaining(site: Site, walDir: string, links: string): Promise<Rem
   return { names, timeline: control.timeline, lastRecord, ...(last && unsent.includes(last) ? { partial: last } : {}) }
 }
 
-/** pg_waldump exits 1 at every end of a log, naming the last record that it could read. */
-async function lastRecordIn(site: Site, folder: string, control: { redoLsn: string; timeline: number; checkpointLsn: string }): Promise<string> {
-  const args = ['-q', '-p', folder, '-t', String(control.timeline), '-s', control.redoLsn]
-  const { stderr } = await run({ program: join(site.binDir, 'pg_waldump'), args, env: { LC_ALL: 'C' } }, { accept: [0, 1], signal: site.signal })
-  return /error in WAL record at ([0-9A-F]+\/[0-9A-F]+)/.exec(stderr)?.[1] ?? control.checkpointLsn
+/** pg_waldump exits 1 at every end of a log, naming the last record that it could read; but not at the end of a full segment. */
+async function lastRecordIn(site: Site, folder: string, written: string[], control: ControlData): Promise<string> {
+  const waldump = [join(site.binDir, 'pg_waldump'), '-p', folder, '-t', String(control.timeline)]
+  const dump = (script: string, words: string[]) => run({ program: 'sh', args: ['-c', script, 'sh', ...waldump, ...words], env: { LC_ALL: 'C' } }, { signal: site.signal })
+  const quiet = await dump('"$@" 2>&1 || true', ['-q', '-s', control.redoLsn])
+  const stopped = /error in WAL record at ([0-9A-F]+\/[0-9A-F]+)/.exec(quiet.stdout)?.[1]
+  if (stopped) return stopped
+  const lines = await dump('"$@" 2>/dev/null | tail -n 1', [written.at(-1) ?? ''])
+  const last = /lsn: ([0-9A-F]+\/[0-9A-F]+)/.exec(lines.stdout)?.[1]
+  if (!last) throw new Error(`no end of the log can be read: ${quiet.stdout.trim()}`)
+  return last
 }
 
 /** So that a cluster that goes on does not send it again, which an archive may refuse. */
