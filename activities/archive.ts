@@ -1,17 +1,18 @@
 /** How the archive of a pair takes and gives WAL on one host, from the configuration of its physical source. */
+import { dirname } from 'node:path'
 import type { Config, FailoverGroupConfig } from '../src/config/schema.ts'
 import type { Command } from '../src/process/command.ts'
 import { run } from '../src/process/run.ts'
-import { postgresUser } from '../src/drivers/postgres-common/folder.ts'
-import { giveTo } from '../src/drivers/postgres-common/folder.ts'
+import { giveTo, postgresUser } from '../src/drivers/postgres-common/folder.ts'
 import type { ArchivePush } from '../src/failover/database/drain.ts'
+import { foldersOf } from '../src/failover/database/rebuild-folders.ts'
 import type { Site } from '../src/failover/database/site.ts'
 import type { ArchiveGet } from '../src/failover/database/wal-files.ts'
 
 export interface PairArchive {
   push: ArchivePush
   get: ArchiveGet
-  /** For a restore_command: `%f` and `%p` are PostgreSQL's. */
+  /** The restore_command of a rewind, which happens beside the data directory: `%f` and `%p` are PostgreSQL's. */
   restoreCommand: string
 }
 
@@ -26,11 +27,11 @@ export function archiveOf(config: Config, group: FailoverGroupConfig, site: Site
   return {
     push: ({ path, pgPath }) => command([`--pg1-path=${pgPath}`, 'archive-push', path]),
     async get(segment, into) {
-      if (user) await giveTo(user, into).catch(() => undefined)
-      // 1 is pgBackRest's word for "the archive has none".
-      const { exitCode } = await run(command([`--pg1-path=${site.dataDir}`, 'archive-get', segment, `${into}/${segment}`]), { accept: [0, 1], ...(site.signal && { signal: site.signal }) })
+      if (user) await giveTo(user, dirname(into))
+      // 1 is pgBackRest's word for "the archive has none". A fenced site has no control file where pgBackRest looks for it.
+      const { exitCode } = await withControlView(site, (pgPath) => run(command([`--pg1-path=${pgPath}`, 'archive-get', segment, into]), { accept: [0, 1], ...(site.signal && { signal: site.signal }) }))
       return exitCode === 0
     },
-    restoreCommand: `pgbackrest ${[...base, `--pg1-path=${site.dataDir}`].join(' ')} archive-get %f "%p"`,
+    restoreCommand: `pgbackrest ${[...base, `--pg1-path=${foldersOf(site.dataDir).rebuild}`].join(' ')} archive-get %f "%p"`,
   }
 }
