@@ -47,7 +47,8 @@ afterEach(async () => {
 
 function crash(activity: string, when: CrashTime): Promise<CrashResult> {
   const taskQueue = `demo-${Math.random().toString(36).slice(2)}`
-  const startWorkflow = () => client.workflow.start('crashDemo', { taskQueue, workflowId: taskQueue, args: [{ folder }] })
+  const startWorkflow = () =>
+    client.workflow.start('crashDemo', { taskQueue, workflowId: taskQueue, workflowTaskTimeout: '2s', args: [{ folder }] })
   return runWithCrash({
     workerEntry: join(DEMO, 'worker.ts'),
     workerArgs: [server.address, taskQueue, bundle],

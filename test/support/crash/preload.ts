@@ -11,7 +11,8 @@ if (text) {
   const create = Worker.create.bind(Worker)
   const crash = crashInterceptor(text)
   // A frozen worker's open polls still take tasks, each lost until its timeout: as few of them as there may be.
-  const polls = decodePlan(text).when.startsWith('freeze') ? { maxConcurrentActivityTaskPolls: 1, maxConcurrentWorkflowTaskPolls: 2 } : {}
+  const few = (maximum: number) => ({ type: 'simple-maximum', maximum }) as const
+  const polls = decodePlan(text).when.startsWith('freeze') ? { activityTaskPollerBehavior: few(1), workflowTaskPollerBehavior: few(2) } : {}
   Worker.create = (options: WorkerOptions) =>
     create({
       ...options,
