@@ -4,6 +4,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { SourceDriver } from '../driver.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
 import { capture } from './capture.ts'
+import { createLive } from './live.ts'
 import { preflight } from './preflight.ts'
 import { restoreScratch } from './restore.ts'
 import { verify } from './verify.ts'
@@ -27,5 +28,6 @@ export function createPostgresLogical(config: LogicalSourceConfig, connection: s
     },
     verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),
     destroy: ({ dir }) => destroyInstance(dir),
+    live: createLive(config, connection),
   }
 }

@@ -24,10 +24,10 @@ export interface Load {
   jobs: number
 }
 
-/** Makes the roles that are missing. */
-export async function loadRoles({ config, manifest, source, connection }: Load, { signal }: DriverContext): Promise<void> {
+/** Makes the roles that are missing; with `keepExisting` those that are there are not even altered. */
+export async function loadRoles({ config, manifest, source, connection }: Load, { signal }: DriverContext, { keepExisting = false } = {}): Promise<void> {
   const artifact = manifest.artifacts.find(({ role }) => role === 'globals')
-  if (artifact) return restoreGlobals({ artifact, source, connection, binDir: config.binDir, signal })
+  if (artifact) return restoreGlobals({ artifact, source, connection, binDir: config.binDir, signal, keep: new Set(keepExisting ? await rolesOf(connection) : []) })
   // Without globals the owners are known by name only.
   await withClient(connection, {}, async (client) => {
     const { rows } = await client.query<{ role: string }>('select role from unnest($1::text[]) role where not exists (select from pg_roles where rolname = role)', [recordedIn(manifest).database.roles])
@@ -35,9 +35,16 @@ export async function loadRoles({ config, manifest, source, connection }: Load, 
   })
 }
 
-/** Makes the database and fills it from the best part that the point has. */
-export async function loadDatabase(load: Load, context: DriverContext): Promise<void> {
-  if (!makesItself(load)) await makeDatabase(load)
+async function rolesOf(connection: string): Promise<string[]> {
+  return withClient(connection, {}, async (client) => (await client.query<{ role: string }>('select rolname::text as role from pg_roles')).rows.map(({ role }) => role))
+}
+
+/** Makes the database and fills it from the best part that the point has; tells when an empty one stands there. */
+export async function loadDatabase(load: Load, context: DriverContext, onMade: () => Promise<void> = async () => {}): Promise<void> {
+  if (!makesItself(load)) {
+    await makeDatabase(load)
+    await onMade()
+  }
   for (const command of await fillCommands(load, context)) {
     context.onProgress({ phase: 'restore' })
     await run(command, { signal: context.signal })

@@ -37,7 +37,8 @@ async function engineStarts(config: LogicalSourceConfig, context: DriverContext,
   }
 }
 
-async function contentAssertions(config: LogicalSourceConfig, context: DriverContext, manifest: Manifest, target: Target, depth: VerifyOptions['depth']): Promise<Assertion[]> {
+/** Counts, or at depth `full` digests and definitions, against what the manifest says of the snapshot. */
+export async function contentAssertions(config: LogicalSourceConfig, context: DriverContext, manifest: Manifest, target: Target, depth: VerifyOptions['depth']): Promise<Assertion[]> {
   const expected = manifest.content
   if (!expected) return [{ name: 'content', ok: false, expected: 'recorded in the manifest', actual: 'not recorded' }]
   const { selection } = recordedIn(manifest)
