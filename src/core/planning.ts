@@ -64,6 +64,9 @@ export interface PitrChoice {
   window: Window
 }
 
+/** Engines and stores keep whole seconds: a moment of theirs may be up to this much later. */
+const WHOLE_SECOND_MS = 1000
+
 interface Branch {
   timeline: number
   base: PitrBase
@@ -112,7 +115,7 @@ export function choosePitrBase(
   const timelines = target.timeline === undefined ? branchesOf(archive) : [target.timeline]
   const reach = timelines.flatMap((timeline) => branchesTo(goal, timeline, archive, bases))
   const [only, ...others] = withoutShared(reach, goal, archive)
-  if (!only) throw outOfRange(target, windowsOf(archive, bases), timelines)
+  if (!only) throw outOfRange(target, windowsOf(archive, bases), archive, timelines)
   if (others.length > 0) throw ambiguous(target, [only, ...others])
   return { label: only.base.label, timeline: only.timeline, base: only.base, window: only.window }
 }
@@ -165,7 +168,9 @@ function baseFor(goal: Goal, usable: PitrBase[], run: Run, lastRun: boolean, arc
   const newest = (fits: (base: PitrBase) => boolean) => usable.findLast(fits)
   switch (goal.kind) {
     case 'time':
-      return goal.at <= Date.parse(run.lastStoredAt) ? newest((base) => Date.parse(base.stoppedAt) + 1000 <= goal.at) : undefined
+      return goal.at < Date.parse(run.lastStoredAt) + WHOLE_SECOND_MS
+        ? newest((base) => Date.parse(base.stoppedAt) + WHOLE_SECOND_MS <= goal.at)
+        : undefined
     case 'lsn':
       return goal.lsn <= segmentEnd(run.last.number, archive.segmentBytes)
         ? newest((base) => parseLsn(base.lsnStop) <= goal.lsn)
@@ -246,15 +251,16 @@ function ofSystem(all: readonly PitrBase[], systemId: string | undefined): PitrB
   })
 }
 
-function outOfRange(target: TargetMoment, { windows, gaps }: Windows, timelines: number[]): HoldfastError {
+function outOfRange(target: TargetMoment, { windows, gaps }: Windows, archive: Archive, timelines: number[]): HoldfastError {
   const shown = windows.filter((window) => timelines.includes(window.timeline))
   const [first, last] = [shown[0]?.from, shown.at(-1)?.to]
   const range =
     first && last
       ? `the first recoverable moment is ${first.time} (${first.lsn}), the last ${last.time} (${last.lsn})`
       : 'no backup with its WAL is there'
+  const passed = new Set(timelines.flatMap((timeline) => wayOf(timeline, archive).map((stretch) => stretch.timeline)))
   const holes = gaps
-    .filter((gap) => timelines.includes(gap.timeline))
+    .filter((gap) => passed.has(gap.timeline))
     .map((gap) => `${gap.missing} WAL segments between ${gap.afterWal} and ${gap.beforeWal} are missing`)
   return new HoldfastError('TARGET_OUT_OF_RANGE', [`${describeTarget(target)} cannot be reached: ${range}`, ...holes].join('; '), {
     object: describeTarget(target),

@@ -30,7 +30,7 @@ export interface MarkOptions {
   binDir: string
 }
 
-const TRIES = 5
+const TRIES = 4
 const LOCK_MS = 2_000
 /** A worker that freezes inside must not hold up the writers: the server ends its session. */
 const FROZEN_MS = 10_000
@@ -50,7 +50,7 @@ export async function markBehindBarrier(connection: string, options: MarkOptions
       if (!AGAIN.includes(code)) throw error
       if (attempt === TRIES) return { refused: `${messageOf(error)} (${TRIES} tries)` }
     }
-    await delay(200 + Math.random() * 800 * attempt, undefined, { signal: options.signal })
+    await delay(100 + Math.random() * 400 * attempt, undefined, { signal: options.signal })
   }
 }
 

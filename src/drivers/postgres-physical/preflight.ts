@@ -98,7 +98,7 @@ async function contentVersions(client: Client): Promise<Record<string, string>> 
   const { rows } = await client.query<{ name: string; version: string }>(`
     select 'extension ' || extname as name, extversion as version from pg_extension
     union all select 'collation ' || datcollate, coalesce(datcollversion, 'none') from pg_database where datname = current_database()
-    union all select distinct 'collation provider ' || collprovider, max(collversion) from pg_collation where collversion is not null group by collprovider`)
+    union all select distinct 'collation provider ' || collprovider::text, max(collversion) from pg_collation where collversion is not null group by collprovider`)
   return Object.fromEntries(rows.map(({ name, version }) => [name, version]))
 }
 
