@@ -77,6 +77,13 @@ describe('the schedules that a configuration wants', () => {
     ])
     for (const { workflowType, input } of planned) WORKFLOWS[workflowType].schema.parse(input)
   })
+
+  it('ask for every kind that there is by a word that the workflow accepts', () => {
+    const all = ['full', 'incremental', 'differential', 'logical', 'walSwitch', 'retention', 'verify']
+    const planned = planSchedules(config(`schedules: { ${all.map((name) => `${name}: { calendar: hourly }`).join(', ')} }`))
+    expect(planned).toHaveLength(all.length)
+    for (const { workflowType, input } of planned) WORKFLOWS[workflowType].schema.parse(input)
+  })
 })
 
 describe('reconciling', () => {
@@ -130,7 +137,7 @@ describe('reconciling', () => {
   it('deletes its own that are no longer wanted, and no other', async () => {
     await reconcileSchedules(client, config('schedules: { full: { calendar: "Sun 02:00" }, retention: { calendar: hourly } }'), { dryRun: false })
     const action = { type: 'startWorkflow', workflowType: 'other', taskQueue: 'other', workflowId: 'other' } as const
-    await client.schedule.create({ scheduleId: 'of-somebody-else', spec: {}, action })
+    await client.schedule.create({ scheduleId: 'of-somebody-else', spec: {}, action: { ...action, taskQueue: 'holdfast' } })
     await client.schedule.create({ scheduleId: 'holdfast/of/another-installation', spec: {}, action })
     await listed(['holdfast/of/another-installation', 'holdfast/orders/full', 'holdfast/orders/retention', 'of-somebody-else'])
     const less = config('schedules: { full: { calendar: "Sun 02:00" } }')

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest'
+import { configDocs, outdated } from '../../../scripts/config-reference.ts'
+
+describe('the reference of holdfast.yaml', () => {
+  it('is what the schema gives: else run node scripts/config-reference.ts', () => {
+    expect(outdated()).toEqual([])
+  })
+
+  it('has every key of the schema', () => {
+    const { 'config.md': page = '', 'config.schema.json': schema = '' } = configDocs()
+    const keys = new Set<string>()
+    JSON.parse(schema, (key, value: { properties?: object }) => {
+      for (const name of Object.keys(value?.properties ?? {})) if (name !== 'driver' && name !== 'type') keys.add(name)
+      return value
+    })
+    expect(keys.size).toBeGreaterThan(60)
+    for (const key of keys) expect(page).toMatch(new RegExp(`\\b${key}\\b`))
+  })
+})
