@@ -23,7 +23,7 @@ export async function freePortOn(addresses: readonly string[]): Promise<number> 
     if (await freeEverywhere(port, addresses)) return port
   }
   throw new HoldfastError('NOT_FOUND', `no port from ${FIRST} to ${FIRST + ALL - 1} is free on ${addresses.join(' and ')}`, {
-    next: 'check that the addresses exist on this machine: ip address show lo',
+    next: 'stop what listens there: ss -ltnp',
   })
 }
 
@@ -33,20 +33,27 @@ async function freeEverywhere(port: number, addresses: readonly string[]): Promi
 }
 
 function tcpFree(port: number, host: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const server = createServer()
-    server.once('error', () => resolve(false))
+    server.once('error', (error) => refused(error, host, resolve, reject))
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)))
   })
 }
 
 function udpFree(port: number, address: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = createSocket('udp4')
-    socket.once('error', () => {
+    socket.once('error', (error) => {
       socket.close()
-      resolve(false)
+      refused(error, address, resolve, reject)
     })
     socket.bind({ port, address, exclusive: true }, () => socket.close(() => resolve(true)))
   })
+}
+
+/** A port in use is an answer; an address that no port can be had on is not. */
+function refused(error: NodeJS.ErrnoException, address: string, resolve: (free: boolean) => void, reject: (error: Error) => void): void {
+  if (error.code === 'EADDRINUSE') return resolve(false)
+  const next = 'check that the address exists on this machine: ip address show'
+  reject(new HoldfastError('NOT_FOUND', `no port can be had on ${address}: ${error.message}`, { object: address, next, cause: error }))
 }
