@@ -53,7 +53,7 @@ function udpFree(port: number, address: string): Promise<boolean> {
 
 /** A port in use is an answer; an address that no port can be had on is not. */
 function refused(error: NodeJS.ErrnoException, address: string, resolve: (free: boolean) => void, reject: (error: Error) => void): void {
-  if (error.code === 'EADDRINUSE') return resolve(false)
   const next = 'check that the address exists on this machine: ip address show'
-  reject(new HoldfastError('NOT_FOUND', `no port can be had on ${address}: ${error.message}`, { object: address, next, cause: error }))
+  if (error.code === 'EADDRINUSE') resolve(false)
+  else reject(new HoldfastError('NOT_FOUND', `no port can be had on ${address}: ${error.message}`, { object: address, next, cause: error }))
 }
