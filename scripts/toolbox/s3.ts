@@ -44,23 +44,37 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
   await layOut(dir)
   const certificate = tls ? await certificateIn(join(dir, 'tls')) : undefined
   const port = options.port ?? (await freePort())
-  const keys = options.credentials ?? { accessKeyId: `test-${randomBytes(4).toString('hex')}`, secretAccessKey: randomBytes(20).toString('hex') }
+  const keys = options.credentials ?? {
+    accessKeyId: `test-${randomBytes(4).toString('hex')}`,
+    secretAccessKey: randomBytes(20).toString('hex'),
+  }
   const logFile = join(dir, 'versitygw.log')
-  const daemon = await startDaemon({
-    program,
-    args: argumentsOf(dir, port, certificate),
-    env: { ROOT_ACCESS_KEY_ID: keys.accessKeyId, ROOT_SECRET_ACCESS_KEY: keys.secretAccessKey },
-  }, { logFile })
+  const daemon = await startDaemon(
+    {
+      program,
+      args: argumentsOf(dir, port, certificate),
+      env: { ROOT_ACCESS_KEY_ID: keys.accessKeyId, ROOT_SECRET_ACCESS_KEY: keys.secretAccessKey },
+    },
+    { logFile },
+  )
   const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
   const stop = async () => {
     await daemon.stop()
     if (!options.dir) await rm(dir, { recursive: true, force: true })
   }
   let ended = false
-  void daemon.exited.then(() => { ended = true })
+  void daemon.exited.then(() => {
+    ended = true
+  })
   try {
-    await until(() => ended || answers(`${endpoint}/health`, certificate?.caFile), { timeoutMs: 60_000, what: `the S3 server on ${endpoint}` })
-    if (ended) throw new HoldfastError('STORE_UNREACHABLE', `the S3 server on ${endpoint} ended at once: ${await tail(logFile)}`, { object: endpoint })
+    await until(() => ended || answers(`${endpoint}/health`, certificate?.caFile), {
+      timeoutMs: 60_000,
+      what: `the S3 server on ${endpoint}`,
+    })
+    if (ended)
+      throw new HoldfastError('STORE_UNREACHABLE', `the S3 server on ${endpoint} ended at once: ${await tail(logFile)}`, {
+        object: endpoint,
+      })
   } catch (error) {
     await stop()
     throw error
@@ -107,11 +121,18 @@ function answers(url: string, caFile: string | undefined): Promise<boolean> {
   })
 }
 
-interface Access { endpoint: string; caFile: string | undefined; accessKeyId: string; secretAccessKey: string }
+interface Access {
+  endpoint: string
+  caFile: string | undefined
+  accessKeyId: string
+  secretAccessKey: string
+}
 
 async function makeBucket(access: Access, name: string, objectLock: boolean): Promise<void> {
   const client = new S3Client({
-    endpoint: access.endpoint, region: 'us-east-1', forcePathStyle: true,
+    endpoint: access.endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
     credentials: { accessKeyId: access.accessKeyId, secretAccessKey: access.secretAccessKey },
     requestHandler: access.caFile ? { httpsAgent: { ca: readFileSync(access.caFile) } } : {},
   })

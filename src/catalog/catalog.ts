@@ -50,7 +50,10 @@ export function createCatalog(context: CatalogContext): Catalog {
     hasManifest,
     reserveId: (source, kind, at, owner) => reserveId(context, source, kind, at, owner),
     publishManifest: (manifest) => publishManifest(context, manifest),
-    readManifest: (source, id) => readManifest(context, source, id).catch((error: unknown) => { throw missingPoint(error, source, id) }),
+    readManifest: (source, id) =>
+      readManifest(context, source, id).catch((error: unknown) => {
+        throw missingPoint(error, source, id)
+      }),
     findManifest: async (source, id) => ((await hasManifest(source, id)) ? (await readManifest(context, source, id)).manifest : undefined),
     listPoints: async (source) => (await survey(context, source)).points,
     survey: (source) => survey(context, source),
@@ -70,5 +73,9 @@ export function createCatalog(context: CatalogContext): Catalog {
 
 function missingPoint(error: unknown, source: string, id: string): unknown {
   if (!(error instanceof HoldfastError) || error.code !== 'NOT_FOUND') return error
-  return new HoldfastError('NOT_FOUND', `${source} has no recovery point ${id}`, { object: id, next: `holdfast list ${source}`, cause: error })
+  return new HoldfastError('NOT_FOUND', `${source} has no recovery point ${id}`, {
+    object: id,
+    next: `holdfast list ${source}`,
+    cause: error,
+  })
 }

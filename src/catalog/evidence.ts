@@ -15,8 +15,13 @@ import { type CatalogContext, openRecord, readRecord, seal } from './records.ts'
 export type NewEvidence = Pick<Evidence, 'at' | 'workflow' | 'workflowId' | 'runId' | 'outcome' | 'report'>
 
 export const headSchema = z.looseObject({
-  format: z.literal('holdfast/v1'), type: z.literal('evidence-head'), writer: z.string(),
-  number: z.number().int().positive(), digest: z.string(), at: z.iso.datetime({ offset: true }), signature: signatureSchema.optional(),
+  format: z.literal('holdfast/v1'),
+  type: z.literal('evidence-head'),
+  writer: z.string(),
+  number: z.number().int().positive(),
+  digest: z.string(),
+  at: z.iso.datetime({ offset: true }),
+  signature: signatureSchema.optional(),
 })
 export type EvidenceHead = z.infer<typeof headSchema>
 
@@ -43,10 +48,21 @@ export async function appendEvidence(context: CatalogContext, writer: string, ev
     if (own?.record) return own.record.number
     const number = (numbers.at(-1) ?? 0) + 1
     const previous = recent.at(-1)?.digest
-    const { bytes } = seal(context, evidenceSchema, { format: 'holdfast/v1', type: 'evidence', writer, number, ...(previous ? { previous } : {}), ...evidence })
+    const { bytes } = seal(context, evidenceSchema, {
+      format: 'holdfast/v1',
+      type: 'evidence',
+      writer,
+      number,
+      ...(previous ? { previous } : {}),
+      ...evidence,
+    })
     if ((await context.store.put(numberedKey(prefix, number), bytes, { ifAbsent: true })) === 'created') return number
   }
-  throw new HoldfastError('STORE_CONFLICT', `other runs of the writer ${writer} appended evidence ${MOST_CONFLICTS} times in between`, { object: prefix, retryable: true, next: 'start it again' })
+  throw new HoldfastError('STORE_CONFLICT', `other runs of the writer ${writer} appended evidence ${MOST_CONFLICTS} times in between`, {
+    object: prefix,
+    retryable: true,
+    next: 'start it again',
+  })
 }
 
 /** Signs the end of the chain and puts it into another store, where whoever writes the first cannot cut it off. */
@@ -72,15 +88,23 @@ export async function verifyEvidence(context: Reading, writer: string, headsIn?:
     const { record, problem } = records[index] as Link
     if (problem) problems.push({ key, problem })
     if (number !== before + 1) problems.push({ key, problem: `records ${before + 1} to ${number - 1} before it are missing` })
-    else if (record && record.previous !== records[index - 1]?.digest) problems.push({ key, problem: `it does not follow the record ${before} that stands before it` })
+    else if (record && record.previous !== records[index - 1]?.digest)
+      problems.push({ key, problem: `it does not follow the record ${before} that stands before it` })
   }
-  if (headsIn) problems.push(...(await compareHeads(context, writer, headsIn, new Map(numbers.map((number, index) => [number, records[index]?.digest])))))
+  if (headsIn)
+    problems.push(
+      ...(await compareHeads(context, writer, headsIn, new Map(numbers.map((number, index) => [number, records[index]?.digest])))),
+    )
   const last = records.at(-1)
   return { records: numbers.length, problems, ...(last ? { head: { number: numbers.at(-1) as number, digest: last.digest } } : {}) }
 }
 
 /** A record as it stands there; without `record` where it cannot be trusted. */
-interface Link { digest: string; record?: Evidence; problem?: string }
+interface Link {
+  digest: string
+  record?: Evidence
+  problem?: string
+}
 
 async function readLink(context: Reading, prefix: string, writer: string, number: number): Promise<Link> {
   const key = numberedKey(prefix, number)
@@ -96,7 +120,12 @@ async function readLink(context: Reading, prefix: string, writer: string, number
   }
 }
 
-async function compareHeads(context: Reading, writer: string, headsIn: Reader, digests: Map<number, string | undefined>): Promise<ChainReport['problems']> {
+async function compareHeads(
+  context: Reading,
+  writer: string,
+  headsIn: Reader,
+  digests: Map<number, string | undefined>,
+): Promise<ChainReport['problems']> {
   const prefix = headsPrefix(writer)
   const problems: ChainReport['problems'] = []
   for (const number of await numbersBelow(headsIn, prefix)) {
@@ -104,13 +133,15 @@ async function compareHeads(context: Reading, writer: string, headsIn: Reader, d
     const { record } = await readRecord({ store: headsIn, verifier: context.verifier }, headSchema, key)
     const evidence = numberedKey(evidencePrefix(writer), record.number)
     if (!digests.has(record.number)) problems.push({ key: evidence, problem: `it is missing: the head of ${record.at} names it` })
-    else if (digests.get(record.number) !== record.digest) problems.push({ key: evidence, problem: `it is another record than the one that the head of ${record.at} names` })
+    else if (digests.get(record.number) !== record.digest)
+      problems.push({ key: evidence, problem: `it is another record than the one that the head of ${record.at} names` })
   }
   return problems
 }
 
 function isSame(record: Evidence, evidence: NewEvidence): boolean {
-  const facts = ({ workflow, workflowId, runId, outcome, report }: NewEvidence) => canonicalBytes(JSON.parse(JSON.stringify({ workflow, workflowId, runId, outcome, report })))
+  const facts = ({ workflow, workflowId, runId, outcome, report }: NewEvidence) =>
+    canonicalBytes(JSON.parse(JSON.stringify({ workflow, workflowId, runId, outcome, report })))
   return facts(record).equals(facts(evidence))
 }
 

@@ -7,9 +7,19 @@ import { indexPrefix, numberedKey, numberOf } from './keys.ts'
 import { type CatalogContext, readRecord, seal } from './records.ts'
 
 /** `fingerprint` covers the objects that the summary was made from: as long as it fits, the summary does. */
-export interface IndexEntry { fingerprint: string; summary: PointSummary }
-export interface Generation { number: number; entries: IndexEntry[] }
-export interface Problem { key: string; code: string; message: string }
+export interface IndexEntry {
+  fingerprint: string
+  summary: PointSummary
+}
+export interface Generation {
+  number: number
+  entries: IndexEntry[]
+}
+export interface Problem {
+  key: string
+  code: string
+  message: string
+}
 
 const entrySchema = z.object({
   fingerprint: z.string(),
@@ -17,8 +27,12 @@ const entrySchema = z.object({
   summary: z.custom<PointSummary>((value) => value !== null && typeof value === 'object' && 'id' in value && 'source' in value),
 })
 const generationSchema = z.looseObject({
-  format: z.literal('holdfast/v1'), type: z.literal('index'), number: z.number().int().positive(), at: z.iso.datetime(),
-  entries: z.array(entrySchema), signature: signatureSchema.optional(),
+  format: z.literal('holdfast/v1'),
+  type: z.literal('index'),
+  number: z.number().int().positive(),
+  at: z.iso.datetime(),
+  entries: z.array(entrySchema),
+  signature: signatureSchema.optional(),
 })
 
 const KEPT = 3

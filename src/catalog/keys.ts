@@ -11,7 +11,11 @@ const WIDTH = 12
 
 export function sourcePrefix(source: string): string {
   if (!NAME.test(source) || RESERVED_NAMES.includes(source as 'sets')) {
-    throw new HoldfastError('INPUT_INVALID', `"${source}" cannot be a source: a name is lower case letters, digits, "-" and "_", and not ${RESERVED_NAMES.join(', ')}`, { object: source })
+    throw new HoldfastError(
+      'INPUT_INVALID',
+      `"${source}" cannot be a source: a name is lower case letters, digits, "-" and "_", and not ${RESERVED_NAMES.join(', ')}`,
+      { object: source },
+    )
   }
   return `${ROOT}${source}/`
 }
@@ -19,7 +23,8 @@ export function sourcePrefix(source: string): string {
 /** Everything of one recovery point begins with it. */
 export function pointPrefix(source: string, id: string): string {
   const prefix = sourcePrefix(source)
-  if (!parsePointId(id)) throw new HoldfastError('INPUT_INVALID', `"${id}" is not the id of a recovery point, like 20251018_214530_manual`, { object: id })
+  if (!parsePointId(id))
+    throw new HoldfastError('INPUT_INVALID', `"${id}" is not the id of a recovery point, like 20251018_214530_manual`, { object: id })
   return `${prefix}${id}/`
 }
 
@@ -47,7 +52,11 @@ export function numberOf(prefix: string, key: string): number | undefined {
   return found ? Number(found[1]) : undefined
 }
 
-export interface PointKey { source: string; id: string; kind: 'manifest' | 'reservation' | 'data' | 'proof' | 'hold' | 'other' }
+export interface PointKey {
+  source: string
+  id: string
+  kind: 'manifest' | 'reservation' | 'data' | 'proof' | 'hold' | 'other'
+}
 
 /** Which point a key belongs to and as what; undefined for what is no part of a point. */
 export function parseKey(key: string): PointKey | undefined {
@@ -64,5 +73,7 @@ function kindOf(folder: string, isFolder: boolean): PointKey['kind'] {
 
 function writerName(writer: string): string {
   if (NAME.test(writer)) return writer
-  throw new HoldfastError('INPUT_INVALID', `"${writer}" cannot name a writer of evidence: lower case letters, digits, "-" and "_"`, { object: writer })
+  throw new HoldfastError('INPUT_INVALID', `"${writer}" cannot name a writer of evidence: lower case letters, digits, "-" and "_"`, {
+    object: writer,
+  })
 }

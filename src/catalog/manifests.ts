@@ -6,7 +6,11 @@ import { dataPrefix, manifestKey, reservationKey } from './keys.ts'
 import { type CatalogContext, misplaced, openRecord, readRecord, seal } from './records.ts'
 import { checkStored } from './stored.ts'
 
-export interface PublishedManifest { manifest: Manifest; digest: string; key: string }
+export interface PublishedManifest {
+  manifest: Manifest
+  digest: string
+  key: string
+}
 
 /**
  * Makes a recovery point visible. Safe to repeat: the same run finds its own manifest and is done. Throws INTEGRITY where
@@ -17,8 +21,6 @@ export async function publishManifest(context: CatalogContext, manifest: Manifes
   const key = manifestKey(source, id)
   checkPlaces(manifest, key)
   const { bytes, digest, signed } = seal(context, manifestSchema, manifest)
-  const own = await ownManifest(context, manifest, key)
-  if (own) return finish(context, own)
   await refuseMissing(context, manifest, key)
   const outcome = await context.store.put(key, bytes, { ifAbsent: true })
   if (outcome === 'created') return finish(context, { manifest: signed, digest, key })
@@ -28,7 +30,11 @@ export async function publishManifest(context: CatalogContext, manifest: Manifes
 }
 
 /** The manifest, if its signature, shape and place are right; `digest` is the BLAKE3 of its bytes, which proofs name. */
-export async function readManifest(context: Pick<CatalogContext, 'store' | 'verifier'>, source: string, id: string): Promise<PublishedManifest> {
+export async function readManifest(
+  context: Pick<CatalogContext, 'store' | 'verifier'>,
+  source: string,
+  id: string,
+): Promise<PublishedManifest> {
   const key = manifestKey(source, id)
   const { record, digest } = await readRecord(context, manifestSchema, key)
   if (record.source !== source || record.id !== id) throw misplaced(key, `it is the manifest of ${record.source} ${record.id}`)
@@ -53,7 +59,11 @@ async function ownManifest(context: CatalogContext, manifest: Manifest, key: str
   const { record, digest } = openRecord(context.verifier, manifestSchema, key, await readAll(context.store, key))
   const same = record.workflowId === manifest.workflowId && record.runId === manifest.runId && artifactsOf(record) === artifactsOf(manifest)
   if (!same) {
-    throw new HoldfastError('STORE_CONFLICT', `the manifest of another run stands at ${key} (${record.workflowId}, ${record.runId}); it was kept`, { object: key })
+    throw new HoldfastError(
+      'STORE_CONFLICT',
+      `the manifest of another run stands at ${key} (${record.workflowId}, ${record.runId}); it was kept`,
+      { object: key },
+    )
   }
   return { manifest: record, digest, key }
 }
@@ -66,7 +76,10 @@ async function refuseMissing(context: CatalogContext, manifest: Manifest, key: s
   const wrong = (await checkStored(context.store, manifest)).filter(({ ok }) => !ok)
   if (wrong.length === 0) return
   const list = wrong.map(({ name, expected, actual }) => `${name}: ${actual} instead of ${expected}`).join('; ')
-  throw new HoldfastError('INTEGRITY', `${key} was not published, the store has other objects than it names: ${list}`, { object: key, next: 'start the backup again' })
+  throw new HoldfastError('INTEGRITY', `${key} was not published, the store has other objects than it names: ${list}`, {
+    object: key,
+    next: 'start the backup again',
+  })
 }
 
 async function finish(context: CatalogContext, published: PublishedManifest): Promise<PublishedManifest> {

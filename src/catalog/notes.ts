@@ -7,7 +7,10 @@ import { mapConcurrently } from './concurrent.ts'
 import { holdsPrefix, manifestKey, proofsPrefix, timedKey } from './keys.ts'
 import { type CatalogContext, misplaced, readRecord, seal } from './records.ts'
 
-interface Note { source: string; id: string }
+interface Note {
+  source: string
+  id: string
+}
 type Reading = Pick<CatalogContext, 'store' | 'verifier'>
 
 /** Returns the key. The same proof again finds itself. */
@@ -52,10 +55,19 @@ function atItsTime<T>(key: string, prefix: string, at: string, note: T): T {
   throw misplaced(key, `it is of ${at}`)
 }
 
-async function append<T extends object & Note>(context: CatalogContext, schema: z.ZodType<T>, note: T, prefix: string, at: string): Promise<string> {
+async function append<T extends object & Note>(
+  context: CatalogContext,
+  schema: z.ZodType<T>,
+  note: T,
+  prefix: string,
+  at: string,
+): Promise<string> {
   const { store } = context
   if (!(await store.head(manifestKey(note.source, note.id)))) {
-    throw new HoldfastError('NOT_FOUND', `${note.source} has no recovery point ${note.id} to say something about`, { object: note.id, next: `holdfast list ${note.source}` })
+    throw new HoldfastError('NOT_FOUND', `${note.source} has no recovery point ${note.id} to say something about`, {
+      object: note.id,
+      next: `holdfast list ${note.source}`,
+    })
   }
   const { bytes } = seal(context, schema, note)
   for (let attempt = 1; ; attempt++) {

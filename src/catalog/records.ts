@@ -12,12 +12,21 @@ export interface CatalogContext {
   verifier: Verifier
 }
 
-export interface Signed<T> { record: T; digest: string }
+export interface Signed<T> {
+  record: T
+  digest: string
+}
 
 /** The bytes that are stored for a record. Throws KEY_MISSING where this worker has no signing key. */
-export function seal<T extends object>(context: CatalogContext, schema: z.ZodType<T>, record: T): { bytes: Buffer; digest: string; signed: T } {
+export function seal<T extends object>(
+  context: CatalogContext,
+  schema: z.ZodType<T>,
+  record: T,
+): { bytes: Buffer; digest: string; signed: T } {
   if (!context.signer) {
-    throw new HoldfastError('KEY_MISSING', 'a record cannot be signed: this worker has no signing key', { next: 'set signing.privateKeyFile in holdfast.yaml' })
+    throw new HoldfastError('KEY_MISSING', 'a record cannot be signed: this worker has no signing key', {
+      next: 'set signing.privateKeyFile in holdfast.yaml',
+    })
   }
   // As a reader will see it: without undefined fields, and refused now rather than at the restore.
   const signed = context.signer.sign(schema.parse(JSON.parse(JSON.stringify(record))) as T & object)
@@ -37,7 +46,10 @@ export function openRecord<T>(verifier: Verifier, schema: z.ZodType<T>, key: str
   const parsed = schema.safeParse(json)
   if (!parsed.success) {
     const where = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
-    throw new HoldfastError('INTEGRITY', `${key} is signed and is no record of this kind: ${where}`, { object: key, next: 'read it with the version of Holdfast that wrote it' })
+    throw new HoldfastError('INTEGRITY', `${key} is signed and is no record of this kind: ${where}`, {
+      object: key,
+      next: 'read it with the version of Holdfast that wrote it',
+    })
   }
   return { record: parsed.data, digest: digestOf(bytes) }
 }

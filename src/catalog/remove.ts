@@ -24,7 +24,10 @@ export async function deletePoint(context: CatalogContext, source: string, id: s
   const objects = await objectsOf(context, source, id)
   const published = objects.some(({ kind }) => kind === 'manifest')
   if (!published && objects.some(({ kind }) => kind === 'reservation')) {
-    throw new HoldfastError('NOT_FOUND', `${source} ${id} was never published: a run may still be writing it`, { object: id, next: `holdfast list ${source}` })
+    throw new HoldfastError('NOT_FOUND', `${source} ${id} was never published: a run may still be writing it`, {
+      object: id,
+      next: `holdfast list ${source}`,
+    })
   }
   if (published && (await holdsOf(context, source, id)).at(-1)?.held) {
     throw new HoldfastError('POINT_PROTECTED', `${source} ${id} is held`, { object: id, next: `holdfast hold ${source} ${id} --release` })

@@ -11,11 +11,26 @@ const MOST = 100
  * An id of that moment with nothing below it, now marked as taken. The same owner, a run that asks again after its reply
  * was lost, gets the same id.
  */
-export async function reserveId({ store }: Pick<CatalogContext, 'store'>, source: string, kind: PointKind, at: Date, owner?: string): Promise<string> {
+export async function reserveId(
+  { store }: Pick<CatalogContext, 'store'>,
+  source: string,
+  kind: PointKind,
+  at: Date,
+  owner?: string,
+): Promise<string> {
   for (let attempt = 1; attempt <= MOST; attempt++) {
     const id = pointId(at, kind, attempt)
     const key = reservationKey(source, id)
-    const mark = Buffer.from(JSON.stringify({ format: 'holdfast/v1', type: 'reservation', source, id, at: at.toISOString(), ...(owner === undefined ? {} : { owner }) }))
+    const mark = Buffer.from(
+      JSON.stringify({
+        format: 'holdfast/v1',
+        type: 'reservation',
+        source,
+        id,
+        at: at.toISOString(),
+        ...(owner === undefined ? {} : { owner }),
+      }),
+    )
     if ((await store.put(key, mark, { ifAbsent: true })) === 'exists') {
       if (owner !== undefined && (await ownerOf(store, key)) === owner) return id
       continue
@@ -23,7 +38,10 @@ export async function reserveId({ store }: Pick<CatalogContext, 'store'>, source
     if (!(await isUsed(store, pointPrefix(source, id), key))) return id
     await store.delete(key)
   }
-  throw new HoldfastError('BUSY', `${MOST} recovery points of ${source} began in the same second`, { object: source, next: 'start it again' })
+  throw new HoldfastError('BUSY', `${MOST} recovery points of ${source} began in the same second`, {
+    object: source,
+    next: 'start it again',
+  })
 }
 
 /** A published point has no reservation any more, a half-deleted one neither. */

@@ -1,5 +1,12 @@
 /** Signatures of records: ed25519 over the canonical bytes of the record without its `signature`. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign as signBytes, verify as verifyBytes } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as signBytes,
+  verify as verifyBytes,
+} from 'node:crypto'
 import { HoldfastError, messageOf } from '../core/errors.ts'
 import { type Signature, signatureSchema } from '../core/records.ts'
 import { canonicalBytes } from './canonical.ts'
@@ -79,7 +86,10 @@ function publicKeyOf(keyId: string, raw: string): KeyObject {
 }
 
 function unusable(keyId: string, which: string, form: string, why: string): HoldfastError {
-  return new HoldfastError('CONFIG_INVALID', `the ${which} signing key "${keyId}" is not ed25519 as ${form}: ${why}`, { object: keyId, next: 'make one with holdfast init' })
+  return new HoldfastError('CONFIG_INVALID', `the ${which} signing key "${keyId}" is not ed25519 as ${form}: ${why}`, {
+    object: keyId,
+    next: 'make one with holdfast init',
+  })
 }
 
 function invalid(object: string, why: string): HoldfastError {

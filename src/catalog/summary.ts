@@ -4,16 +4,41 @@ import { PROOF_DEPTHS } from '../core/records.ts'
 
 /** Proofs and holds oldest first. */
 export function summarise(manifest: Manifest, proofs: Proof[], holds: Hold[]): PointSummary {
-  const { source, id, kind, driver, createdAt, completedAt, sizeBytes, storedBytes, fileCount, tags, description, schemaVersion, parents, reference } = manifest
+  const {
+    source,
+    id,
+    kind,
+    driver,
+    createdAt,
+    completedAt,
+    sizeBytes,
+    storedBytes,
+    fileCount,
+    tags,
+    description,
+    schemaVersion,
+    parents,
+    reference,
+  } = manifest
   const proof = verdict(proofs)
   return {
-    source, id, kind, driver, createdAt, completedAt, sizeBytes, storedBytes, fileCount, tags, parents,
+    source,
+    id,
+    kind,
+    driver,
+    createdAt,
+    completedAt,
+    sizeBytes,
+    storedBytes,
+    fileCount,
+    tags,
+    parents,
     ...(description === undefined ? {} : { description }),
     ...(schemaVersion === undefined ? {} : { schemaVersion }),
     ...(reference === undefined ? {} : { label: reference.label }),
     held: holds.at(-1)?.held ?? false,
     ...(proof === undefined ? {} : { proof }),
-    good: proof !== undefined && proof.ok && (proof.depth === 'restore' || proof.depth === 'full'),
+    good: proof?.ok === true && (proof.depth === 'restore' || proof.depth === 'full'),
   }
 }
 

@@ -18,8 +18,18 @@ export interface Survey {
   problems: Problem[]
 }
 
-interface Found { source: string; id: string; manifest: ObjectInfo; proofs: ObjectInfo[]; holds: ObjectInfo[] }
-interface Read { found: Found; entry?: IndexEntry; problems: Problem[] }
+interface Found {
+  source: string
+  id: string
+  manifest: ObjectInfo
+  proofs: ObjectInfo[]
+  holds: ObjectInfo[]
+}
+interface Read {
+  found: Found
+  entry?: IndexEntry
+  problems: Problem[]
+}
 
 /** So many points that the index does not cover are read each time; with more a new generation is written. */
 const UNCOVERED = 16
@@ -30,14 +40,20 @@ export async function survey(context: CatalogContext, source?: string): Promise<
   const known = new Map(generation.entries.map((entry) => [nameOf(entry.summary), entry]))
   const found = await findPoints(context.store, source)
   const covered = (point: Found) => known.get(nameOf(point))?.fingerprint === fingerprintOf(point)
-  const fresh = await mapConcurrently(found.filter((point) => !covered(point)), (point) => readPoint(context, point))
+  const fresh = await mapConcurrently(
+    found.filter((point) => !covered(point)),
+    (point) => readPoint(context, point),
+  )
   const before = found.filter(covered).map((point) => known.get(nameOf(point)) as IndexEntry)
   const others = source === undefined ? [] : generation.entries.filter(({ summary }) => summary.source !== source)
 
   const clean = indexable(fresh)
   const gone = generation.entries.length - others.length - before.length
   if (context.signer && clean.length + gone > UNCOVERED) await tryWrite(context, generation.number + 1, [...others, ...before, ...clean])
-  return { points: sorted([...before, ...fresh.flatMap(({ entry }) => entry ?? [])]), problems: [...generation.problems, ...fresh.flatMap(({ problems }) => problems)] }
+  return {
+    points: sorted([...before, ...fresh.flatMap(({ entry }) => entry ?? [])]),
+    problems: [...generation.problems, ...fresh.flatMap(({ problems }) => problems)],
+  }
 }
 
 /** The same from the records alone, and a new generation of the index made of it. */
@@ -78,13 +94,19 @@ async function readPoint(context: CatalogContext, found: Found): Promise<Read> {
   }
   const [published] = await trusted(found.manifest.key, () => readManifest(context, source, id))
   if (!published) return { found, problems }
-  const proofs = await mapConcurrently(found.proofs, ({ key }) => trusted(key, async () => {
-    const proof = await readProof(context, source, id, key)
-    if (proof.manifestDigest !== published.digest) throw misplaced(key, 'it proves another manifest')
-    return proof
-  }))
+  const proofs = await mapConcurrently(found.proofs, ({ key }) =>
+    trusted(key, async () => {
+      const proof = await readProof(context, source, id, key)
+      if (proof.manifestDigest !== published.digest) throw misplaced(key, 'it proves another manifest')
+      return proof
+    }),
+  )
   const holds = await mapConcurrently(found.holds, ({ key }) => trusted(key, () => readHold(context, source, id, key)))
-  return { found, problems, entry: { fingerprint: fingerprintOf(found), summary: summarise(published.manifest, proofs.flat(), holds.flat()) } }
+  return {
+    found,
+    problems,
+    entry: { fingerprint: fingerprintOf(found), summary: summarise(published.manifest, proofs.flat(), holds.flat()) },
+  }
 }
 
 /** Deleted between the listing and now. */

@@ -10,10 +10,16 @@ export interface SweepOptions {
   inUse: Iterable<string>
 }
 
-export interface Swept extends Removed { abortedUploads: { key: string; id: string }[] }
+export interface Swept extends Removed {
+  abortedUploads: { key: string; id: string }[]
+}
 
 /** Removes the source's leftovers. A point with a manifest is never touched, nor an id in use, nor anything younger. */
-export async function sweepOrphans(context: Pick<CatalogContext, 'store'>, source: string, { olderThan, inUse }: SweepOptions): Promise<Swept> {
+export async function sweepOrphans(
+  context: Pick<CatalogContext, 'store'>,
+  source: string,
+  { olderThan, inUse }: SweepOptions,
+): Promise<Swept> {
   const { store } = context
   const busy = new Set(inUse)
   const swept: Swept = { deleted: [], locked: [], abortedUploads: [] }

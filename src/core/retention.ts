@@ -22,14 +22,23 @@ export interface RetentionPlan {
 export const SAFETY_COPY_DAYS = 7
 
 type Kept = Map<PointSummary, string[]>
-interface Rule { name: string; count: number; bucketOf(point: PointSummary): string }
+interface Rule {
+  name: string
+  count: number
+  bucketOf(point: PointSummary): string
+}
 
 /**
  * Keeps what a rule asks for, the last good point of each source, what is held, and what any of these need. A point
  * whose restore was proved is counted among the proved only: unproved ones never push it out. While a source is not
  * `healthy`, nothing of it goes.
  */
-export function planRetention(points: readonly PointSummary[], rules: RetentionRules, now: Date, { healthy }: { healthy: boolean }): RetentionPlan {
+export function planRetention(
+  points: readonly PointSummary[],
+  rules: RetentionRules,
+  now: Date,
+  { healthy }: { healthy: boolean },
+): RetentionPlan {
   const plan: RetentionPlan = { keep: [], delete: [] }
   for (const source of [...new Set(points.map((point) => point.source))].sort()) {
     const own = points.filter((point) => point.source === source).sort(newestFirst)
@@ -52,10 +61,13 @@ function keptOf(points: PointSummary[], rules: RetentionRules, now: Date): Kept 
   keep(regular[0], 'newest')
   keep(regular.find((point) => point.good) ?? points.find((point) => point.good), 'last good')
   for (const point of points) if (point.held) keep(point, 'held')
-  for (const point of regular) if (rules.keepWithin && ageSeconds(point, now) <= seconds(rules.keepWithin)) keep(point, `within ${rules.keepWithin}`)
-  for (const point of points) if (point.kind === 'pre_restore' && isFreshCopy(point, now)) keep(point, `safety copy of the last ${SAFETY_COPY_DAYS} days`)
+  for (const point of regular)
+    if (rules.keepWithin && ageSeconds(point, now) <= seconds(rules.keepWithin)) keep(point, `within ${rules.keepWithin}`)
+  for (const point of points)
+    if (point.kind === 'pre_restore' && isFreshCopy(point, now)) keep(point, `safety copy of the last ${SAFETY_COPY_DAYS} days`)
   for (const rule of rulesOf(rules)) {
-    for (const counted of countedOf(regular)) for (const point of newestOfEach(counted, rule)) if (!kept.get(point)?.includes(rule.name)) keep(point, rule.name)
+    for (const counted of countedOf(regular))
+      for (const point of newestOfEach(counted, rule)) if (!kept.get(point)?.includes(rule.name)) keep(point, rule.name)
   }
   keepWhatTheseNeed(points, kept, keep)
   return kept

@@ -46,8 +46,7 @@ export function createUploads(root: string, store: string, placer: Placer): Uplo
         throw folderProblem(error, 'list uploads of', prefix)
       })
       const found = await Promise.all(names.filter((name) => ID.test(name)).map((id) => about(join(aside, id), id)))
-      yield* found.filter((upload) => upload !== undefined && upload.key.startsWith(prefix))
-        .sort((a, b) => compareKeys(a?.key ?? '', b?.key ?? '')) as PendingUpload[]
+      yield* found.flatMap((upload) => (upload?.key.startsWith(prefix) ? [upload] : [])).sort((a, b) => compareKeys(a.key, b.key))
     },
   }
 }
@@ -63,7 +62,15 @@ async function about(dir: string, id: string): Promise<PendingUpload | undefined
   return found && { key: '', id, started: found.mtime }
 }
 
-interface UploadContext { key: string; id: string; dir: string; target: string; store: string; placer: Placer; abort(id: string): Promise<void> }
+interface UploadContext {
+  key: string
+  id: string
+  dir: string
+  target: string
+  store: string
+  placer: Placer
+  abort(id: string): Promise<void>
+}
 
 function createUpload({ key, id, dir, target, store, placer, abort }: UploadContext): Upload {
   const parts = new Set<number>()
@@ -71,7 +78,8 @@ function createUpload({ key, id, dir, target, store, placer, abort }: UploadCont
   const whole = join(dir, 'whole')
   let joined: { size: number; crc32: string } | undefined
 
-  const failed = (error: unknown, action: string) => (hasCode(error, 'ENOENT') ? uploadGone(store, key, error) : folderProblem(error, action, key))
+  const failed = (error: unknown, action: string) =>
+    hasCode(error, 'ENOENT') ? uploadGone(store, key, error) : folderProblem(error, action, key)
 
   return {
     key,

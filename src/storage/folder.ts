@@ -16,7 +16,9 @@ import type { ObjectInfo, Store } from './store.ts'
 export async function createFolderStore(path: string): Promise<Store> {
   const root = resolve(path)
   const name = `folder:${root}`
-  await stat(root).catch((error: unknown) => { throw folderProblem(error, 'open', root, 'create the folder, or mount the disk that holds it') })
+  await stat(root).catch((error: unknown) => {
+    throw folderProblem(error, 'open', root, 'create the folder, or mount the disk that holds it')
+  })
   const placer = createPlacer(root)
   const uploads = createUploads(root, name, placer)
   const pathOf = (key: string) => {
@@ -51,7 +53,9 @@ export async function createFolderStore(path: string): Promise<Store> {
 
     async put(key, body, { ifAbsent }) {
       const target = pathOf(key)
-      return placer.write(target, body, { ifAbsent }).catch((error: unknown) => { throw folderProblem(error, 'write', key) })
+      return placer.write(target, body, { ifAbsent }).catch((error: unknown) => {
+        throw folderProblem(error, 'write', key)
+      })
     },
 
     startUpload: async (key) => uploads.start(key, pathOf(key)),

@@ -7,7 +7,11 @@ const MAX_SEGMENT = 250
 /** Throws INPUT_INVALID for a key that one of the stores could not keep, or that would leave the repository's root. */
 export function checkKey(key: string): void {
   const problem = problemOf(key)
-  if (problem) throw new HoldfastError('INPUT_INVALID', `the object key ${JSON.stringify(key)} ${problem}`, { object: key, next: 'use letters, digits, ".", "_", "-" and single "/"' })
+  if (problem)
+    throw new HoldfastError('INPUT_INVALID', `the object key ${JSON.stringify(key)} ${problem}`, {
+      object: key,
+      next: 'use letters, digits, ".", "_", "-" and single "/"',
+    })
 }
 
 function problemOf(key: string): string | undefined {

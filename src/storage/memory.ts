@@ -5,8 +5,16 @@ import { checkKey, compareKeys } from './keys.ts'
 import { conflict, notFound, uploadGone, unlike } from './problems.ts'
 import type { ObjectInfo, PendingUpload, Store, Upload } from './store.ts'
 
-interface Kept { body: Buffer; modified: Date; crc32: string }
-interface Pending { key: string; started: Date; parts: Map<number, Buffer> }
+interface Kept {
+  body: Buffer
+  modified: Date
+  crc32: string
+}
+interface Pending {
+  key: string
+  started: Date
+  parts: Map<number, Buffer>
+}
 
 export interface MemoryStore extends Store {
   /** Objects that delete answers `locked` for, as under object lock; tests add keys. */
@@ -100,7 +108,8 @@ export function createMemoryStore(options: { minPartBytes?: number; now?: () => 
         open()
         if (objects.has(key)) throw conflict(key)
         const body = Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, part]) => part))
-        if (body.length !== whole.size || crc32Of(body) !== whole.crc32) throw unlike(key, { size: body.length, crc32: crc32Of(body) }, whole)
+        if (body.length !== whole.size || crc32Of(body) !== whole.crc32)
+          throw unlike(key, { size: body.length, crc32: crc32Of(body) }, whole)
         uploads.delete(id)
         keep(key, body)
         return infoOf(key, objects.get(key) as Kept)

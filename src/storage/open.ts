@@ -18,10 +18,17 @@ async function openBare(config: RepositoryConfig): Promise<Store> {
   return createS3Store({ bucket, region, endpoint, prefix, caFile, storageClass, uploads, credentials: await credentialsOf(config) })
 }
 
-async function credentialsOf({ bucket, accessKeyId, secretAccessKey }: Extract<RepositoryConfig, { type: 's3' }>): Promise<{ accessKeyId: string; secretAccessKey: string } | undefined> {
+async function credentialsOf({
+  bucket,
+  accessKeyId,
+  secretAccessKey,
+}: Extract<RepositoryConfig, { type: 's3' }>): Promise<{ accessKeyId: string; secretAccessKey: string } | undefined> {
   if (!accessKeyId && !secretAccessKey) return undefined
   if (!accessKeyId || !secretAccessKey) {
-    throw new HoldfastError('CONFIG_INVALID', `the repository with bucket ${bucket} has only one of accessKeyId and secretAccessKey`, { object: bucket, next: 'set both, or neither to use the environment' })
+    throw new HoldfastError('CONFIG_INVALID', `the repository with bucket ${bucket} has only one of accessKeyId and secretAccessKey`, {
+      object: bucket,
+      next: 'set both, or neither to use the environment',
+    })
   }
   return { accessKeyId: await resolveSecret(accessKeyId), secretAccessKey: await resolveSecret(secretAccessKey) }
 }

@@ -5,15 +5,23 @@ import type { Finding } from '../drivers/driver.ts'
 import { crc32Of } from './crc.ts'
 import { readAll, type Store } from './store.ts'
 
-interface Probe { name: string; next: string; run(store: Store, key: string): Promise<Outcome> }
-interface Outcome { ok: boolean; detail: string }
+interface Probe {
+  name: string
+  next: string
+  run(store: Store, key: string): Promise<Outcome>
+}
+interface Outcome {
+  ok: boolean
+  detail: string
+}
 
 const well = (detail: string): Outcome => ({ ok: true, detail })
 const ill = (detail: string): Outcome => ({ ok: false, detail })
 
 const PROBES: Probe[] = [
   {
-    name: 'write and read', next: 'give the worker permission to read and write the repository',
+    name: 'write and read',
+    next: 'give the worker permission to read and write the repository',
     async run(store, key) {
       const body = randomBytes(1000)
       await store.put(key, body, { ifAbsent: true })
@@ -21,17 +29,21 @@ const PROBES: Probe[] = [
     },
   },
   {
-    name: 'nothing is overwritten', next: 'use a store that honours If-None-Match on PutObject',
+    name: 'nothing is overwritten',
+    next: 'use a store that honours If-None-Match on PutObject',
     async run(store, key) {
       const first = Buffer.from('first')
       await store.put(key, first, { ifAbsent: true })
       const second = await store.put(key, Buffer.from('second'), { ifAbsent: true })
       if (second !== 'exists') return ill('a second conditional write was accepted: two runs could overwrite each other')
-      return (await readAll(store, key)).equals(first) ? well('the second write was refused') : ill('the second write was refused and changed the object all the same')
+      return (await readAll(store, key)).equals(first)
+        ? well('the second write was refused')
+        : ill('the second write was refused and changed the object all the same')
     },
   },
   {
-    name: 'listing is current', next: 'use a store whose listings see every acknowledged write',
+    name: 'listing is current',
+    next: 'use a store whose listings see every acknowledged write',
     async run(store, key) {
       if (await listed(store, key)) return ill('an object is listed that was never written')
       await store.put(key, Buffer.from('x'), { ifAbsent: true })
@@ -41,36 +53,52 @@ const PROBES: Probe[] = [
     },
   },
   {
-    name: 'upload in parts', next: 'use a store that honours If-None-Match on CompleteMultipartUpload',
+    name: 'upload in parts',
+    next: 'use a store that honours If-None-Match on CompleteMultipartUpload',
     async run(store, key) {
       const sent = await upload(store, key)
       if (!(await readAll(store, key)).equals(sent)) return ill('other bytes came back than were uploaded')
-      return (await isRefused(upload(store, key), 'STORE_CONFLICT')) ? well('two parts became one object; a second upload to its key was refused') : ill('a second upload to the same key was completed over the first')
+      return (await isRefused(upload(store, key), 'STORE_CONFLICT'))
+        ? well('two parts became one object; a second upload to its key was refused')
+        : ill('a second upload to the same key was completed over the first')
     },
   },
   {
-    name: 'damage on the way is refused', next: 'use a store that compares CRC32 of whole objects',
+    name: 'damage on the way is refused',
+    next: 'use a store that compares CRC32 of whole objects',
     async run(store, key) {
-      if (!(await isRefused(upload(store, key, crc32Of(Buffer.from('other'))), 'INTEGRITY'))) return ill('an upload with a wrong checksum was completed')
-      return (await store.head(key)) ? ill('an upload with a wrong checksum was refused and is visible') : well('an upload with a wrong checksum was refused')
+      if (!(await isRefused(upload(store, key, crc32Of(Buffer.from('other'))), 'INTEGRITY')))
+        return ill('an upload with a wrong checksum was completed')
+      return (await store.head(key))
+        ? ill('an upload with a wrong checksum was refused and is visible')
+        : well('an upload with a wrong checksum was refused')
     },
   },
   {
-    name: 'checksum is kept', next: 'without it proofs of depth list compare sizes only; use depth read',
+    name: 'checksum is kept',
+    next: 'without it proofs of depth list compare sizes only; use depth read',
     async run(store, key) {
       const sent = await upload(store, key)
       const kept = (await store.head(key))?.crc32
-      if (kept === undefined) return store.name.startsWith('folder:') ? well('a folder keeps none; proofs of depth list compare sizes only') : ill('the store keeps no CRC32 of the whole object')
-      return kept === crc32Of(sent) ? well('CRC32 of the whole object is kept') : ill('the store answers with another CRC32 than that of the object')
+      if (kept === undefined)
+        return store.name.startsWith('folder:')
+          ? well('a folder keeps none; proofs of depth list compare sizes only')
+          : ill('the store keeps no CRC32 of the whole object')
+      return kept === crc32Of(sent)
+        ? well('CRC32 of the whole object is kept')
+        : ill('the store answers with another CRC32 than that of the object')
     },
   },
   {
-    name: 'delete', next: 'give the worker permission to delete, or let retention run elsewhere',
+    name: 'delete',
+    next: 'give the worker permission to delete, or let retention run elsewhere',
     async run(store, key) {
       await store.put(key, Buffer.from('x'), { ifAbsent: true })
       const outcome = await store.delete(key)
       if (outcome === 'locked') return well('objects are locked until their retention ends')
-      return outcome === 'deleted' && !(await store.head(key)) ? well('an object was deleted') : ill(`delete answered "${outcome}"; recovery points could not expire`)
+      return outcome === 'deleted' && !(await store.head(key))
+        ? well('an object was deleted')
+        : ill(`delete answered "${outcome}"; recovery points could not expire`)
     },
   },
 ]
@@ -83,7 +111,9 @@ export async function probeStore(store: Store): Promise<Finding[]> {
     const outcome = await run(store, `${folder}/${number}`).catch((error: unknown) => ill(messageOf(error)))
     findings.push({ name: `store: ${name}`, ...outcome, ...(outcome.ok ? {} : { next }) })
   }
-  await tidy(store, folder).catch((error: unknown) => findings.push({ name: 'store: tidy up', ok: false, detail: messageOf(error), next: `delete what is below ${folder}` }))
+  await tidy(store, folder).catch((error: unknown) =>
+    findings.push({ name: 'store: tidy up', ok: false, detail: messageOf(error), next: `delete what is below ${folder}` }),
+  )
   return findings
 }
 

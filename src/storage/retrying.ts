@@ -14,15 +14,28 @@ export function createRetryingStore(store: Store, options: TryOptions = {}): Sto
   return {
     name: store.name,
     minPartBytes: store.minPartBytes,
-    list: (prefix) => goOn(begin, `list ${prefix}`, () => store.list(prefix), ({ key }) => key),
-    pendingUploads: (prefix) => goOn(begin, `list the uploads of ${prefix}`, () => store.pendingUploads(prefix), ({ id }) => id),
+    list: (prefix) =>
+      goOn(
+        begin,
+        `list ${prefix}`,
+        () => store.list(prefix),
+        ({ key }) => key,
+      ),
+    pendingUploads: (prefix) =>
+      goOn(
+        begin,
+        `list the uploads of ${prefix}`,
+        () => store.pendingUploads(prefix),
+        ({ id }) => id,
+      ),
     head: (key) => attempt(begin, `look at ${key}`, () => store.head(key)),
     get: (key, get) => getOn(store, begin, key, get),
 
-    put: (key, body, put) => attempt(begin, `write ${key}`, async (number) => {
-      const outcome = await store.put(key, body, put)
-      return outcome === 'exists' && number > 1 && (await readAll(store, key)).equals(body) ? 'created' : outcome
-    }),
+    put: (key, body, put) =>
+      attempt(begin, `write ${key}`, async (number) => {
+        const outcome = await store.put(key, body, put)
+        return outcome === 'exists' && number > 1 && (await readAll(store, key)).equals(body) ? 'created' : outcome
+      }),
 
     async startUpload(key) {
       return retryingUpload(store, begin, await attempt(begin, `start an upload of ${key}`, () => store.startUpload(key)))
@@ -30,10 +43,11 @@ export function createRetryingStore(store: Store, options: TryOptions = {}): Sto
 
     abortUpload: (upload) => attempt(begin, `abort the upload of ${upload.key}`, () => store.abortUpload(upload)),
 
-    delete: (key) => attempt(begin, `delete ${key}`, async (number) => {
-      const outcome = await store.delete(key)
-      return outcome === 'absent' && number > 1 ? 'deleted' : outcome
-    }),
+    delete: (key) =>
+      attempt(begin, `delete ${key}`, async (number) => {
+        const outcome = await store.delete(key)
+        return outcome === 'absent' && number > 1 ? 'deleted' : outcome
+      }),
 
     close: () => store.close(),
   }
@@ -70,7 +84,12 @@ async function* goOn<T>(begin: BeginTries, what: string, open: () => AsyncIterab
 }
 
 /** A download that goes on where the connection was lost. */
-async function getOn(store: Store, begin: BeginTries, key: string, { signal, start = 0 }: { signal?: AbortSignal; start?: number } = {}): Promise<Readable> {
+async function getOn(
+  store: Store,
+  begin: BeginTries,
+  key: string,
+  { signal, start = 0 }: { signal?: AbortSignal; start?: number } = {},
+): Promise<Readable> {
   let current = await attempt(begin, `read ${key}`, () => store.get(key, { signal, start }), signal)
   let at = start
 
@@ -103,15 +122,16 @@ function retryingUpload(store: Store, begin: BeginTries, upload: Upload): Upload
     key,
     id,
     part: (number, body, signal) => attempt(begin, `write part ${number} of ${key}`, () => upload.part(number, body, signal), signal),
-    complete: (whole) => attempt(begin, `complete the upload of ${key}`, async (number) => {
-      try {
-        return await upload.complete(whole)
-      } catch (error) {
-        const own = number > 1 && isAnswered(error) ? await ownSuccess(store, key, whole) : undefined
-        if (own) return own
-        throw error
-      }
-    }),
+    complete: (whole) =>
+      attempt(begin, `complete the upload of ${key}`, async (number) => {
+        try {
+          return await upload.complete(whole)
+        } catch (error) {
+          const own = number > 1 && isAnswered(error) ? await ownSuccess(store, key, whole) : undefined
+          if (own) return own
+          throw error
+        }
+      }),
     abort: () => attempt(begin, `abort the upload of ${key}`, () => upload.abort()),
   }
 }

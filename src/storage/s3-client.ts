@@ -44,11 +44,14 @@ export function createS3Client(options: S3Options): S3Client {
 
 /** Over TLS the part's CRC guards the bytes: SHA-256 of each for the signature would cost more than BLAKE3 and CRC together. */
 function leaveBodiesUnsigned(client: S3Client): void {
-  client.middlewareStack.add((next, context) => (args) => {
-    const { request } = args as { request?: { headers?: Record<string, string> } }
-    if (context.commandName === 'UploadPartCommand' && request?.headers) request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
-    return next(args)
-  }, { step: 'build', name: 'leaveBodiesUnsigned', priority: 'low' })
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      const { request } = args as { request?: { headers?: Record<string, string> } }
+      if (context.commandName === 'UploadPartCommand' && request?.headers) request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
+      return next(args)
+    },
+    { step: 'build', name: 'leaveBodiesUnsigned', priority: 'low' },
+  )
 }
 
 function readCa(file: string): Buffer {

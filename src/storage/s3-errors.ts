@@ -2,7 +2,12 @@
 import { HoldfastError, messageOf } from '../core/errors.ts'
 import { notFound } from './problems.ts'
 
-interface ServiceError { name: string; message: string; status: number | undefined; network: string | undefined }
+interface ServiceError {
+  name: string
+  message: string
+  status: number | undefined
+  network: string | undefined
+}
 
 const BUSY = new Set([408, 429, 500, 502, 503, 504])
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO|ERR_SSL|EPROTO/
@@ -21,14 +26,28 @@ export function s3Problem(error: unknown, store: string, action: string, key: st
   if (name === 'AbortError') return error
   const what = `${store} could not ${action} ${key}: ${status ? `${status} ` : ''}${name}${message && message !== name ? `: ${message}` : ''}`
   const options = { object: key, cause: error }
-  if (SKEW.has(name)) return new HoldfastError('STORE_DENIED', what, { ...options, next: 'set the clock of the worker: the store refuses requests signed at another time' })
-  if (name === 'NoSuchBucket') return new HoldfastError('NOT_FOUND', what, { ...options, next: 'create the bucket, or correct repositories.*.bucket' })
+  if (SKEW.has(name))
+    return new HoldfastError('STORE_DENIED', what, {
+      ...options,
+      next: 'set the clock of the worker: the store refuses requests signed at another time',
+    })
+  if (name === 'NoSuchBucket')
+    return new HoldfastError('NOT_FOUND', what, { ...options, next: 'create the bucket, or correct repositories.*.bucket' })
   if (status === 401 || status === 403) return new HoldfastError('STORE_DENIED', what, options)
   if (status === 404) return notFound(store, key, error)
   if (status === 409 && name !== 'BucketNotEmpty') return new HoldfastError('STORE_UNREACHABLE', what, options)
   if (status === 501) return new HoldfastError('STORE_UNSUPPORTED', what, options)
-  if (name === 'CredentialsProviderError') return new HoldfastError('STORE_DENIED', what, { ...options, next: 'set accessKeyId and secretAccessKey of the repository, or the environment that AWS tools read' })
-  if (network && UNTRUSTED.test(network)) return new HoldfastError('STORE_UNREACHABLE', what, { ...options, retryable: false, next: 'set caFile of the repository to the authority that signed the certificate of the endpoint' })
+  if (name === 'CredentialsProviderError')
+    return new HoldfastError('STORE_DENIED', what, {
+      ...options,
+      next: 'set accessKeyId and secretAccessKey of the repository, or the environment that AWS tools read',
+    })
+  if (network && UNTRUSTED.test(network))
+    return new HoldfastError('STORE_UNREACHABLE', what, {
+      ...options,
+      retryable: false,
+      next: 'set caFile of the repository to the authority that signed the certificate of the endpoint',
+    })
   return new HoldfastError('STORE_UNREACHABLE', what, { ...options, retryable: isTransient(status) })
 }
 

@@ -8,17 +8,26 @@ import { abortS3Upload, type S3Context } from './s3.ts'
 import { factsOf } from './s3-errors.ts'
 import type { Upload } from './store.ts'
 
-interface Part { ETag: string | undefined; ChecksumCRC32: string }
+interface Part {
+  ETag: string | undefined
+  ChecksumCRC32: string
+}
 
 export async function startS3Upload(context: S3Context, key: string): Promise<Upload> {
   checkKey(key)
   const { client, bucket, full, problem, storageClass } = context
   try {
-    const { UploadId } = await client.send(new CreateMultipartUploadCommand({
-      Bucket: bucket, Key: full(key), ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT',
-      ...(storageClass ? { StorageClass: storageClass as 'STANDARD' } : {}),
-    }))
-    if (!UploadId) throw new HoldfastError('STORE_UNSUPPORTED', `${context.name} started an upload of ${key} without an id`, { object: key })
+    const { UploadId } = await client.send(
+      new CreateMultipartUploadCommand({
+        Bucket: bucket,
+        Key: full(key),
+        ChecksumAlgorithm: 'CRC32',
+        ChecksumType: 'FULL_OBJECT',
+        ...(storageClass ? { StorageClass: storageClass as 'STANDARD' } : {}),
+      }),
+    )
+    if (!UploadId)
+      throw new HoldfastError('STORE_UNSUPPORTED', `${context.name} started an upload of ${key} without an id`, { object: key })
     return uploadOf(context, key, UploadId)
   } catch (error) {
     throw problem(error, 'start an upload of', key)
@@ -57,14 +66,22 @@ function uploadOf(context: S3Context, key: string, id: string): Upload {
     async complete(whole) {
       const Parts = [...parts].sort(([a], [b]) => a - b).map(([PartNumber, part]) => ({ PartNumber, ...part }))
       try {
-        await client.send(new CompleteMultipartUploadCommand({
-          ...at, IfNoneMatch: '*', ChecksumType: 'FULL_OBJECT', ChecksumCRC32: whole.crc32, MpuObjectSize: whole.size, MultipartUpload: { Parts },
-        }))
+        await client.send(
+          new CompleteMultipartUploadCommand({
+            ...at,
+            IfNoneMatch: '*',
+            ChecksumType: 'FULL_OBJECT',
+            ChecksumCRC32: whole.crc32,
+            MpuObjectSize: whole.size,
+            MultipartUpload: { Parts },
+          }),
+        )
       } catch (error) {
         throw refusal(context, key, error)
       }
       const kept = await context.head(key)
-      if (!kept || kept.size !== whole.size || (kept.crc32 && kept.crc32 !== whole.crc32)) throw unlike(key, { size: kept?.size ?? 0, crc32: kept?.crc32 }, whole)
+      if (!kept || kept.size !== whole.size || (kept.crc32 && kept.crc32 !== whole.crc32))
+        throw unlike(key, { size: kept?.size ?? 0, crc32: kept?.crc32 }, whole)
       return kept
     },
 
@@ -83,13 +100,19 @@ function refusal(context: S3Context, key: string, error: unknown): unknown {
   if (status === 412) return conflict(key, error)
   if (status === 409) {
     return new HoldfastError('STORE_CONFLICT', `${context.name} met another write to ${key} while it completed the upload`, {
-      object: key, cause: error, retryable: true, next: 'start it again; every part is sent anew',
+      object: key,
+      cause: error,
+      retryable: true,
+      next: 'start it again; every part is sent anew',
     })
   }
   if (isGone(error) && name !== 'NoSuchBucket') return uploadGone(context.name, key, error)
   if (status === 400) {
     return new HoldfastError('INTEGRITY', `${context.name} refused the whole of ${key}: ${name}: ${messageOf(error)}`, {
-      object: key, cause: error, retryable: true, next: 'nothing was published; start the backup again',
+      object: key,
+      cause: error,
+      retryable: true,
+      next: 'nothing was published; start the backup again',
     })
   }
   return context.problem(error, 'complete the upload of', key)

@@ -1,12 +1,19 @@
 /** A store in an S3 bucket. Conditional writes and whole-object checksums are the store's own; doctor proves that it has them. */
 import { PassThrough, type Readable, Transform } from 'node:stream'
 import {
-  AbortMultipartUploadCommand, DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput,
-  ListMultipartUploadsCommand, type ListMultipartUploadsCommandOutput, ListObjectsV2Command, PutObjectCommand, type S3Client,
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
 } from '@aws-sdk/client-s3'
 import { crc32Of } from './crc.ts'
 import { checkKey } from './keys.ts'
-import { notFound } from './problems.ts'
 import { createS3Client, type S3Options } from './s3-client.ts'
 import { factsOf, s3Problem } from './s3-errors.ts'
 import { startS3Upload } from './s3-upload.ts'
@@ -40,9 +47,13 @@ export function createS3Store(options: S3Options): Store {
     async *list(prefix) {
       let ContinuationToken: string | undefined
       do {
-        const page = await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: full(prefix), ContinuationToken }))
-          .catch((error: unknown) => { throw problem(error, 'list', prefix) })
-        for (const { Key = '', Size = 0, LastModified } of page.Contents ?? []) yield { key: relative(Key), size: Size, modified: LastModified ?? new Date(0) }
+        const page = await client
+          .send(new ListObjectsV2Command({ Bucket: bucket, Prefix: full(prefix), ContinuationToken }))
+          .catch((error: unknown) => {
+            throw problem(error, 'list', prefix)
+          })
+        for (const { Key = '', Size = 0, LastModified } of page.Contents ?? [])
+          yield { key: relative(Key), size: Size, modified: LastModified ?? new Date(0) }
         ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined
       } while (ContinuationToken)
     },
@@ -62,10 +73,15 @@ export function createS3Store(options: S3Options): Store {
     async put(key, body, { ifAbsent }) {
       checkKey(key)
       try {
-        await client.send(new PutObjectCommand({
-          ...at(key), Body: body, ContentLength: body.length, ChecksumCRC32: crc32Of(body),
-          ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
-        }))
+        await client.send(
+          new PutObjectCommand({
+            ...at(key),
+            Body: body,
+            ContentLength: body.length,
+            ChecksumCRC32: crc32Of(body),
+            ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+          }),
+        )
         return 'created'
       } catch (error) {
         if (ifAbsent && factsOf(error).status === 412) return 'exists'
@@ -78,10 +94,15 @@ export function createS3Store(options: S3Options): Store {
     async *pendingUploads(prefix) {
       let marker: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {}
       while (marker) {
-        const page: ListMultipartUploadsCommandOutput = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: full(prefix), ...marker }))
-          .catch((error: unknown) => { throw problem(error, 'list the uploads of', prefix) })
-        for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) yield { key: relative(Key), id: UploadId, started: Initiated ?? new Date(0) }
-        marker = page.IsTruncated && page.NextKeyMarker ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : undefined
+        const page: ListMultipartUploadsCommandOutput = await client
+          .send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: full(prefix), ...marker }))
+          .catch((error: unknown) => {
+            throw problem(error, 'list the uploads of', prefix)
+          })
+        for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? [])
+          yield { key: relative(Key), id: UploadId, started: Initiated ?? new Date(0) }
+        marker =
+          page.IsTruncated && page.NextKeyMarker ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker } : undefined
       }
     },
 
@@ -104,7 +125,10 @@ function contextOf(options: S3Options): S3Context {
   return { client, bucket: options.bucket, storageClass: options.storageClass, name, full, head, problem }
 }
 
-async function headOrNone({ client, bucket, full, problem }: Pick<S3Context, 'client' | 'bucket' | 'full' | 'problem'>, key: string): Promise<HeadObjectCommandOutput | undefined> {
+async function headOrNone(
+  { client, bucket, full, problem }: Pick<S3Context, 'client' | 'bucket' | 'full' | 'problem'>,
+  key: string,
+): Promise<HeadObjectCommandOutput | undefined> {
   try {
     return await client.send(new HeadObjectCommand({ Bucket: bucket, Key: full(key), ChecksumMode: 'ENABLED' }))
   } catch (error) {
@@ -117,8 +141,11 @@ function infoOf(key: string, found: HeadObjectCommandOutput): ObjectInfo {
   // A checksum of part checksums ("…-3") says nothing about the whole.
   const crc32 = found.ChecksumType === 'COMPOSITE' || found.ChecksumCRC32?.includes('-') ? undefined : found.ChecksumCRC32
   return {
-    key, size: found.ContentLength ?? 0, modified: found.LastModified ?? new Date(0),
-    ...(crc32 ? { crc32 } : {}), ...(found.ObjectLockRetainUntilDate ? { retainUntil: found.ObjectLockRetainUntilDate } : {}),
+    key,
+    size: found.ContentLength ?? 0,
+    modified: found.LastModified ?? new Date(0),
+    ...(crc32 ? { crc32 } : {}),
+    ...(found.ObjectLockRetainUntilDate ? { retainUntil: found.ObjectLockRetainUntilDate } : {}),
   }
 }
 

@@ -40,7 +40,11 @@ export interface Upload {
   abort(): Promise<void>
 }
 
-export interface PendingUpload { key: string; id: string; started: Date }
+export interface PendingUpload {
+  key: string
+  id: string
+  started: Date
+}
 
 export interface Writer {
   /**

@@ -47,7 +47,14 @@ function isPassing(error: unknown): error is HoldfastError {
 
 function exhausted(store: string, what: string, last: HoldfastError, failures: string[], elapsedMs: number): HoldfastError {
   const seconds = Math.max(1, Math.round(elapsedMs / 1000))
-  return new HoldfastError(last.code, `${store}: gave up to ${what} after ${failures.length} tries in ${seconds} s; the last: ${messageOf(last)}`, {
-    object: last.object, next: last.next, cause: last, details: { tries: failures },
-  })
+  return new HoldfastError(
+    last.code,
+    `${store}: gave up to ${what} after ${failures.length} tries in ${seconds} s; the last: ${messageOf(last)}`,
+    {
+      object: last.object,
+      next: last.next,
+      cause: last,
+      details: { tries: failures },
+    },
+  )
 }

@@ -5,7 +5,10 @@ import { crc32Of, measure } from '../../src/storage/crc.ts'
 import { type ObjectInfo, readAll, type Store, type Upload } from '../../src/storage/store.ts'
 import { probeStore } from '../../src/storage/probe.ts'
 
-export interface StoreUnderTest { store: Store; stop(): Promise<void> }
+export interface StoreUnderTest {
+  store: Store
+  stop(): Promise<void>
+}
 
 const whole = (body: Buffer) => ({ size: body.length, crc32: crc32Of(body) })
 
@@ -45,7 +48,7 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
         const before = Date.now() - 5_000
         expect(await store.put(key, body, { ifAbsent: true })).toBe('created')
         expect((await readAll(store, key)).equals(body)).toBe(true)
-        const found = await store.head(key) as ObjectInfo
+        const found = (await store.head(key)) as ObjectInfo
         expect(found).toMatchObject({ key, size: body.length })
         expect(found.modified.getTime()).toBeGreaterThan(before)
       })
@@ -115,7 +118,8 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
       })
 
       it.each(['../outside', 'a/../../outside', '/absolute', 'a//b', '.uploads/x', 'a/./b', '', 'a\0b', 'a\\b', 'é'])(
-        'refuses the key %j', async (key) => {
+        'refuses the key %j',
+        async (key) => {
           await expect(put(key, 'x')).rejects.toMatchObject({ code: 'INPUT_INVALID', object: key })
           await expect(store.startUpload(key)).rejects.toMatchObject({ code: 'INPUT_INVALID', object: key })
         },
@@ -123,13 +127,16 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
     })
 
     it('refuses a key that is too long for one of the stores', async () => {
-      for (const key of [`${'a/'.repeat(500)}a`, 'a'.repeat(251)]) await expect(put(key, 'x')).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+      for (const key of [`${'a/'.repeat(500)}a`, 'a'.repeat(251)])
+        await expect(put(key, 'x')).rejects.toMatchObject({ code: 'INPUT_INVALID' })
     })
 
     describe('list', () => {
       it('gives every key with the prefix once, in byte order, across folders', async () => {
         const below = fresh()
-        const keys = ['a', 'a-b/x', 'a.b', 'a/', 'a0', 'B', 'a/b/c', 'ab', 'a/b-c', 'a_b', 'b'].filter((key) => !key.endsWith('/') && key !== 'a').map((key) => `${below}/${key}`)
+        const keys = ['a', 'a-b/x', 'a.b', 'a/', 'a0', 'B', 'a/b/c', 'ab', 'a/b-c', 'a_b', 'b']
+          .filter((key) => !key.endsWith('/') && key !== 'a')
+          .map((key) => `${below}/${key}`)
         for (const key of keys) await put(key, 'x')
         const sorted = [...keys].sort((a, b) => (a < b ? -1 : 1))
         expect(await keysBelow(`${below}/`)).toEqual(sorted)
@@ -222,11 +229,13 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
       it('lets one of two uploads to a key win', async () => {
         const key = fresh()
         const bodies = [part(1000), part(2000)]
-        const uploads = await Promise.all(bodies.map(async (body) => {
-          const upload = await store.startUpload(key)
-          await upload.part(1, body)
-          return upload
-        }))
+        const uploads = await Promise.all(
+          bodies.map(async (body) => {
+            const upload = await store.startUpload(key)
+            await upload.part(1, body)
+            return upload
+          }),
+        )
         const outcomes = await Promise.allSettled(uploads.map((upload, index) => upload.complete(whole(bodies[index] as Buffer))))
         expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
         const winner = outcomes.findIndex(({ status }) => status === 'fulfilled')

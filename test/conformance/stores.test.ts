@@ -19,14 +19,25 @@ async function s3(): Promise<StoreUnderTest> {
   const server = await startS3()
   await server.createBucket('backups')
   const { endpoint, caFile, accessKeyId, secretAccessKey } = server
-  const store = createS3Store({ bucket: 'backups', region: 'us-east-1', endpoint, caFile, prefix: 'some/prefix', credentials: { accessKeyId, secretAccessKey } })
+  const store = createS3Store({
+    bucket: 'backups',
+    region: 'us-east-1',
+    endpoint,
+    caFile,
+    prefix: 'some/prefix',
+    credentials: { accessKeyId, secretAccessKey },
+  })
   return { store, stop: server.stop }
 }
 
 storeConformance('memory', memory, { keepsChecksum: true })
 storeConformance('folder', folder, { keepsChecksum: false })
 storeConformance('s3 over TLS', s3, { keepsChecksum: true })
-storeConformance('memory with retries', async () => {
-  const { store, stop } = await memory()
-  return { store: createRetryingStore(store), stop }
-}, { keepsChecksum: true })
+storeConformance(
+  'memory with retries',
+  async () => {
+    const { store, stop } = await memory()
+    return { store: createRetryingStore(store), stop }
+  },
+  { keepsChecksum: true },
+)

@@ -21,12 +21,25 @@ export function catalogOn(store: Store, by = signer): Catalog {
 }
 
 /** Puts an artifact and describes it, as the pipeline does. */
-export async function putArtifact(store: Store, source: string, id: string, part = 'database', body = Buffer.from(`${source} ${id} ${part}`)): Promise<Artifact> {
+export async function putArtifact(
+  store: Store,
+  source: string,
+  id: string,
+  part = 'database',
+  body = Buffer.from(`${source} ${id} ${part}`),
+): Promise<Artifact> {
   const key = `${dataPrefix(source, id)}${part}.zst.age`
   await store.put(key, body, { ifAbsent: false })
   return {
-    key, part, role: part, required: true, storedBytes: body.length, blake3: digestOf(body),
-    storeChecksum: { algorithm: 'crc32', value: crc32Of(body) }, compression: 'zstd', encryption: 'age',
+    key,
+    part,
+    role: part,
+    required: true,
+    storedBytes: body.length,
+    blake3: digestOf(body),
+    storeChecksum: { algorithm: 'crc32', value: crc32Of(body) },
+    compression: 'zstd',
+    encryption: 'age',
   }
 }
 
@@ -35,10 +48,28 @@ export function manifestOf(source: string, id: string, artifacts: Artifact[], mo
   if (!found) throw new Error(`${id} is no id`)
   const at = found.at.toISOString()
   return {
-    format: 'holdfast/v1', type: 'manifest', source, id, driver: 'postgres-logical', kind: found.kind, createdAt: at, completedAt: at,
-    tags: [], holdfastVersion: '0.1.0', sizeBytes: 100, storedBytes: 50, fileCount: artifacts.length, artifacts,
-    consistency: { time: at }, versions: { postgres: '15.14' }, encryption: { recipients: ['age1test'] }, parents: [], warnings: [],
-    workflowId: `backup-${source}`, runId: `run-${id}`, ...more,
+    format: 'holdfast/v1',
+    type: 'manifest',
+    source,
+    id,
+    driver: 'postgres-logical',
+    kind: found.kind,
+    createdAt: at,
+    completedAt: at,
+    tags: [],
+    holdfastVersion: '0.1.0',
+    sizeBytes: 100,
+    storedBytes: 50,
+    fileCount: artifacts.length,
+    artifacts,
+    consistency: { time: at },
+    versions: { postgres: '15.14' },
+    encryption: { recipients: ['age1test'] },
+    parents: [],
+    warnings: [],
+    workflowId: `backup-${source}`,
+    runId: `run-${id}`,
+    ...more,
   }
 }
 
@@ -53,9 +84,21 @@ export async function addPoint(store: Store, id: string, more: Partial<Manifest>
 export function proofOf(manifest: Manifest, digest: string, more: Partial<Proof> = {}): Proof {
   const at = '2026-01-02T03:04:05.678Z'
   return {
-    format: 'holdfast/v1', type: 'proof', source: manifest.source, id: manifest.id, depth: 'full', ok: true, startedAt: at, completedAt: at,
-    seconds: 1.5, where: 'here', manifestDigest: digest, assertions: [{ name: 'rows', ok: true, expected: '1', actual: '1' }],
-    workflowId: 'verify', runId: 'run', ...more,
+    format: 'holdfast/v1',
+    type: 'proof',
+    source: manifest.source,
+    id: manifest.id,
+    depth: 'full',
+    ok: true,
+    startedAt: at,
+    completedAt: at,
+    seconds: 1.5,
+    where: 'here',
+    manifestDigest: digest,
+    assertions: [{ name: 'rows', ok: true, expected: '1', actual: '1' }],
+    workflowId: 'verify',
+    runId: 'run',
+    ...more,
   }
 }
 

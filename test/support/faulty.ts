@@ -15,7 +15,18 @@ export interface FaultyStore extends Store {
 
 export function createFaultyStore(store: Store): FaultyStore {
   const faults = new Map<Operation, Fault[]>()
-  const calls: Record<Operation, number> = { list: 0, head: 0, get: 0, put: 0, startUpload: 0, part: 0, complete: 0, pendingUploads: 0, abortUpload: 0, delete: 0 }
+  const calls: Record<Operation, number> = {
+    list: 0,
+    head: 0,
+    get: 0,
+    put: 0,
+    startUpload: 0,
+    part: 0,
+    complete: 0,
+    pendingUploads: 0,
+    abortUpload: 0,
+    delete: 0,
+  }
 
   const take = (operation: Operation): Fault | undefined => {
     calls[operation]++

@@ -33,7 +33,9 @@ export async function startFlakyProxy(upstream: string): Promise<FlakyProxy> {
       incoming.resume().once('end', () => outgoing.writeHead(503, { 'content-type': 'application/xml' }).end(SLOW_DOWN))
       return
     }
-    const onward = request({ host: target.hostname, port: target.port, method, path: url, headers }, (answer) => reply(answer, outgoing, fault))
+    const onward = request({ host: target.hostname, port: target.port, method, path: url, headers }, (answer) =>
+      reply(answer, outgoing, fault),
+    )
     onward.once('error', () => outgoing.destroy())
     incoming.pipe(onward)
   }
@@ -43,11 +45,14 @@ export async function startFlakyProxy(upstream: string): Promise<FlakyProxy> {
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
-    failNext: (matches, fault, times = 1) => { for (let time = 0; time < times; time++) faults.push({ matches, fault }) },
-    stop: () => new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    }),
+    failNext: (matches, fault, times = 1) => {
+      for (let time = 0; time < times; time++) faults.push({ matches, fault })
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
   }
 }
 
@@ -63,6 +68,8 @@ function reply(answer: IncomingMessage, outgoing: ServerResponse, fault: ProxyFa
   }
   answer.once('data', (chunk: Buffer) => {
     answer.destroy()
-    outgoing.write(chunk.subarray(0, Math.ceil(chunk.length / 2)), () => { if (fault === 'cut') outgoing.destroy() })
+    outgoing.write(chunk.subarray(0, Math.ceil(chunk.length / 2)), () => {
+      if (fault === 'cut') outgoing.destroy()
+    })
   })
 }

@@ -13,13 +13,26 @@ function point(daysAgo: number, more: Partial<PointSummary> = {}): PointSummary 
   const at = new Date(NOW.getTime() - daysAgo * DAY)
   const kind = more.kind ?? 'scheduled'
   return {
-    source: 'orders', id: pointId(at, kind), kind, driver: 'postgres-logical', createdAt: at.toISOString(), completedAt: at.toISOString(),
-    sizeBytes: 1, storedBytes: 1, fileCount: 1, tags: [], parents: [], held: false, good: false, ...more,
+    source: 'orders',
+    id: pointId(at, kind),
+    kind,
+    driver: 'postgres-logical',
+    createdAt: at.toISOString(),
+    completedAt: at.toISOString(),
+    sizeBytes: 1,
+    storedBytes: 1,
+    fileCount: 1,
+    tags: [],
+    parents: [],
+    held: false,
+    good: false,
+    ...more,
   }
 }
 const proved = { good: true, proof: { depth: 'full', at: NOW.toISOString(), ok: true } as Proof }
 const failed = { good: false, proof: { depth: 'full', at: NOW.toISOString(), ok: false } as Proof }
-const plan = (points: PointSummary[], rules: Partial<RetentionRules> = {}, healthy = true) => planRetention(points, { ...NONE, ...rules }, NOW, { healthy })
+const plan = (points: PointSummary[], rules: Partial<RetentionRules> = {}, healthy = true) =>
+  planRetention(points, { ...NONE, ...rules }, NOW, { healthy })
 const deleted = (points: PointSummary[], rules: Partial<RetentionRules> = {}) => plan(points, rules).delete.map(({ id }) => id)
 const ids = (points: PointSummary[]) => points.map(({ id }) => id)
 
@@ -96,76 +109,120 @@ describe('retention keeps', () => {
 })
 
 /** Histories with chains, holds, failures and safety copies, in any order. */
-const histories = fc.array(fc.record({
-  minutes: fc.integer({ min: 0, max: 3 * 365 * 24 * 60 }),
-  kind: fc.constantFrom(...POINT_KINDS),
-  verdict: fc.constantFrom('none', 'good', 'failed', 'listed'),
-  held: fc.boolean(), parents: fc.array(fc.nat(60), { maxLength: 2 }), source: fc.constantFrom('orders', 'users'), rare: fc.nat(9),
-}), { maxLength: 60 }).map((drafts) => {
-  const points = drafts.map((draft, index) => point(draft.minutes / 1440, {
-    kind: draft.kind, source: draft.source, id: `${pointId(new Date(NOW.getTime() - draft.minutes * 60_000), draft.kind)}_${index + 2}`,
-    held: draft.held && draft.rare === 0,
-    ...(draft.verdict === 'good' ? proved : draft.verdict === 'failed' ? failed : draft.verdict === 'listed' ? { proof: { depth: 'list', at: NOW.toISOString(), ok: true } as Proof } : {}),
-  }))
-  return points.map((one, index) => ({
-    ...one, parents: (drafts[index]?.parents ?? []).flatMap((other) => points[other] ?? []).filter((other) => other.source === one.source && other.createdAt < one.createdAt).map(({ id }) => id),
-  }))
-})
+const histories = fc
+  .array(
+    fc.record({
+      minutes: fc.integer({ min: 0, max: 3 * 365 * 24 * 60 }),
+      kind: fc.constantFrom(...POINT_KINDS),
+      verdict: fc.constantFrom('none', 'good', 'failed', 'listed'),
+      held: fc.boolean(),
+      parents: fc.array(fc.nat(60), { maxLength: 2 }),
+      source: fc.constantFrom('orders', 'users'),
+      rare: fc.nat(9),
+    }),
+    { maxLength: 60 },
+  )
+  .map((drafts) => {
+    const points = drafts.map((draft, index) =>
+      point(draft.minutes / 1440, {
+        kind: draft.kind,
+        source: draft.source,
+        id: `${pointId(new Date(NOW.getTime() - draft.minutes * 60_000), draft.kind)}_${index + 2}`,
+        held: draft.held && draft.rare === 0,
+        ...(draft.verdict === 'good'
+          ? proved
+          : draft.verdict === 'failed'
+            ? failed
+            : draft.verdict === 'listed'
+              ? { proof: { depth: 'list', at: NOW.toISOString(), ok: true } as Proof }
+              : {}),
+      }),
+    )
+    return points.map((one, index) => ({
+      ...one,
+      parents: (drafts[index]?.parents ?? [])
+        .flatMap((other) => points[other] ?? [])
+        .filter((other) => other.source === one.source && other.createdAt < one.createdAt)
+        .map(({ id }) => id),
+    }))
+  })
 const anyRules = fc.record({
-  keepLast: fc.integer({ min: 1, max: 9 }), daily: fc.nat(9), weekly: fc.nat(9), monthly: fc.nat(9), yearly: fc.nat(4),
-  keepWithin: fc.option(fc.integer({ min: 1, max: 400 }).map((days) => `${days}d`), { nil: undefined }),
+  keepLast: fc.integer({ min: 1, max: 9 }),
+  daily: fc.nat(9),
+  weekly: fc.nat(9),
+  monthly: fc.nat(9),
+  yearly: fc.nat(4),
+  keepWithin: fc.option(
+    fc.integer({ min: 1, max: 400 }).map((days) => `${days}d`),
+    { nil: undefined },
+  ),
 })
-const always = (promise: (points: PointSummary[], rules: RetentionRules) => void) => fc.assert(fc.property(histories, anyRules, promise), { numRuns: 400 })
+const always = (promise: (points: PointSummary[], rules: RetentionRules) => void) =>
+  fc.assert(fc.property(histories, anyRules, promise), { numRuns: 400 })
 const planned = (points: PointSummary[], rules: RetentionRules, healthy = true) => planRetention(points, rules, NOW, { healthy })
 
 describe('whatever the history and the rules, retention', () => {
-  it('decides each point once', () => always((points, rules) => {
-    const { keep, delete: gone } = planned(points, rules)
-    expect([...keep, ...gone].map(({ id }) => id).sort()).toEqual(ids(points).sort())
-    expect(keep.every(({ reasons }) => reasons.length > 0)).toBe(true)
-  }))
+  it('decides each point once', () =>
+    always((points, rules) => {
+      const { keep, delete: gone } = planned(points, rules)
+      expect([...keep, ...gone].map(({ id }) => id).sort()).toEqual(ids(points).sort())
+      expect(keep.every(({ reasons }) => reasons.length > 0)).toBe(true)
+    }))
 
-  it('never deletes the last good point of a source', () => always((points, rules) => {
-    const gone = new Set(planned(points, rules).delete.map(({ id }) => id))
-    for (const source of ['orders', 'users']) {
-      const good = points.filter((one) => one.source === source && one.good)
-      if (good.length > 0) expect(good.some(({ id }) => !gone.has(id))).toBe(true)
-      const newest = good.filter(({ kind }) => kind !== 'pre_restore').sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0]
-      if (newest && good.filter(({ createdAt }) => createdAt === newest.createdAt).length === 1) expect(gone.has(newest.id)).toBe(false)
-    }
-  }))
+  it('never deletes the last good point of a source', () =>
+    always((points, rules) => {
+      const gone = new Set(planned(points, rules).delete.map(({ id }) => id))
+      for (const source of ['orders', 'users']) {
+        const good = points.filter((one) => one.source === source && one.good)
+        if (good.length > 0) expect(good.some(({ id }) => !gone.has(id))).toBe(true)
+        const newest = good.filter(({ kind }) => kind !== 'pre_restore').sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0]
+        if (newest && good.filter(({ createdAt }) => createdAt === newest.createdAt).length === 1) expect(gone.has(newest.id)).toBe(false)
+      }
+    }))
 
-  it('keeps what a kept point needs, and lists for deletion what needs before what is needed', () => always((points, rules) => {
-    const gone = planned(points, rules).delete.map(({ id }) => id)
-    for (const one of points) for (const parent of one.parents) {
-      if (!gone.includes(one.id)) expect(gone).not.toContain(parent)
-      else if (gone.includes(parent)) expect(gone.indexOf(one.id)).toBeLessThan(gone.indexOf(parent))
-    }
-  }))
+  it('keeps what a kept point needs, and lists for deletion what needs before what is needed', () =>
+    always((points, rules) => {
+      const gone = planned(points, rules).delete.map(({ id }) => id)
+      for (const one of points)
+        for (const parent of one.parents) {
+          if (!gone.includes(one.id)) expect(gone).not.toContain(parent)
+          else if (gone.includes(parent)) expect(gone.indexOf(one.id)).toBeLessThan(gone.indexOf(parent))
+        }
+    }))
 
-  it('never deletes what is held', () => always((points, rules) => {
-    const gone = planned(points, rules).delete.map(({ id }) => id)
-    for (const one of points) if (one.held) expect(gone).not.toContain(one.id)
-  }))
+  it('never deletes what is held', () =>
+    always((points, rules) => {
+      const gone = planned(points, rules).delete.map(({ id }) => id)
+      for (const one of points) if (one.held) expect(gone).not.toContain(one.id)
+    }))
 
-  it('keeps as many good points as keepLast says', () => always((points, rules) => {
-    const gone = new Set(planned(points, rules).delete.map(({ id }) => id))
-    for (const source of ['orders', 'users']) {
-      const good = points.filter((one) => one.source === source && one.good && one.kind !== 'pre_restore')
-      expect(good.filter(({ id }) => !gone.has(id)).length).toBeGreaterThanOrEqual(Math.min(rules.keepLast, good.length))
-    }
-  }))
+  it('keeps as many good points as keepLast says', () =>
+    always((points, rules) => {
+      const gone = new Set(planned(points, rules).delete.map(({ id }) => id))
+      for (const source of ['orders', 'users']) {
+        const good = points.filter((one) => one.source === source && one.good && one.kind !== 'pre_restore')
+        expect(good.filter(({ id }) => !gone.has(id)).length).toBeGreaterThanOrEqual(Math.min(rules.keepLast, good.length))
+      }
+    }))
 
-  it('deletes nothing of an unhealthy source', () => always((points, rules) => {
-    expect(planned(points, rules, false).delete).toEqual([])
-  }))
+  it('deletes nothing of an unhealthy source', () =>
+    always((points, rules) => {
+      expect(planned(points, rules, false).delete).toEqual([])
+    }))
 
-  it('finds nothing more to delete in what it kept', () => always((points, rules) => {
-    const gone = new Set(planned(points, rules).delete.map(({ id }) => id))
-    expect(planned(points.filter(({ id }) => !gone.has(id)), rules).delete).toEqual([])
-  }))
+  it('finds nothing more to delete in what it kept', () =>
+    always((points, rules) => {
+      const gone = new Set(planned(points, rules).delete.map(({ id }) => id))
+      expect(
+        planned(
+          points.filter(({ id }) => !gone.has(id)),
+          rules,
+        ).delete,
+      ).toEqual([])
+    }))
 
-  it('gives the same list for a dry run, for any order of the points', () => always((points, rules) => {
-    expect(planned([...points].reverse(), rules)).toEqual(planned(points, rules))
-  }))
+  it('gives the same list for a dry run, for any order of the points', () =>
+    always((points, rules) => {
+      expect(planned([...points].reverse(), rules)).toEqual(planned(points, rules))
+    }))
 })

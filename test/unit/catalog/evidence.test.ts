@@ -11,7 +11,14 @@ import { createFaultyStore } from '../../support/faulty.ts'
 
 const WRITER = 'worker-1'
 const key = (number: number) => numberedKey(evidencePrefix(WRITER), number)
-const evidence = (run: number, outcome = 'ok'): NewEvidence => ({ at: '2026-01-02T03:04:05Z', workflow: 'failover', workflowId: 'failover-orders', runId: `run-${run}`, outcome, report: { steps: [run], nothing: undefined } })
+const evidence = (run: number, outcome = 'ok'): NewEvidence => ({
+  at: '2026-01-02T03:04:05Z',
+  workflow: 'failover',
+  workflowId: 'failover-orders',
+  runId: `run-${run}`,
+  outcome,
+  report: { steps: [run], nothing: undefined },
+})
 
 let store: MemoryStore
 let catalog: Catalog
@@ -19,7 +26,9 @@ beforeEach(() => {
   store = createMemoryStore()
   catalog = catalogOn(store)
 })
-const write = async (count: number) => { for (let run = 1; run <= count; run++) await catalog.appendEvidence(WRITER, evidence(run)) }
+const write = async (count: number) => {
+  for (let run = 1; run <= count; run++) await catalog.appendEvidence(WRITER, evidence(run))
+}
 const json = async (number: number) => JSON.parse(String(await readAll(store, key(number)))) as Record<string, unknown>
 const problems = async (headsIn?: MemoryStore) => (await catalog.verifyEvidence(WRITER, headsIn)).problems
 
@@ -48,8 +57,11 @@ describe('a chain of evidence', () => {
 
   it('shows an edited record', async () => {
     await write(4)
-    store.overwrite(key(2), canonicalBytes({ ...await json(2), outcome: 'failed' }))
-    expect(await problems()).toMatchObject([{ key: key(2), problem: expect.stringContaining('changed after it was signed') }, { key: key(3), problem: expect.stringContaining('does not follow') }])
+    store.overwrite(key(2), canonicalBytes({ ...(await json(2)), outcome: 'failed' }))
+    expect(await problems()).toMatchObject([
+      { key: key(2), problem: expect.stringContaining('changed after it was signed') },
+      { key: key(3), problem: expect.stringContaining('does not follow') },
+    ])
   })
 
   it('shows a record that a stranger wrote, and one written anew with our own key', async () => {
@@ -95,7 +107,7 @@ describe('a chain of evidence', () => {
 
   it('goes on over a record that cannot be trusted, and still shows it', async () => {
     await write(2)
-    store.overwrite(key(2), canonicalBytes({ ...await json(2), outcome: 'failed' }))
+    store.overwrite(key(2), canonicalBytes({ ...(await json(2)), outcome: 'failed' }))
     expect(await catalog.appendEvidence(WRITER, evidence(3))).toBe(3)
     expect(await problems()).toMatchObject([{ key: key(2) }])
   })

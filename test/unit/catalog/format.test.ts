@@ -25,7 +25,8 @@ async function commandOf(name: string): Promise<string> {
 
 describe('FORMAT.md', () => {
   let dir: string
-  const shell = async (name: string, env: Record<string, string>) => exec('bash', ['-eu', '-o', 'pipefail', '-c', await commandOf(name)], { cwd: dir, env: { ...process.env, ...env } })
+  const shell = async (name: string, env: Record<string, string>) =>
+    exec('bash', ['-eu', '-o', 'pipefail', '-c', await commandOf(name)], { cwd: dir, env: { ...process.env, ...env } })
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'holdfast-format-'))
@@ -45,7 +46,9 @@ describe('FORMAT.md', () => {
   it('shows how stock tools open an artifact, and a cut one fails', async () => {
     const keygen = await exec(findProgram('age-keygen'), ['-o', join(dir, 'identity.txt')])
     const recipient = /age1\w+/.exec(keygen.stderr)?.[0] ?? ''
-    await exec('bash', ['-eu', '-o', 'pipefail', '-c', `seq 100000 | zstd -q | age -e -r ${recipient} > data/database.zst.age`], { cwd: dir })
+    await exec('bash', ['-eu', '-o', 'pipefail', '-c', `seq 100000 | zstd -q | age -e -r ${recipient} > data/database.zst.age`], {
+      cwd: dir,
+    })
     // What pg_restore is given, byte for byte; the driver's tests restore it into a server.
     await writeFile(join(dir, 'pg_restore'), '#!/bin/sh\nexec cat > restored\n', { mode: 0o755 })
     const env = { PATH: `${dir}:${process.env.PATH}`, DATABASE: 'scratch' }
@@ -62,7 +65,9 @@ describe('FORMAT.md', () => {
       for (const field of Object.keys(schema.shape)) expect(text).toContain(`\`${field}`)
     }
     for (const kind of ['manifest', 'data', 'proof', 'hold', 'reservation']) {
-      const keys = [...text.matchAll(/^holdfast\/v1\/<source>\/<id>\/(\S+)/gm)].map(([, rest = '']) => parseKey(`holdfast/v1/orders/${ID}/${rest.replace(/<[^>]+>/g, 'x')}`)?.kind)
+      const keys = [...text.matchAll(/^holdfast\/v1\/<source>\/<id>\/(\S+)/gm)].map(
+        ([, rest = '']) => parseKey(`holdfast/v1/orders/${ID}/${rest.replace(/<[^>]+>/g, 'x')}`)?.kind,
+      )
       expect(keys).toContain(kind)
     }
   })

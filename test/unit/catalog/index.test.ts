@@ -19,12 +19,19 @@ beforeEach(() => {
   counted = createFaultyStore(store)
   catalog = catalogOn(counted)
 })
-const fill = async (count: number, from = 0) => { for (let number = from; number < from + count; number++) await addPoint(store, idOf(number)) }
+const fill = async (count: number, from = 0) => {
+  for (let number = from; number < from + count; number++) await addPoint(store, idOf(number))
+}
 /** Reads of a listing. */
 const cost = async (list: () => Promise<unknown>) => {
   const before = { ...counted.calls }
   await list()
-  return { get: counted.calls.get - before.get, list: counted.calls.list - before.list, head: counted.calls.head - before.head, put: counted.calls.put - before.put }
+  return {
+    get: counted.calls.get - before.get,
+    list: counted.calls.list - before.list,
+    head: counted.calls.head - before.head,
+    put: counted.calls.put - before.put,
+  }
 }
 
 describe('ten thousand points', () => {
@@ -40,7 +47,11 @@ describe('ten thousand points', () => {
   it('are listed with two listings and one read', async () => {
     counted = createFaultyStore(big)
     let points: { id: string }[] = []
-    expect(await cost(async () => { points = await catalogOn(counted).listPoints() })).toEqual({ get: 1, list: 2, head: 0, put: 0 })
+    expect(
+      await cost(async () => {
+        points = await catalogOn(counted).listPoints()
+      }),
+    ).toEqual({ get: 1, list: 2, head: 0, put: 0 })
     expect(points).toHaveLength(10_000)
     expect(points.at(-1)?.id).toBe(idOf(9_999))
     expect(await cost(() => catalogOn(counted).listPoints('orders'))).toEqual({ get: 1, list: 2, head: 0, put: 0 })
@@ -77,7 +88,16 @@ describe('the index', () => {
     await catalog.deletePoint('orders', idOf(0))
     const { digest, manifest } = await catalog.readManifest('orders', idOf(1))
     await catalog.appendProof(proofOf(manifest, digest))
-    await catalog.addHold({ format: 'holdfast/v1', type: 'hold', source: 'orders', id: idOf(2), held: true, actor: 'ann', reason: 'x', at: '2026-01-01T00:00:00Z' })
+    await catalog.addHold({
+      format: 'holdfast/v1',
+      type: 'hold',
+      source: 'orders',
+      id: idOf(2),
+      held: true,
+      actor: 'ann',
+      reason: 'x',
+      at: '2026-01-01T00:00:00Z',
+    })
     const points = await catalog.listPoints()
     expect(points).toHaveLength(MANY)
     expect(points[0]).toMatchObject({ id: idOf(1), good: true })
@@ -108,7 +128,12 @@ describe('the index', () => {
     const text = String(await readAll(store, key))
     const lies = text.replaceAll('"good":false', '"good":true')
     expect(lies).not.toBe(text)
-    for (const bytes of [Buffer.from(lies), canonicalBytes(stranger.sign(JSON.parse(lies))), Buffer.from('{'), canonicalBytes(signer.sign({ ...JSON.parse(lies), number: 7 }))]) {
+    for (const bytes of [
+      Buffer.from(lies),
+      canonicalBytes(stranger.sign(JSON.parse(lies))),
+      Buffer.from('{'),
+      canonicalBytes(signer.sign({ ...JSON.parse(lies), number: 7 })),
+    ]) {
       store.overwrite(key, bytes)
       const { points, problems } = await catalog.survey()
       expect(points).toEqual(truth)
@@ -129,19 +154,36 @@ describe('a planted or altered point', () => {
   it('is told each time, is not listed and does not keep the others from being listed', async () => {
     await fill(MANY)
     await addPoint(store, idOf(50), {}, catalogOn(store, stranger))
-    store.overwrite(manifestKey('orders', idOf(5)), Buffer.from(String(await readAll(store, manifestKey('orders', idOf(5)))).replace('"sizeBytes":100', '"sizeBytes":999')))
+    store.overwrite(
+      manifestKey('orders', idOf(5)),
+      Buffer.from(String(await readAll(store, manifestKey('orders', idOf(5)))).replace('"sizeBytes":100', '"sizeBytes":999')),
+    )
     for (let round = 0; round < 2; round++) {
       const { points, problems } = await catalog.survey()
       expect(points).toHaveLength(MANY - 1)
-      expect(problems.map(({ key, code }) => [key, code])).toEqual([5, 50].map((number) => [manifestKey('orders', idOf(number)), 'SIGNATURE_INVALID']))
+      expect(problems.map(({ key, code }) => [key, code])).toEqual(
+        [5, 50].map((number) => [manifestKey('orders', idOf(number)), 'SIGNATURE_INVALID']),
+      )
     }
+  })
+
+  it('whose proof cannot be trusted is told each time, with an index and without', async () => {
+    await fill(MANY)
+    const { digest, manifest } = await catalog.readManifest('orders', idOf(5))
+    const key = await catalogOn(store, stranger).appendProof(proofOf(manifest, digest))
+    await catalog.rebuildIndex()
+    for (let round = 0; round < 2; round++) expect((await catalog.survey()).problems).toMatchObject([{ key, code: 'SIGNATURE_INVALID' }])
+    expect(await cost(() => catalog.listPoints())).toMatchObject({ get: 1 + 2, put: 0 })
   })
 
   it('that was altered after it was indexed is seen, though its size stays the same', async () => {
     await fill(MANY)
     await catalog.rebuildIndex()
     await new Promise((resolve) => setTimeout(resolve, 5))
-    store.overwrite(manifestKey('orders', idOf(5)), Buffer.from(String(await readAll(store, manifestKey('orders', idOf(5)))).replace('"sizeBytes":100', '"sizeBytes":999')))
+    store.overwrite(
+      manifestKey('orders', idOf(5)),
+      Buffer.from(String(await readAll(store, manifestKey('orders', idOf(5)))).replace('"sizeBytes":100', '"sizeBytes":999')),
+    )
     expect((await catalog.survey()).problems).toMatchObject([{ key: manifestKey('orders', idOf(5)) }])
   })
 })

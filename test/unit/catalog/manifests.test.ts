@@ -46,7 +46,10 @@ describe('a published manifest', () => {
   it('is not replaced by another run', async () => {
     await catalog.publishManifest(await pointWithArtifact())
     const before = await readAll(store, KEY)
-    await expect(catalog.publishManifest(await pointWithArtifact({ runId: 'another' }))).rejects.toMatchObject({ code: 'STORE_CONFLICT', object: KEY })
+    await expect(catalog.publishManifest(await pointWithArtifact({ runId: 'another' }))).rejects.toMatchObject({
+      code: 'STORE_CONFLICT',
+      object: KEY,
+    })
     expect(await readAll(store, KEY)).toEqual(before)
   })
 
@@ -69,9 +72,17 @@ describe('a published manifest', () => {
     const body = await readAll(store, key)
     const damaged = Buffer.from(body)
     damaged[0] = (damaged[0] ?? 0) ^ 1
-    for (const change of [() => store.delete(key), async () => store.overwrite(key, body.subarray(1)), async () => store.overwrite(key, damaged)]) {
+    for (const change of [
+      () => store.delete(key),
+      async () => store.overwrite(key, body.subarray(1)),
+      async () => store.overwrite(key, damaged),
+    ]) {
       await change()
-      await expect(catalog.publishManifest(manifest)).rejects.toMatchObject({ code: 'INTEGRITY', object: KEY, message: expect.stringContaining(key) })
+      await expect(catalog.publishManifest(manifest)).rejects.toMatchObject({
+        code: 'INTEGRITY',
+        object: KEY,
+        message: expect.stringContaining(key),
+      })
       expect(await store.head(KEY)).toBeUndefined()
     }
   })
@@ -84,8 +95,11 @@ describe('a published manifest', () => {
   })
 
   it('needs a key to sign with, and the fields of a manifest', async () => {
-    await expect(createCatalog({ store, verifier }).publishManifest(await pointWithArtifact())).rejects.toMatchObject({ code: 'KEY_MISSING', next: expect.stringContaining('signing.privateKeyFile') })
-    await expect(catalog.publishManifest({ ...await pointWithArtifact(), tags: undefined } as never)).rejects.toThrow(/tags/)
+    await expect(createCatalog({ store, verifier }).publishManifest(await pointWithArtifact())).rejects.toMatchObject({
+      code: 'KEY_MISSING',
+      next: expect.stringContaining('signing.privateKeyFile'),
+    })
+    await expect(catalog.publishManifest({ ...(await pointWithArtifact()), tags: undefined } as never)).rejects.toThrow(/tags/)
     expect(await keysIn(store, KEY)).toEqual([])
   })
 })
@@ -131,7 +145,12 @@ describe('a manifest is refused, naming its key,', () => {
   it('when it is cut, no JSON or no manifest', async () => {
     await addPoint(store, ID)
     const whole = await readAll(store, KEY)
-    for (const [bytes, code] of [[whole.subarray(0, 100), 'INTEGRITY'], [Buffer.alloc(0), 'INTEGRITY'], [Buffer.from('[]'), 'INTEGRITY'], [canonicalBytes(signer.sign({ some: 'thing' })), 'INTEGRITY']] as const) {
+    for (const [bytes, code] of [
+      [whole.subarray(0, 100), 'INTEGRITY'],
+      [Buffer.alloc(0), 'INTEGRITY'],
+      [Buffer.from('[]'), 'INTEGRITY'],
+      [canonicalBytes(signer.sign({ some: 'thing' })), 'INTEGRITY'],
+    ] as const) {
       store.overwrite(KEY, bytes)
       await refused(code)
     }
@@ -146,7 +165,10 @@ describe('a manifest is refused, naming its key,', () => {
 })
 
 it('artifacts that changed places are found by the store’s own checksums', async () => {
-  const parts = [await putArtifact(store, 'orders', ID, 'one', Buffer.from('11')), await putArtifact(store, 'orders', ID, 'two', Buffer.from('22'))]
+  const parts = [
+    await putArtifact(store, 'orders', ID, 'one', Buffer.from('11')),
+    await putArtifact(store, 'orders', ID, 'two', Buffer.from('22')),
+  ]
   const { manifest } = await catalog.publishManifest(manifestOf('orders', ID, parts))
   expect((await checkStored(store, manifest)).every(({ ok }) => ok)).toBe(true)
   store.overwrite(`${dataPrefix('orders', ID)}one.zst.age`, Buffer.from('22'))

@@ -20,9 +20,19 @@ beforeEach(async () => {
   digest = (await catalog.readManifest('orders', ID)).digest
 })
 const at = (minute: number) => new Date(Date.UTC(2026, 0, 2, 3, minute)).toISOString()
-const prove = (minute: number, depth: Proof['depth'], ok = true) => catalog.appendProof(proofOf(manifest, digest, { depth, ok, completedAt: at(minute) }))
+const prove = (minute: number, depth: Proof['depth'], ok = true) =>
+  catalog.appendProof(proofOf(manifest, digest, { depth, ok, completedAt: at(minute) }))
 const shown = async () => (await catalog.survey('orders')).points.find(({ id }) => id === ID)
-const hold = (minute: number, held: boolean): Hold => ({ format: 'holdfast/v1', type: 'hold', source: 'orders', id: ID, held, actor: 'ann', reason: 'audit', at: at(minute) })
+const hold = (minute: number, held: boolean): Hold => ({
+  format: 'holdfast/v1',
+  type: 'hold',
+  source: 'orders',
+  id: ID,
+  held,
+  actor: 'ann',
+  reason: 'audit',
+  at: at(minute),
+})
 
 describe('proofs', () => {
   it('make a point good from the depth restore on', async () => {
@@ -89,6 +99,15 @@ describe('holds', () => {
     await catalog.addHold(hold(3, true))
     expect(await shown()).toMatchObject({ held: true })
     expect(await catalog.holdsOf('orders', ID)).toMatchObject([{ held: true }, { held: false }, { held: true, actor: 'ann' }])
+  })
+
+  it('of another point hold nothing here, and are told', async () => {
+    await addPoint(store, OTHER)
+    const key = await catalog.addHold({ ...hold(1, true), id: OTHER })
+    const moved = key.replace(OTHER, ID)
+    await store.put(moved, await readAll(store, key), { ifAbsent: true })
+    expect(await shown()).toMatchObject({ held: false })
+    expect((await catalog.survey()).problems).toMatchObject([{ key: moved, code: 'INTEGRITY' }])
   })
 
   it('are not lifted by an old release under a new name, nor by a stranger', async () => {

@@ -17,8 +17,15 @@ beforeAll(async () => {
   const secretFile = join(dirname(server.caFile ?? ''), 'secret')
   await writeFile(secretFile, `${server.secretAccessKey}\n`)
   store = await openStore({
-    type: 's3', bucket: 'backups', region: 'us-east-1', endpoint: server.endpoint, prefix: 'team/', caFile: server.caFile, uploads: 4,
-    accessKeyId: server.accessKeyId, secretAccessKey: `\${file:${secretFile}}`,
+    type: 's3',
+    bucket: 'backups',
+    region: 'us-east-1',
+    endpoint: server.endpoint,
+    prefix: 'team/',
+    caFile: server.caFile,
+    uploads: 4,
+    accessKeyId: server.accessKeyId,
+    secretAccessKey: `\${file:${secretFile}}`,
   })
 })
 afterAll(async () => {
@@ -35,7 +42,16 @@ it('a point goes its whole way: reserved, published, listed, proved, held, delet
   const [id = ''] = ids
   const { manifest, digest } = await catalog.readManifest('orders', id)
   await catalog.appendProof(proofOf(manifest, digest))
-  await catalog.addHold({ format: 'holdfast/v1', type: 'hold', source: 'orders', id, held: true, actor: 'ann', reason: 'audit', at: '2026-01-01T00:00:00Z' })
+  await catalog.addHold({
+    format: 'holdfast/v1',
+    type: 'hold',
+    source: 'orders',
+    id,
+    held: true,
+    actor: 'ann',
+    reason: 'audit',
+    at: '2026-01-01T00:00:00Z',
+  })
   expect((await catalog.listPoints())[0]).toMatchObject({ id, good: true, held: true })
   expect((await catalog.rebuildIndex()).points).toEqual(await catalog.listPoints())
   await expect(catalog.deletePoint('orders', id)).rejects.toMatchObject({ code: 'POINT_PROTECTED' })
@@ -48,7 +64,18 @@ it('a point goes its whole way: reserved, published, listed, proved, held, delet
   expect((await catalog.listPoints()).map((point) => point.id)).toEqual([id, ...ids.slice(3)])
   expect(await keysIn(store, `holdfast/v1/orders/${ids[2]}/`)).toEqual([])
 
-  const numbers = await Promise.all([1, 2, 3].map((run) => catalog.appendEvidence('worker', { at: '2026-01-01T00:00:00Z', workflow: 'backup', workflowId: 'w', runId: `r${run}`, outcome: 'ok', report: run })))
+  const numbers = await Promise.all(
+    [1, 2, 3].map((run) =>
+      catalog.appendEvidence('worker', {
+        at: '2026-01-01T00:00:00Z',
+        workflow: 'backup',
+        workflowId: 'w',
+        runId: `r${run}`,
+        outcome: 'ok',
+        report: run,
+      }),
+    ),
+  )
   expect(numbers.sort()).toEqual([1, 2, 3])
   expect(await catalog.verifyEvidence('worker')).toMatchObject({ records: 3, problems: [] })
 })

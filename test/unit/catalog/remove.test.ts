@@ -21,16 +21,28 @@ async function fullPoint(id: string): Promise<void> {
   const artifacts = [await putArtifact(store, 'orders', id, 'database'), await putArtifact(store, 'orders', id, 'globals')]
   const { manifest, digest } = await catalog.publishManifest(manifestOf('orders', id, artifacts))
   await catalog.appendProof(proofOf(manifest, digest))
-  await catalog.addHold({ format: 'holdfast/v1', type: 'hold', source: 'orders', id, held: false, actor: 'ann', reason: 'x', at: '2026-01-01T00:00:00Z' })
+  await catalog.addHold({
+    format: 'holdfast/v1',
+    type: 'hold',
+    source: 'orders',
+    id,
+    held: false,
+    actor: 'ann',
+    reason: 'x',
+    at: '2026-01-01T00:00:00Z',
+  })
 }
 
 /** Dies at the n-th delete, before its effect. */
 function dyingAt(step: number): Store {
   let deletes = 0
-  return { ...store, delete: async (key) => {
-    if (++deletes === step) throw new Error('killed')
-    return store.delete(key)
-  } }
+  return {
+    ...store,
+    delete: async (key) => {
+      if (++deletes === step) throw new Error('killed')
+      return store.delete(key)
+    },
+  }
 }
 
 describe('deleting a point', () => {
@@ -76,7 +88,16 @@ describe('deleting a point', () => {
 
   it('is refused while it is held', async () => {
     await addPoint(store, ID)
-    await catalog.addHold({ format: 'holdfast/v1', type: 'hold', source: 'orders', id: ID, held: true, actor: 'ann', reason: 'x', at: '2026-01-01T00:00:00Z' })
+    await catalog.addHold({
+      format: 'holdfast/v1',
+      type: 'hold',
+      source: 'orders',
+      id: ID,
+      held: true,
+      actor: 'ann',
+      reason: 'x',
+      at: '2026-01-01T00:00:00Z',
+    })
     await expect(catalog.deletePoint('orders', ID)).rejects.toMatchObject({ code: 'POINT_PROTECTED', object: ID })
     expect(await catalog.listPoints()).toHaveLength(1)
   })
@@ -115,7 +136,10 @@ describe('sweeping', () => {
     await store.startUpload(`${dataPrefix('orders', ID)}a.zst.age`)
     await putArtifact(store, 'users', ID)
     const swept = await sweep()
-    expect(swept).toMatchObject({ deleted: [`${dataPrefix('orders', ID)}database.zst.age`], abortedUploads: [{ key: `${dataPrefix('orders', ID)}a.zst.age` }] })
+    expect(swept).toMatchObject({
+      deleted: [`${dataPrefix('orders', ID)}database.zst.age`],
+      abortedUploads: [{ key: `${dataPrefix('orders', ID)}a.zst.age` }],
+    })
     expect(await below(OTHER)).toHaveLength(5)
     expect(await keysIn(store, pointPrefix('users', ID))).toHaveLength(1)
   })
@@ -130,10 +154,13 @@ describe('sweeping', () => {
 
   it('leaves a point alone that was published since it looked', async () => {
     const artifact = await putArtifact(store, 'orders', ID)
-    const late: Store = { ...store, head: async (key) => {
-      if (key === manifestKey('orders', ID)) await catalog.publishManifest(manifestOf('orders', ID, [artifact]))
-      return store.head(key)
-    } }
+    const late: Store = {
+      ...store,
+      head: async (key) => {
+        if (key === manifestKey('orders', ID)) await catalog.publishManifest(manifestOf('orders', ID, [artifact]))
+        return store.head(key)
+      },
+    }
     expect(await catalogOn(late).sweepOrphans('orders', { olderThan: LATER, inUse: [] })).toMatchObject({ deleted: [] })
     expect(await catalog.listPoints()).toHaveLength(1)
     expect(await keysIn(store, dataPrefix('orders', ID))).toHaveLength(1)

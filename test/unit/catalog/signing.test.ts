@@ -24,14 +24,21 @@ describe('a signature', () => {
     ['the signature of another record', (r: Record<string, unknown>) => ({ ...r, signature: signer.sign({ ...record, a: 1 }).signature })],
     ['a key that the config does not name', () => createSigner({ ...SIGNING, keyId: 'other' }).sign(record)],
     ['the key of a stranger under our name', () => stranger.sign(record)],
-    ['an empty signature', (r: Record<string, unknown>) => ({ ...r, signature: { keyId: SIGNING.keyId, algorithm: 'ed25519', value: '' } })],
+    [
+      'an empty signature',
+      (r: Record<string, unknown>) => ({ ...r, signature: { keyId: SIGNING.keyId, algorithm: 'ed25519', value: '' } }),
+    ],
   ])('does not hold with %s', (_, change) => {
     const signed = JSON.parse(JSON.stringify(signer.sign(record))) as Record<string, unknown>
-    expect(() => verifier.verify(change(signed), 'some/key.json')).toThrow(expect.objectContaining({ code: 'SIGNATURE_INVALID', object: 'some/key.json' }))
+    expect(() => verifier.verify(change(signed), 'some/key.json')).toThrow(
+      expect.objectContaining({ code: 'SIGNATURE_INVALID', object: 'some/key.json' }),
+    )
   })
 
   it('refuses keys of another kind, naming them', () => {
-    expect(() => createSigner({ keyId: 'k', privateKeyPem: 'nonsense' })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', object: 'k' }))
+    expect(() => createSigner({ keyId: 'k', privateKeyPem: 'nonsense' })).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID', object: 'k' }),
+    )
     expect(() => createVerifier({ k: 'c2hvcnQ=' })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', object: 'k' }))
   })
 

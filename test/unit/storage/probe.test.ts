@@ -7,35 +7,63 @@ import { keysIn } from '../../support/catalog.ts'
 import { createFaultyStore } from '../../support/faulty.ts'
 
 const broken: [string, string[], (store: Store) => Partial<Store>][] = [
-  ['ignores If-None-Match on put', ['nothing is overwritten'], (store) => ({ put: (key, body) => store.put(key, body, { ifAbsent: false }) })],
-  ['ignores If-None-Match on complete', ['upload in parts'], (store) => ({
-    startUpload: async (key) => {
-      const upload = await store.startUpload(key)
-      return { ...upload, complete: async (whole) => {
-        await store.delete(key)
-        return upload.complete(whole)
-      } }
-    },
-  })],
-  ['compares no checksums', ['damage on the way is refused'], (store) => ({
-    startUpload: async (key) => {
-      const upload = await store.startUpload(key)
-      const parts: Buffer[] = []
-      return {
-        ...upload,
-        part: async (number, body) => { parts[number - 1] = Buffer.from(body) },
-        complete: async () => {
-          if ((await store.put(key, Buffer.concat(parts), { ifAbsent: true })) === 'exists') return upload.complete({ size: -1, crc32: '' })
-          return (await store.head(key)) as never
-        },
-      }
-    },
-  })],
-  ['keeps no checksums', ['checksum is kept'], (store) => ({ head: async (key) => {
-    const found = await store.head(key)
-    return found && { ...found, crc32: undefined }
-  } })],
-  ['lists late', ['listing is current'], (store) => ({ list: (prefix) => (prefix.endsWith('/') ? store.list(prefix) : (async function* () {})()) })],
+  [
+    'ignores If-None-Match on put',
+    ['nothing is overwritten'],
+    (store) => ({ put: (key, body) => store.put(key, body, { ifAbsent: false }) }),
+  ],
+  [
+    'ignores If-None-Match on complete',
+    ['upload in parts'],
+    (store) => ({
+      startUpload: async (key) => {
+        const upload = await store.startUpload(key)
+        return {
+          ...upload,
+          complete: async (whole) => {
+            await store.delete(key)
+            return upload.complete(whole)
+          },
+        }
+      },
+    }),
+  ],
+  [
+    'compares no checksums',
+    ['damage on the way is refused'],
+    (store) => ({
+      startUpload: async (key) => {
+        const upload = await store.startUpload(key)
+        const parts: Buffer[] = []
+        return {
+          ...upload,
+          part: async (number, body) => {
+            parts[number - 1] = Buffer.from(body)
+          },
+          complete: async () => {
+            if ((await store.put(key, Buffer.concat(parts), { ifAbsent: true })) === 'exists')
+              return upload.complete({ size: -1, crc32: '' })
+            return (await store.head(key)) as never
+          },
+        }
+      },
+    }),
+  ],
+  [
+    'keeps no checksums',
+    ['checksum is kept'],
+    (store) => ({
+      head: async (key) => {
+        const found = await store.head(key)
+        return found && { ...found, crc32: undefined }
+      },
+    }),
+  ],
+  [
+    'lists late',
+    ['listing is current'],
+    (store) => ({ list: (prefix) => (prefix.endsWith('/') ? store.list(prefix) : (async function* () {})()) }),
+  ],
   ['does not delete', ['listing is current', 'delete'], () => ({ delete: async () => 'deleted' })],
 ]
 
@@ -52,7 +80,12 @@ describe('the probes of doctor', () => {
     const store = createFaultyStore(createMemoryStore())
     store.failNext('put', 'denied', 99)
     const findings = await probeStore(store)
-    expect(findings[0]).toMatchObject({ name: 'store: write and read', ok: false, detail: expect.stringContaining('AccessDenied'), next: expect.stringContaining('permission') })
+    expect(findings[0]).toMatchObject({
+      name: 'store: write and read',
+      ok: false,
+      detail: expect.stringContaining('AccessDenied'),
+      next: expect.stringContaining('permission'),
+    })
   })
 
   it('find nothing on a store that keeps its promises, and leave nothing', async () => {

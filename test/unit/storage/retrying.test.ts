@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { HoldfastError } from '../../../src/core/errors.ts'
+import type { HoldfastError } from '../../../src/core/errors.ts'
 import { crc32Of } from '../../../src/storage/crc.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/storage/memory.ts'
 import { createRetryingStore } from '../../../src/storage/retrying.ts'
@@ -34,8 +34,12 @@ describe('retries', () => {
 
   it('end after the given number, with what was tried and the last reason', async () => {
     faulty.failNext('put', 'busy', 99)
-    const error = await put().catch((caught: unknown) => caught) as HoldfastError
-    expect(error).toMatchObject({ code: 'STORE_UNREACHABLE', object: KEY, message: expect.stringMatching(/memory: gave up to write a\/key after 4 tries in \d+ s; the last: 503 SlowDown/) })
+    const error = (await put().catch((caught: unknown) => caught)) as HoldfastError
+    expect(error).toMatchObject({
+      code: 'STORE_UNREACHABLE',
+      object: KEY,
+      message: expect.stringMatching(/memory: gave up to write a\/key after 4 tries in \d+ s; the last: 503 SlowDown/),
+    })
     expect(error.details.tries).toEqual(Array(4).fill('503 SlowDown'))
     expect(faulty.calls.put).toBe(4)
   })
@@ -108,7 +112,10 @@ describe('a stream that is cut', () => {
     await store.put(KEY, randomBytes(1_000_000), { ifAbsent: true })
     faulty.failNext('get', 'cut')
     faulty.failNext('get', 'busy', 99)
-    await expect(readAll(store, KEY)).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', message: expect.stringContaining('gave up to read a/key after 4 tries') })
+    await expect(readAll(store, KEY)).rejects.toMatchObject({
+      code: 'STORE_UNREACHABLE',
+      message: expect.stringContaining('gave up to read a/key after 4 tries'),
+    })
   })
 
   it('of a listing gives each key once', async () => {

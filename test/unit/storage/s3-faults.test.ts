@@ -1,6 +1,6 @@
 /** A real S3 server behind a proxy that misbehaves. */
 import { randomBytes } from 'node:crypto'
-import { PutObjectRetentionCommand, S3Client } from '@aws-sdk/client-s3'
+import { ListObjectVersionsCommand, PutObjectRetentionCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type S3Server, startS3 } from '../../../scripts/toolbox/s3.ts'
 import { crc32Of } from '../../../src/storage/crc.ts'
@@ -12,7 +12,10 @@ import { type FlakyProxy, startFlakyProxy } from '../../support/flaky-proxy.ts'
 
 const MiB = 1024 * 1024
 const whole = (body: Buffer) => ({ size: body.length, crc32: crc32Of(body) })
-const is = (method: string, part = '') => (m: string, url: string) => m === method && url.includes(part)
+const is =
+  (method: string, part = '') =>
+  (m: string, url: string) =>
+    m === method && url.includes(part)
 
 let server: S3Server
 let proxy: FlakyProxy
@@ -20,10 +23,16 @@ let bare: Store
 let store: Store
 let serial = 0
 const fresh = () => `faults/${++serial}`
-const open = (more: Partial<S3Options> = {}) => createS3Store({
-  bucket: 'backups', region: 'us-east-1', prefix: '', endpoint: proxy.endpoint, idleMs: 2_000,
-  credentials: { accessKeyId: server.accessKeyId, secretAccessKey: server.secretAccessKey }, ...more,
-})
+const open = (more: Partial<S3Options> = {}) =>
+  createS3Store({
+    bucket: 'backups',
+    region: 'us-east-1',
+    prefix: '',
+    endpoint: proxy.endpoint,
+    idleMs: 2_000,
+    credentials: { accessKeyId: server.accessKeyId, secretAccessKey: server.secretAccessKey },
+    ...more,
+  })
 
 beforeAll(async () => {
   server = await startS3({ tls: false })
@@ -43,7 +52,12 @@ describe('S3 that answers 503', () => {
   it('is an error that may pass, and does with retries', async () => {
     const key = fresh()
     proxy.failNext(is('PUT', key), 'busy')
-    await expect(bare.put(key, Buffer.from('x'), { ifAbsent: true })).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', retryable: true, object: key, message: expect.stringContaining('503 SlowDown') })
+    await expect(bare.put(key, Buffer.from('x'), { ifAbsent: true })).rejects.toMatchObject({
+      code: 'STORE_UNREACHABLE',
+      retryable: true,
+      object: key,
+      message: expect.stringContaining('503 SlowDown'),
+    })
     proxy.failNext(is('PUT', key), 'busy', 3)
     expect(await store.put(key, Buffer.from('x'), { ifAbsent: true })).toBe('created')
   })
@@ -111,20 +125,31 @@ describe('S3 that stops in the middle', () => {
 describe('S3 that refuses', () => {
   it('a wrong key is denied, at once', async () => {
     const denied = createRetryingStore(open({ credentials: { accessKeyId: server.accessKeyId, secretAccessKey: 'wrong' } }))
-    await expect(denied.put(fresh(), Buffer.from('x'), { ifAbsent: true })).rejects.toMatchObject({ code: 'STORE_DENIED', retryable: false })
+    await expect(denied.put(fresh(), Buffer.from('x'), { ifAbsent: true })).rejects.toMatchObject({
+      code: 'STORE_DENIED',
+      retryable: false,
+    })
     await expect(denied.head('x')).rejects.toMatchObject({ code: 'STORE_DENIED' })
     denied.close()
   })
 
   it('a bucket that is not there is named', async () => {
     const nowhere = open({ bucket: 'nowhere' })
-    await expect(nowhere.put('x', Buffer.from('x'), { ifAbsent: true })).rejects.toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('nowhere'), next: expect.stringContaining('bucket') })
+    await expect(nowhere.put('x', Buffer.from('x'), { ifAbsent: true })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringContaining('nowhere'),
+      next: expect.stringContaining('bucket'),
+    })
     nowhere.close()
   })
 
   it('a server that is not there may come back', async () => {
     const gone = open({ endpoint: 'http://127.0.0.1:9' })
-    await expect(gone.head('x')).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', retryable: true, message: expect.stringContaining('ECONNREFUSED') })
+    await expect(gone.head('x')).rejects.toMatchObject({
+      code: 'STORE_UNREACHABLE',
+      retryable: true,
+      message: expect.stringContaining('ECONNREFUSED'),
+    })
     gone.close()
   })
 
@@ -137,6 +162,7 @@ describe('S3 that refuses', () => {
     expect((await locked.head('kept'))?.retainUntil?.getTime()).toBeGreaterThan(Date.now())
     expect(await locked.delete('free')).toBe('deleted')
     expect(await locked.head('free')).toBeUndefined()
+    expect(await versionsOf('free')).toBe(0)
     locked.close()
   })
 })
@@ -148,10 +174,16 @@ describe('TLS', () => {
       await tls.createBucket('backups')
       const { endpoint, caFile, accessKeyId, secretAccessKey } = tls
       const untrusting = createRetryingStore(open({ endpoint, credentials: { accessKeyId, secretAccessKey } }))
-      await expect(untrusting.head('x')).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', retryable: false, next: expect.stringContaining('caFile') })
+      await expect(untrusting.head('x')).rejects.toMatchObject({
+        code: 'STORE_UNREACHABLE',
+        retryable: false,
+        next: expect.stringContaining('caFile'),
+      })
       const trusting = open({ endpoint, caFile, credentials: { accessKeyId, secretAccessKey } })
       expect(await trusting.head('x')).toBeUndefined()
-      expect(() => open({ endpoint, caFile: '/nowhere/ca.pem' })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', object: '/nowhere/ca.pem' }))
+      expect(() => open({ endpoint, caFile: '/nowhere/ca.pem' })).toThrow(
+        expect.objectContaining({ code: 'CONFIG_INVALID', object: '/nowhere/ca.pem' }),
+      )
       untrusting.close()
       trusting.close()
     } finally {
@@ -160,9 +192,25 @@ describe('TLS', () => {
   })
 })
 
+/** What the bucket still stores under the key, hidden or not. */
+async function versionsOf(key: string): Promise<number> {
+  const { Versions = [], DeleteMarkers = [] } = await withClient((client) =>
+    client.send(new ListObjectVersionsCommand({ Bucket: 'locked', Prefix: key })),
+  )
+  return Versions.length + DeleteMarkers.length
+}
+
 async function retain(key: string): Promise<void> {
+  const Retention = { Mode: 'GOVERNANCE', RetainUntilDate: new Date(Date.now() + 3_600_000) } as const
+  await withClient((client) => client.send(new PutObjectRetentionCommand({ Bucket: 'locked', Key: key, Retention })))
+}
+
+async function withClient<T>(use: (client: S3Client) => Promise<T>): Promise<T> {
   const { endpoint, accessKeyId, secretAccessKey } = server
   const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
-  await client.send(new PutObjectRetentionCommand({ Bucket: 'locked', Key: key, Retention: { Mode: 'GOVERNANCE', RetainUntilDate: new Date(Date.now() + 3_600_000) } }))
-  client.destroy()
+  try {
+    return await use(client)
+  } finally {
+    client.destroy()
+  }
 }
