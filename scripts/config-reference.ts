@@ -12,7 +12,9 @@ export function configDocs(): Record<string, string> {
 
 /** The files that are not what the schema gives. */
 export function outdated(): string[] {
-  return Object.entries(configDocs()).filter(([name, wanted]) => read(name) !== wanted).map(([name]) => name)
+  return Object.entries(configDocs())
+    .filter(([name, wanted]) => read(name) !== wanted)
+    .map(([name]) => name)
 }
 
 function read(name: string): string | undefined {
@@ -37,7 +39,12 @@ Secrets are references, \`\${env:NAME}\` or \`\${file:/path}\`, resolved in the 
 ${sections(rows(schema, '', true)).join('\n')}`
 }
 
-interface Row { path: string; kind: string; standing: string; meaning: string }
+interface Row {
+  path: string
+  kind: string
+  standing: string
+  meaning: string
+}
 
 /** A table for each part of the file that is written more than once or is one of several kinds. */
 function sections(all: Row[]): string[] {
@@ -48,7 +55,9 @@ function sections(all: Row[]): string[] {
     table.push(`| ${code(key)} | ${kind} | ${standing} | ${meaning} |`)
     tables.set(section, table)
   }
-  return [...tables].map(([section, table]) => `## ${code(section)}\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n${table.join('\n')}\n`)
+  return [...tables].map(
+    ([section, table]) => `## ${code(section)}\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n${table.join('\n')}\n`,
+  )
 }
 
 /** A row for each value, and those of what is inside it. `group` is the nearest enclosing mapping that may be left out. */
@@ -58,10 +67,13 @@ function rows(shape: Shape, path: string, required: boolean, group?: string): Ro
   if (variants) return rows(merged(variants), path, required, group)
   const own = path && !isGroup(shape) ? [row(shape, path, required, group)] : []
   const innerGroup = required || !path ? group : path.split('.').at(-1)
-  const inside = Object.entries(shape.properties ?? {}).filter(([, { const: word }]) => word === undefined)
+  const inside = Object.entries(shape.properties ?? {})
+    .filter(([, { const: word }]) => word === undefined)
     .flatMap(([key, value]) => rows(value, path ? `${path}.${key}` : key, shape.required?.includes(key) ?? false, innerGroup))
-  const named = typeof shape.additionalProperties === 'object' && !isPlain(shape.additionalProperties)
-    ? rows(shape.additionalProperties, `${path}.<${shape.propertyNames?.enum?.join('|') ?? 'name'}>`, true) : []
+  const named =
+    typeof shape.additionalProperties === 'object' && !isPlain(shape.additionalProperties)
+      ? rows(shape.additionalProperties, `${path}.<${shape.propertyNames?.enum?.join('|') ?? 'name'}>`, true)
+      : []
   const items = shape.items && !isPlain(shape.items) ? rows(shape.items, `${path}[]`, true) : []
   return [...own, ...inside, ...named, ...items]
 }
@@ -102,7 +114,11 @@ function kind(shape: Shape): string {
   if (typeof shape.additionalProperties === 'object') return `name to ${kind(shape.additionalProperties)}`
   if (shape.pattern?.endsWith('(s|m|h|d)$')) return 'duration'
   const range = [shape.minimum, shape.maximum].filter((end) => end !== undefined && Math.abs(end) < Number.MAX_SAFE_INTEGER)
-  const words: Record<string, string> = { string: shape.format === 'uri' ? 'URL' : 'text', integer: 'whole number', boolean: '`true` or `false`' }
+  const words: Record<string, string> = {
+    string: shape.format === 'uri' ? 'URL' : 'text',
+    integer: 'whole number',
+    boolean: '`true` or `false`',
+  }
   return (words[shape.type ?? ''] ?? shape.type ?? 'any') + (range.length === 2 ? ` ${range.join(' to ')}` : '')
 }
 

@@ -13,9 +13,25 @@ export function explain(issue: Issue, value: unknown): Problem[] {
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({ path: [...path, key], message: unknownKey(key, keysAt(path, value)) }))
     case 'invalid_key':
-      return [{ path, message: keysAt(path.slice(0, -1), value).length > 0 ? unknownKey(String(path.at(-1)), keysAt(path.slice(0, -1), value)) : issue.issues.map(({ message }) => message).join('; ') }]
+      return [
+        {
+          path,
+          message:
+            keysAt(path.slice(0, -1), value).length > 0
+              ? unknownKey(String(path.at(-1)), keysAt(path.slice(0, -1), value))
+              : issue.issues.map(({ message }) => message).join('; '),
+        },
+      ]
     case 'invalid_type':
-      return [{ path, message: valueAt(value, path) === undefined ? missing(path, value, issue.expected) : `must be ${aKindOf(issue.expected)}${issue.expected === 'string' ? '; put it in quotes' : ''}` }]
+      return [
+        {
+          path,
+          message:
+            valueAt(value, path) === undefined
+              ? missing(path, value, issue.expected)
+              : `must be ${aKindOf(issue.expected)}${issue.expected === 'string' ? '; put it in quotes' : ''}`,
+        },
+      ]
     case 'invalid_value':
       return [{ path, message: oneOf(issue.values.map(String), valueAt(value, path)) }]
     case 'invalid_union':
@@ -42,15 +58,29 @@ function oneOf(words: string[], given: unknown): string {
 
 function union(issue: Extract<Issue, { code: 'invalid_union' }>, path: Path, value: unknown): string {
   if ('options' in issue && Array.isArray(issue.options)) return oneOf(issue.options.map(String), valueAt(value, path))
-  const shapes = shapesAt(path, value).map((shape) => `{ ${Object.keys(shape.properties ?? {}).map((key) => (shape.required?.includes(key) ? key : `${key}?`)).join(', ')} }`)
+  const shapes = shapesAt(path, value).map(
+    (shape) =>
+      `{ ${Object.keys(shape.properties ?? {})
+        .map((key) => (shape.required?.includes(key) ? key : `${key}?`))
+        .join(', ')} }`,
+  )
   return `must be ${shapes.join(' or ')}`
 }
 
 function aKindOf(expected: string): string {
-  const words: Record<string, string> = { object: 'a mapping of keys to values', record: 'a mapping of names to values', array: 'a list', int: 'a whole number', string: 'a text' }
+  const words: Record<string, string> = {
+    object: 'a mapping of keys to values',
+    record: 'a mapping of names to values',
+    array: 'a list',
+    int: 'a whole number',
+    string: 'a text',
+  }
   return words[expected] ?? `a ${expected}`
 }
 
 function valueAt(value: unknown, path: Path): unknown {
-  return path.reduce<unknown>((here, word) => (isObject(here) || Array.isArray(here) ? (here as Record<string | number, unknown>)[word] : undefined), value)
+  return path.reduce<unknown>(
+    (here, word) => (isObject(here) || Array.isArray(here) ? (here as Record<string | number, unknown>)[word] : undefined),
+    value,
+  )
 }

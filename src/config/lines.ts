@@ -16,7 +16,8 @@ export function lineOf(document: Document, path: Path, lines: LineCounter): numb
 }
 
 function child(node: unknown, word: string | number): { named: unknown; value: unknown } | undefined {
-  if (isSeq(node) && typeof word === 'number') return node.items[word] === undefined ? undefined : { named: node.items[word], value: node.items[word] }
+  if (isSeq(node) && typeof word === 'number')
+    return node.items[word] === undefined ? undefined : { named: node.items[word], value: node.items[word] }
   if (!isMap(node)) return undefined
   const pair = node.items.find((item) => isPair(item) && String(isScalar(item.key) ? item.key.value : item.key) === String(word))
   return pair && { named: pair.key, value: pair.value }

@@ -15,11 +15,15 @@ export async function loadConfig(path: string): Promise<Config> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    throw new HoldfastError('CONFIG_INVALID', `the configuration ${path} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : code}`, {
-      object: path,
-      next: 'give its path with --config',
-      cause: error,
-    })
+    throw new HoldfastError(
+      'CONFIG_INVALID',
+      `the configuration ${path} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : code}`,
+      {
+        object: path,
+        next: 'give its path with --config',
+        cause: error,
+      },
+    )
   }
   return parseConfig(text, path)
 }
@@ -34,7 +38,10 @@ export function parseConfig(text: string, file: string): Config {
   const { success, data, error } = configSchema.safeParse(value)
   const problems = [...(error?.issues ?? []).flatMap((issue) => explain(issue, value)), ...withoutMeaning(value)]
   if (success && problems.length === 0) return data
-  throw invalid(file, distinct(problems).map((problem) => ({ ...problem, line: lineOf(document, problem.path, lines) })))
+  throw invalid(
+    file,
+    problems.map((problem) => ({ ...problem, line: lineOf(document, problem.path, lines) })),
+  )
 }
 
 function withoutMeaning(value: unknown): Problem[] {
@@ -43,19 +50,12 @@ function withoutMeaning(value: unknown): Problem[] {
   return problems
 }
 
-// One problem for each place: what has no shape needs no second complaint.
-function distinct(problems: Problem[]): Problem[] {
-  const seen = new Set<string>()
-  return problems.filter(({ path }) => {
-    const place = pathText(path)
-    return seen.has(place) ? false : seen.add(place)
-  })
-}
-
 function notYaml(document: Document, lines: LineCounter, text: string): PlacedProblem[] {
   return [...document.errors, ...document.warnings].map(({ pos, message }) => {
     const { line } = lines.linePos(pos[0])
-    const quoted = /[[{,][^'"]*\$\{/.test(text.split('\n')[line - 1] ?? '') ? '; a reference like $' + '{env:NAME} inside { } or [ ] needs quotes' : ''
+    const quoted = /[[{,][^'"]*\$\{/.test(text.split('\n')[line - 1] ?? '')
+      ? '; a reference like $' + '{env:NAME} inside { } or [ ] needs quotes'
+      : ''
     return { path: [], message: `${message}${quoted}`, line }
   })
 }

@@ -16,7 +16,7 @@ export function checkMeaning(config: unknown, report: Report): void {
     const at = (...rest: Path): Path => ['sources', key, ...rest]
     mustExist(at('repository'), source.repository, 'repository', repositories, report)
     mustExist(at('group'), source.group, 'failover group', failoverGroups, report)
-    list(source.copies).forEach((copy, index) => mustExist(at('copies', index), copy, 'repository', repositories, report))
+    for (const [index, copy] of list(source.copies).entries()) mustExist(at('copies', index), copy, 'repository', repositories, report)
     checkCalendars(source, at, report)
   }
   for (const [key, group] of entries(failoverGroups)) {
@@ -49,7 +49,10 @@ function checkTimezone(path: Path, timezone: unknown, report: Report): void {
   try {
     new Intl.DateTimeFormat('en', { timeZone: timezone })
   } catch {
-    report(path, `"${timezone}" is no time zone;${didYouMean(timezone, Intl.supportedValuesOf('timeZone')) || ' right would be UTC or Europe/Berlin'}`)
+    report(
+      path,
+      `"${timezone}" is no time zone;${didYouMean(timezone, Intl.supportedValuesOf('timeZone')) || ' right would be UTC or Europe/Berlin'}`,
+    )
   }
 }
 

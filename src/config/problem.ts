@@ -1,7 +1,10 @@
 /** What is wrong with a configuration, before and after it has a place in the file. */
 export type Path = readonly (string | number)[]
 
-export interface Problem { path: Path; message: string }
+export interface Problem {
+  path: Path
+  message: string
+}
 
 export interface PlacedProblem extends Problem {
   /** Counted from 1. */

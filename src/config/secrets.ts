@@ -16,10 +16,11 @@ export async function resolveSecret(ref: string, base = '.'): Promise<string> {
   const parts: string[] = []
   let end = 0
   for (const found of ref.matchAll(REFERENCE)) {
-    parts.push(ref.slice(end, found.index), await valueOf(found[0], found[1] ?? '', base))
+    parts.push(ref.slice(end, found.index), await lookUp(found[0], found[1] ?? '', base))
     end = found.index + found[0].length
   }
-  if (ref.slice(end).includes('$' + '{')) throw missing(ref.slice(ref.lastIndexOf('$')), 'the closing brace is missing', 'close the reference with }')
+  if (ref.slice(end).includes('$' + '{'))
+    throw missing(ref.slice(ref.lastIndexOf('$')), 'the closing brace is missing', 'close the reference with }')
   const value = parts.join('') + ref.slice(end)
   hideSecret(value)
   return value
@@ -30,11 +31,12 @@ export function isLiteral(ref: string): boolean {
   return ref.match(REFERENCE) === null
 }
 
-async function valueOf(reference: string, inner: string, base: string): Promise<string> {
+async function lookUp(reference: string, inner: string, base: string): Promise<string> {
   const [, kind, name] = KNOWN.exec(inner) ?? []
   if (!kind || !name) throw missing(reference, 'it is no reference', `write ${example('env')} or ${example('file')}`)
   const value = kind === 'env' ? process.env[name] : await contentOf(reference, resolve(base, name))
-  if (value === undefined) throw missing(reference, 'there is no such environment variable', `set the environment variable ${name} for the worker`)
+  if (value === undefined)
+    throw missing(reference, 'there is no such environment variable', `set the environment variable ${name} for the worker`)
   if (value === '') throw missing(reference, 'it is empty', `give ${name} a value`)
   hideSecret(value)
   return value
@@ -46,7 +48,11 @@ async function contentOf(reference: string, path: string): Promise<string> {
     return (await readFile(path, 'utf8')).replace(/\r?\n$/, '')
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    throw missing(reference, code === 'ENOENT' ? 'there is no such file' : `the file cannot be read (${code})`, `make ${path} readable for the user that the worker runs as`)
+    throw missing(
+      reference,
+      code === 'ENOENT' ? 'there is no such file' : `the file cannot be read (${code})`,
+      `make ${path} readable for the user that the worker runs as`,
+    )
   }
 }
 

@@ -42,7 +42,14 @@ export function shapesAt(path: Path, value: unknown): Shape[] {
 
 /** The keys that may stand there. */
 export function keysAt(path: Path, value: unknown): string[] {
-  return [...new Set(shapesAt(path, value).flatMap((shape) => [...Object.keys(shape.properties ?? {}), ...((shape.propertyNames?.enum ?? []) as string[])]))]
+  return [
+    ...new Set(
+      shapesAt(path, value).flatMap((shape) => [
+        ...Object.keys(shape.properties ?? {}),
+        ...((shape.propertyNames?.enum ?? []) as string[]),
+      ]),
+    ),
+  ]
 }
 
 function step(shape: Shape, word: string | number): Shape[] {
@@ -54,7 +61,9 @@ function step(shape: Shape, word: string | number): Shape[] {
 function variants(shape: Shape, value: unknown): Shape[] {
   const all = shape.oneOf ?? shape.anyOf
   if (!all) return [shape]
-  const fitting = all.filter((one) => Object.entries(one.properties ?? {}).some(([key, { const: word }]) => word !== undefined && isObject(value) && value[key] === word))
+  const fitting = all.filter((one) =>
+    Object.entries(one.properties ?? {}).some(([key, { const: word }]) => word !== undefined && isObject(value) && value[key] === word),
+  )
   return fitting.length > 0 ? fitting : all
 }
 

@@ -5,7 +5,11 @@ export const DAYS = ['SUNDAY', 'MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FR
 export type Day = (typeof DAYS)[number]
 
 /** Every `step`th from `start` to `end`. */
-export interface Steps { start: number; end: number; step: number }
+export interface Steps {
+  start: number
+  end: number
+  step: number
+}
 
 /** What fits a calendar of a Temporal schedule as it is. */
 export interface Calendar {
@@ -17,7 +21,8 @@ export interface Calendar {
   comment: string
 }
 
-const EXAMPLES = '"Sun 02:00", "Mon-Sat 02:00", "Mon,Thu 22:30", "daily 03:30", "weekly", "monthly 1 04:00", "hourly", "hourly :15" or "every 30m"'
+const EXAMPLES =
+  '"Sun 02:00", "Mon-Sat 02:00", "Mon,Thu 22:30", "daily 03:30", "weekly", "monthly 1 04:00", "hourly", "hourly :15" or "every 30m"'
 const EVERY_HOUR: Steps = { start: 0, end: 23, step: 1 }
 
 /** Throws CONFIG_INVALID saying what a calendar may look like. */
@@ -28,7 +33,8 @@ export function parseCalendar(text: string): Calendar {
   if (first === 'every') return { ...every(rest, text), comment: text }
   if (first === 'monthly') return { ...monthly(rest, text), comment: text }
   if (first === 'daily') return { ...timeOf(atMostOne(rest, text) ?? '03:00', text), comment: text }
-  if (first === 'weekly') return { ...timeOf(atMostOne(rest, text) ?? '04:00', text), dayOfWeek: [{ start: 'SUNDAY', end: 'SUNDAY' }], comment: text }
+  if (first === 'weekly')
+    return { ...timeOf(atMostOne(rest, text) ?? '04:00', text), dayOfWeek: [{ start: 'SUNDAY', end: 'SUNDAY' }], comment: text }
   const time = atMostOne(rest, text)
   if (time === undefined) throw wrong(text, first.includes(':') ? 'it names no day' : 'it names no time')
   return { ...timeOf(time, text), dayOfWeek: daysOf(first, text), comment: text }
@@ -46,7 +52,8 @@ function every(rest: string[], text: string): Pick<Calendar, 'minute' | 'hour'> 
   const found = /^(\d+)(m|h)$/.exec(atMostOne(rest, text) ?? '')
   const step = Number(found?.[1])
   const whole = found?.[2] === 'h' ? 24 : 60
-  if (!found || step < 1 || step >= whole || whole % step !== 0) throw wrong(text, 'a step is minutes that divide the hour or hours that divide the day, like 15m or 6h')
+  if (!found || step < 1 || step >= whole || whole % step !== 0)
+    throw wrong(text, 'a step is minutes that divide the hour or hours that divide the day, like 15m or 6h')
   return whole === 60 ? { minute: { start: 0, end: 59, step }, hour: EVERY_HOUR } : { minute: 0, hour: { start: 0, end: 23, step } }
 }
 

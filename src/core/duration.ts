@@ -6,7 +6,8 @@ const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
 /** `15m` is 900. */
 export function seconds(duration: string): number {
   const found = /^(\d+)([smhd])$/.exec(duration)
-  if (!found) throw new HoldfastError('CONFIG_INVALID', `"${duration}" is no duration: a number and s, m, h or d, like 15m`, { object: duration })
+  if (!found)
+    throw new HoldfastError('CONFIG_INVALID', `"${duration}" is no duration: a number and s, m, h or d, like 15m`, { object: duration })
   return Number(found[1]) * (SECONDS[found[2] ?? ''] ?? 1)
 }
 
@@ -16,6 +17,7 @@ const BYTES: Record<string, number> = { B: 1, kB: 1024, MB: 1024 ** 2, GB: 1024 
 /** `16MB` is 16 777 216. */
 export function bytesOf(size: string): number {
   const found = /^(\d+)(B|kB|MB|GB|TB)$/.exec(size)
-  if (!found) throw new HoldfastError('CONFIG_INVALID', `"${size}" is no size: a number and B, kB, MB, GB or TB, like 16MB`, { object: size })
+  if (!found)
+    throw new HoldfastError('CONFIG_INVALID', `"${size}" is no size: a number and B, kB, MB, GB or TB, like 16MB`, { object: size })
   return Number(found[1]) * (BYTES[found[2] ?? ''] ?? 1)
 }

@@ -25,7 +25,9 @@ export function redact(text: string): string {
 function passwordsIn(connection: string): string[] {
   const words = /\bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(\S+))/.exec(connection)
   const url = /^\w+:\/\/[^:/@\s]*:([^@\s]*)@/.exec(connection)
-  return [words?.[1]?.replace(/\\(.)/g, '$1'), words?.[2], url?.[1], url?.[1] === undefined ? undefined : decoded(url[1])].filter((word) => word !== undefined)
+  return [words?.[1]?.replace(/\\(.)/g, '$1'), words?.[2], url?.[1], url?.[1] === undefined ? undefined : decoded(url[1])].filter(
+    (word) => word !== undefined,
+  )
 }
 
 function decoded(text: string): string | undefined {

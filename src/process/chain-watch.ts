@@ -32,7 +32,9 @@ const SAME_CAUSE_MS = 50
 export async function superviseChain(chain: Watched): Promise<void> {
   const { stages, stdout, signal } = chain
   let abort = () => {}
-  const aborted = new Promise<never>((_, reject) => { abort = () => reject(cancelled(chain.whole, signal)) })
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(cancelled(chain.whole, signal))
+  })
   signal?.addEventListener('abort', abort, { once: true })
   try {
     await Promise.race([aborted, Promise.all([feed(chain), forward(chain), ...stages.map(exitedWell)])])
@@ -73,7 +75,11 @@ function blame(stages: Stage[]): HoldfastError {
   const inOrder = failed(stages).sort((a, b) => a.ended.at - b.ended.at)
   const culprit = inOrder.find((stage) => !lostItsReader(stage)) ?? inOrder[0]
   if (!culprit) throw new Error('a chain without a failed stage has nobody to blame')
-  const all = stages.map((stage) => ({ command: describe(stage.command), ended: howItEnded(exitOf(stage)), stderr: tailOf(stage.stderr.text(), stage.command) }))
+  const all = stages.map((stage) => ({
+    command: describe(stage.command),
+    ended: howItEnded(exitOf(stage)),
+    stderr: tailOf(stage.stderr.text(), stage.command),
+  }))
   return processFailed({ command: culprit.command, exit: culprit.ended.exit, stderr: culprit.stderr.text() }, { stages: all })
 }
 
@@ -95,7 +101,10 @@ class InputRefused extends Error {
   asFailure(stages: Stage[]): HoldfastError {
     const first = stages[0]
     const name = first ? describe(first.command) : 'the chain'
-    return new HoldfastError('PROCESS_FAILED', `${name} stopped reading before the end of its input`, { object: first?.command.program, cause: this.cause })
+    return new HoldfastError('PROCESS_FAILED', `${name} stopped reading before the end of its input`, {
+      object: first?.command.program,
+      cause: this.cause,
+    })
   }
 }
 
@@ -109,8 +118,12 @@ async function feed({ stages, stdin, whole }: Watched): Promise<void> {
     return
   }
   let origin: 'source' | 'program' | undefined
-  stdin.once('error', () => { origin ??= 'source' })
-  into.once('error', () => { origin ??= 'program' })
+  stdin.once('error', () => {
+    origin ??= 'source'
+  })
+  into.once('error', () => {
+    origin ??= 'program'
+  })
   try {
     await pipeline(stdin, into)
   } catch (error) {
@@ -128,6 +141,9 @@ async function forward({ stages, stdout, whole }: Watched): Promise<void> {
   try {
     await pipeline(from, stdout, { end: false })
   } catch (error) {
-    throw new HoldfastError('PROCESS_FAILED', `the output of ${whole} was not read to its end: ${messageOf(error)}`, { object: whole, cause: error })
+    throw new HoldfastError('PROCESS_FAILED', `the output of ${whole} was not read to its end: ${messageOf(error)}`, {
+      object: whole,
+      cause: error,
+    })
   }
 }

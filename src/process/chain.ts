@@ -37,7 +37,9 @@ export function startChain(commands: Command[], options: ChainOptions = {}): Cha
   for (const command of commands) programOf(command)
   const stages = startAll(commands, options.stdin !== undefined)
   const stdout = new PassThrough()
-  const stop = async () => { await Promise.all(stages.map((stage) => terminate(stage, { graceMs: options.graceMs }))) }
+  const stop = async () => {
+    await Promise.all(stages.map((stage) => terminate(stage, { graceMs: options.graceMs })))
+  }
   const done = superviseChain({ stages, whole, stdout, stop, stdin: options.stdin, signal: options.signal })
   // Whoever reads sees the error on the stream, or awaits `done`; the other of the two must not end the worker.
   stdout.on('error', () => {})
@@ -68,6 +70,8 @@ function startStage(command: Command, previous: Stage | undefined, hasInput: boo
   previous?.child.stdout?.destroy()
   if (!launched.child.stderr) throw new Error('a stage is started with a pipe for its messages')
   const stage: Stage = { ...launched, stderr: keepTail(launched.child.stderr, STDERR_BYTES) }
-  launched.exited.then((exit) => { stage.ended = { exit, at: performance.now() } })
+  void launched.exited.then((exit) => {
+    stage.ended = { exit, at: performance.now() }
+  })
   return stage
 }

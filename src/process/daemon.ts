@@ -31,7 +31,9 @@ export async function startDaemon(command: Command, { logFile, signal }: DaemonO
     launched.child.stdin?.on('error', () => {})
     launched.child.stdin?.end(command.stdin)
     const stop = (options?: TerminateOptions) => terminate(launched, options)
-    const onAbort = () => { stop().catch(() => {}) }
+    const onAbort = () => {
+      stop().catch(() => {})
+    }
     signal?.addEventListener('abort', onAbort, { once: true })
     const exited = launched.exited.then(({ code }) => {
       signal?.removeEventListener('abort', onAbort)

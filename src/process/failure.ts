@@ -6,7 +6,11 @@ import type { Exit } from './launch.ts'
 const TAIL_LINES = 8
 const TAIL_CHARS = 1500
 
-export interface Ended { command: Command; exit: Exit; stderr: string }
+export interface Ended {
+  command: Command
+  exit: Exit
+  stderr: string
+}
 
 export function howItEnded({ code, signal }: Exit): string {
   if (signal) return `was ended by ${signal}`

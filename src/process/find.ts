@@ -17,7 +17,10 @@ export function programOf(command: Pick<Command, 'program' | 'env' | 'cwd'>): st
 }
 
 function onPath(program: string, path = '/usr/local/bin:/usr/bin:/bin'): string[] {
-  return path.split(delimiter).filter(Boolean).map((folder) => join(folder, program))
+  return path
+    .split(delimiter)
+    .filter(Boolean)
+    .map((folder) => join(folder, program))
 }
 
 function isProgram(path: string): boolean {

@@ -7,7 +7,10 @@ import { programOf } from './find.ts'
 import { groupAlive } from './group.ts'
 import { type OsUser, userToBecome } from './user.ts'
 
-export interface Exit { code: number | null; signal: NodeJS.Signals | null }
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
 
 export interface Launched {
   command: Command
@@ -29,7 +32,8 @@ export function launch(command: Command, stdio: StdioOptions, { tied = true } = 
   const [program, ...args] = wrapped(command, user, tied)
   // A worker's folder may be closed to the other user; programs that look where they are complain.
   const cwd = command.cwd ?? (user ? '/' : undefined)
-  if (cwd && !existsSync(cwd)) throw new HoldfastError('PROCESS_FAILED', `${describe(command)}: its folder ${cwd} does not exist`, { object: cwd, retryable: false })
+  if (cwd && !existsSync(cwd))
+    throw new HoldfastError('PROCESS_FAILED', `${describe(command)}: its folder ${cwd} does not exist`, { object: cwd, retryable: false })
   const child = spawn(program, args, { cwd, env: environment(command, user), stdio, detached: true })
   // Where the kernel refuses to start it, the reason comes later, as an event.
   let gone = false
@@ -59,5 +63,9 @@ function environment(command: Command, user: OsUser | undefined): NodeJS.Process
 }
 
 function refused(command: Command): HoldfastError {
-  return new HoldfastError('PROCESS_FAILED', `${describe(command)} could not be started: the machine has no process or file handle left, or refuses the program`, { object: command.program })
+  return new HoldfastError(
+    'PROCESS_FAILED',
+    `${describe(command)} could not be started: the machine has no process or file handle left, or refuses the program`,
+    { object: command.program },
+  )
 }

@@ -3,7 +3,10 @@ import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 
-export interface Output { text(): string; truncated(): boolean }
+export interface Output {
+  text(): string
+  truncated(): boolean
+}
 
 /** Keeps the beginning; what is cut is marked. */
 export function keepHead(stream: Readable, maxBytes: number): Output {
@@ -33,7 +36,8 @@ export function keepTail(stream: Readable, maxBytes: number): Output {
     }
   })
   const truncated = () => seen > maxBytes
-  const text = () => (truncated() ? `[truncated: ${seen - maxBytes} bytes before]\n` : '') + Buffer.concat(kept).subarray(-maxBytes).toString('utf8')
+  const text = () =>
+    (truncated() ? `[truncated: ${seen - maxBytes} bytes before]\n` : '') + Buffer.concat(kept).subarray(-maxBytes).toString('utf8')
   return { text, truncated }
 }
 

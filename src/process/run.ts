@@ -68,7 +68,11 @@ async function exitOrStop(launched: Launched, options: RunOptions, stderr: Outpu
     await drained(launched.child.stdout, launched.child.stderr)
     if (first === 'aborted') throw cancelled(describe(command), options.signal)
     const tail = tailOf(stderr.text(), command)
-    throw new HoldfastError('PROCESS_TIMEOUT', `${describe(command)} did not end within ${(options.timeoutMs ?? 0) / 1000} s${tail ? `: ${tail}` : ''}`, { object: command.program })
+    throw new HoldfastError(
+      'PROCESS_TIMEOUT',
+      `${describe(command)} did not end within ${(options.timeoutMs ?? 0) / 1000} s${tail ? `: ${tail}` : ''}`,
+      { object: command.program },
+    )
   } finally {
     stop.forget()
   }

@@ -25,10 +25,14 @@ export async function terminate(launched: Launched, { graceMs = 10_000, signal =
   if (await gone(pid, graceMs)) return
   signalGroup(pid, 'SIGKILL')
   if (await gone(pid, FORCED_MS)) return
-  throw new HoldfastError('PROCESS_TIMEOUT', `${describe(command)} (process group ${pid}) is still there ${FORCED_MS / 1000} s after SIGKILL`, {
-    object: command.program,
-    next: `look at what it waits for: cat /proc/${pid}/stack`,
-  })
+  throw new HoldfastError(
+    'PROCESS_TIMEOUT',
+    `${describe(command)} (process group ${pid}) is still there ${FORCED_MS / 1000} s after SIGKILL`,
+    {
+      object: command.program,
+      next: `look at what it waits for: cat /proc/${pid}/stack`,
+    },
+  )
 }
 
 async function gone(group: number, timeoutMs: number): Promise<boolean> {

@@ -3,7 +3,12 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { HoldfastError } from '../core/errors.ts'
 
-export interface OsUser { name: string; uid: number; gid: number; home: string }
+export interface OsUser {
+  name: string
+  uid: number
+  gid: number
+  home: string
+}
 
 /** The user by name; throws CONFIG_INVALID where the machine does not know it. */
 export function osUser(name: string): OsUser {
@@ -26,7 +31,9 @@ export function userToBecome(name: string | undefined): OsUser | undefined {
 }
 
 function fromFile(name: string): string | undefined {
-  return readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith(`${name}:`))
+  return readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith(`${name}:`))
 }
 
 // Users of a directory service are not in the file.

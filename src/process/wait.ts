@@ -38,7 +38,8 @@ function expiry({ timeoutMs, what, signal }: UntilOptions, ended: AbortSignal): 
       () => reject(new HoldfastError('PROCESS_TIMEOUT', `waited ${timeoutMs / 1000} s for ${what}`, { object: what })),
       timeoutMs,
     )
-    const cancel = () => reject(new HoldfastError('CANCELLED', `cancelled while waiting for ${what}`, { object: what, cause: signal?.reason }))
+    const cancel = () =>
+      reject(new HoldfastError('CANCELLED', `cancelled while waiting for ${what}`, { object: what, cause: signal?.reason }))
     if (signal?.aborted) cancel()
     signal?.addEventListener('abort', cancel, { once: true })
     ended.addEventListener('abort', () => {

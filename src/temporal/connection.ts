@@ -4,7 +4,10 @@ import { Client, Connection } from '@temporalio/client'
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig'
 import { HoldfastError, messageOf } from '../core/errors.ts'
 
-export interface TemporalPlace { address: string; namespace: string }
+export interface TemporalPlace {
+  address: string
+  namespace: string
+}
 
 /** Throws TEMPORAL_UNREACHABLE. The caller closes `client.connection`. */
 export async function connectClient({ address, namespace }: TemporalPlace): Promise<Client> {
@@ -48,5 +51,9 @@ function profile(): ClientConnectConfig {
 }
 
 function wrongProfile(message: string, object: string | undefined, cause?: unknown): HoldfastError {
-  return new HoldfastError('CONFIG_INVALID', message, { object, next: 'correct or unset TEMPORAL_CONFIG_FILE and the TEMPORAL_* variables', cause })
+  return new HoldfastError('CONFIG_INVALID', message, {
+    object,
+    next: 'correct or unset TEMPORAL_CONFIG_FILE and the TEMPORAL_* variables',
+    cause,
+  })
 }

@@ -40,13 +40,21 @@ type Wanted = Pick<DesiredSchedule, 'workflowType' | 'input'> & { of: string; na
 export function planSchedules(config: Config): DesiredSchedule[] {
   const wanted = [
     ...Object.entries(config.sources).flatMap(([name, source]) => [...ofSchedules(name, source), ...ofProofs(name, source)]),
-    ...Object.keys(config.failoverGroups).map((group): Wanted => ({ of: group, name: 'readiness', workflowType: 'evaluateReadiness', input: { group }, calendar: READINESS })),
+    ...Object.keys(config.failoverGroups).map(
+      (group): Wanted => ({ of: group, name: 'readiness', workflowType: 'evaluateReadiness', input: { group }, calendar: READINESS }),
+    ),
   ]
   return wanted.map((one) => complete(one, config.temporal.taskQueue)).sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 function ofSchedules(source: string, { schedules }: SourceConfig): Wanted[] {
-  return Object.entries(schedules).map(([name, { calendar, timezone }]) => ({ of: source, name, calendar, timezone, ...workOf(name, source) }))
+  return Object.entries(schedules).map(([name, { calendar, timezone }]) => ({
+    of: source,
+    name,
+    calendar,
+    timezone,
+    ...workOf(name, source),
+  }))
 }
 
 function workOf(name: string, source: string): Pick<Wanted, 'workflowType' | 'input'> {
@@ -67,7 +75,9 @@ function workOf(name: string, source: string): Pick<Wanted, 'workflowType' | 'in
 function ofProofs(source: string, { verify }: SourceConfig): Wanted[] {
   return (['read', 'restore'] as const).flatMap((depth): Wanted[] => {
     const calendar = verify[depth]
-    return calendar === undefined ? [] : [{ of: source, name: `verify-${depth}`, workflowType: 'verifyRestore', input: { source, depth }, calendar }]
+    return calendar === undefined
+      ? []
+      : [{ of: source, name: `verify-${depth}`, workflowType: 'verifyRestore', input: { source, depth }, calendar }]
   })
 }
 

@@ -1,6 +1,13 @@
 /** Makes the schedules of a namespace those that the configuration wants. */
 import { createHash } from 'node:crypto'
-import { type Client, type ScheduleDescription, ScheduleNotFoundError, type ScheduleOptions, type ScheduleOptionsStartWorkflowAction, ScheduleOverlapPolicy } from '@temporalio/client'
+import {
+  type Client,
+  type ScheduleDescription,
+  ScheduleNotFoundError,
+  type ScheduleOptions,
+  type ScheduleOptionsStartWorkflowAction,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client'
 import type { Workflow } from '@temporalio/common'
 import canonicalize from 'canonicalize'
 import type { Config } from '../config/schema.ts'
@@ -9,7 +16,12 @@ import { type DesiredSchedule, planSchedules, SCHEDULE_PREFIX } from './plan-sch
 export { type DesiredSchedule, planSchedules } from './plan-schedules.ts'
 
 /** Ids of schedules. */
-export interface ScheduleChanges { create: string[]; update: string[]; delete: string[]; unchanged: string[] }
+export interface ScheduleChanges {
+  create: string[]
+  update: string[]
+  delete: string[]
+  unchanged: string[]
+}
 
 /**
  * The memo of the started workflow, not of the schedule: an update of a schedule cannot change its own memo, and what
@@ -42,7 +54,9 @@ export async function reconcileSchedules(client: Client, config: Config, { dryRu
 async function update(client: Client, schedule: DesiredSchedule): Promise<void> {
   const options = optionsOf(schedule)
   const note = options.state?.note
-  await client.schedule.getHandle(schedule.id).update(({ state }) => ({ ...options, state: state.paused ? { paused: true, note: state.note } : { note } }))
+  await client.schedule
+    .getHandle(schedule.id)
+    .update(({ state }) => ({ ...options, state: state.paused ? { paused: true, note: state.note } : { note } }))
 }
 
 async function unwanted(client: Client, config: Config, wanted: DesiredSchedule[]): Promise<string[]> {
@@ -81,7 +95,17 @@ function optionsOf(schedule: DesiredSchedule): Options {
   return { ...options, action: { ...options.action, memo: { [HASH]: hashOf(schedule) } } }
 }
 
-function withoutHash({ workflowType, workflowId, taskQueue, input, summary, calendar, timezone, jitter, catchupWindow }: DesiredSchedule): Options {
+function withoutHash({
+  workflowType,
+  workflowId,
+  taskQueue,
+  input,
+  summary,
+  calendar,
+  timezone,
+  jitter,
+  catchupWindow,
+}: DesiredSchedule): Options {
   return {
     spec: { calendars: [calendar], timezone, jitter },
     action: { type: 'startWorkflow', workflowType, workflowId, taskQueue, args: [input], staticSummary: summary },
@@ -93,5 +117,8 @@ function withoutHash({ workflowType, workflowId, taskQueue, input, summary, cale
 
 // Of all that is sent: a later version of Holdfast that states something else updates what stands.
 function hashOf(schedule: DesiredSchedule): string {
-  return createHash('sha256').update(canonicalize(withoutHash(schedule)) ?? '').digest('hex').slice(0, 32)
+  return createHash('sha256')
+    .update(canonicalize(withoutHash(schedule)) ?? '')
+    .digest('hex')
+    .slice(0, 32)
 }

@@ -1,6 +1,6 @@
 /** The search attributes of the contract, made known to a namespace. */
 import type { Client } from '@temporalio/client'
-import { encodeSearchAttributeIndexedValueType, type SearchAttributeType } from '@temporalio/common/lib/search-attributes.js'
+import type { SearchAttributeType } from '@temporalio/common'
 import { SEARCH_ATTRIBUTES } from '../contract/search-attributes.ts'
 import { HoldfastError, messageOf } from '../core/errors.ts'
 import { until } from '../process/wait.ts'
@@ -22,14 +22,26 @@ export async function registerSearchAttributes(client: Client): Promise<string[]
   try {
     await client.connection.operatorService.addSearchAttributes({ namespace, searchAttributes })
   } catch (cause) {
-    throw new HoldfastError('NOT_READY', `the search attributes ${missing.map(({ name }) => name).join(', ')} cannot be added to the namespace "${namespace}": ${messageOf(cause)}`, {
-      object: namespace,
-      next: missing.map(({ name, type }) => `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${titled(type)}`).join('\n'),
-      cause,
-    })
+    throw new HoldfastError(
+      'NOT_READY',
+      `the search attributes ${missing.map(({ name }) => name).join(', ')} cannot be added to the namespace "${namespace}": ${messageOf(cause)}`,
+      {
+        object: namespace,
+        next: missing
+          .map(
+            ({ name, type }) => `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${titled(type)}`,
+          )
+          .join('\n'),
+        cause,
+      },
+    )
   }
   // The server may answer that it has added one that it has not.
-  await until(async () => missingOf(await knownTo(client), namespace).length === 0, { timeoutMs: 30_000, everyMs: 100, what: `the search attributes of the namespace "${namespace}"` })
+  await until(async () => missingOf(await knownTo(client), namespace).length === 0, {
+    timeoutMs: 30_000,
+    everyMs: 100,
+    what: `the search attributes of the namespace "${namespace}"`,
+  })
   return missing.map(({ name }) => name)
 }
 
@@ -41,10 +53,14 @@ async function knownTo(client: Client): Promise<Known> {
 function missingOf(known: Known, namespace: string): Attribute[] {
   for (const { name, type } of WANTED) {
     if (known[name] === undefined || known[name] === WIRE[type]) continue
-    throw new HoldfastError('NOT_READY', `the search attribute ${name} has another type than ${titled(type)} in the namespace "${namespace}"`, {
-      object: name,
-      next: `temporal operator search-attribute remove --namespace ${namespace} --name ${name}`,
-    })
+    throw new HoldfastError(
+      'NOT_READY',
+      `the search attribute ${name} has another type than ${titled(type)} in the namespace "${namespace}"`,
+      {
+        object: name,
+        next: `temporal operator search-attribute remove --namespace ${namespace} --name ${name}`,
+      },
+    )
   }
   return WANTED.filter(({ name }) => known[name] === undefined)
 }

@@ -15,8 +15,11 @@ repositories: { hot: { type: folder, path: /srv/backups } }
 encryption: { recipients: [age1x] }
 signing: { keyId: a, publicKeys: { a: QQ== } }
 `
-const site = (address: string): string => `{ host: h, address: ${address}, dataDir: /d, supervisor: { start: [a], stop: [a], mask: [a], unmask: [a] } }`
-const config = (orders: string, more = ''): Config => parseConfig(`${base}
+const site = (address: string): string =>
+  `{ host: h, address: ${address}, dataDir: /d, supervisor: { start: [a], stop: [a], mask: [a], unmask: [a] } }`
+const config = (orders: string, more = ''): Config =>
+  parseConfig(
+    `${base}
 sources:
   orders:
     driver: postgres-physical
@@ -26,9 +29,12 @@ sources:
     stanza: orders
     pgbackrestConfig: /etc/pgbackrest.conf
     ${orders.trim().split('\n').join('\n    ')}
-${more}`, 'holdfast.yaml')
+${more}`,
+    'holdfast.yaml',
+  )
 
-const everything = config(`
+const everything = config(
+  `
 schedules:
   full: { calendar: "Sun 02:00" }
   incremental: { calendar: "Mon-Sat 02:00", timezone: Europe/Berlin }
@@ -36,13 +42,15 @@ schedules:
   retention: { calendar: "daily 05:00" }
   verify: { calendar: "monthly 1 04:00" }
 verify: { read: weekly, restore: monthly }
-`, `failoverGroups:
+`,
+  `failoverGroups:
   pair:
     database: { user: a, replicationUser: r, slot: s }
     primary: east
     sites: { east: ${site('127.0.0.2')}, west: ${site('127.0.0.3')} }
     fence: [{ type: stop-instance }]
-`)
+`,
+)
 
 let server: TemporalServer
 let client: Client
@@ -60,7 +68,8 @@ const ids = async (): Promise<string[]> => {
   for await (const { scheduleId } of client.schedule.list()) found.push(scheduleId)
   return found.sort()
 }
-const listed = (wanted: string[]): Promise<true> => until(async () => JSON.stringify(await ids()) === JSON.stringify(wanted), { timeoutMs: 60_000, what: `the listing of ${wanted}` })
+const listed = (wanted: string[]): Promise<true> =>
+  until(async () => JSON.stringify(await ids()) === JSON.stringify(wanted), { timeoutMs: 60_000, what: `the listing of ${wanted}` })
 
 describe('the schedules that a configuration wants', () => {
   it('start workflows that there are, with an input that each accepts', () => {
@@ -88,33 +97,58 @@ describe('the schedules that a configuration wants', () => {
 
 describe('reconciling', () => {
   afterEach(async () => {
-    for (const id of await ids()) await client.schedule.getHandle(id).delete().catch(() => {})
+    for (const id of await ids())
+      await client.schedule
+        .getHandle(id)
+        .delete()
+        .catch(() => {})
     await listed([])
   })
 
   it('shows the difference first, and changes nothing by that', async () => {
     const wanted = planSchedules(everything).map(({ id }) => id)
-    expect(await reconcileSchedules(client, everything, { dryRun: true })).toEqual({ create: wanted, update: [], delete: [], unchanged: [] })
+    expect(await reconcileSchedules(client, everything, { dryRun: true })).toEqual({
+      create: wanted,
+      update: [],
+      delete: [],
+      unchanged: [],
+    })
     expect(await ids()).toEqual([])
   })
 
   it('creates what is wanted once, as it is written', async () => {
     const wanted = planSchedules(everything).map(({ id }) => id)
     expect(await reconcileSchedules(client, everything, { dryRun: false })).toMatchObject({ create: wanted, unchanged: [] })
-    expect(await reconcileSchedules(client, everything, { dryRun: false })).toEqual({ create: [], update: [], delete: [], unchanged: wanted })
+    expect(await reconcileSchedules(client, everything, { dryRun: false })).toEqual({
+      create: [],
+      update: [],
+      delete: [],
+      unchanged: wanted,
+    })
 
     const { spec, policies, action, state } = await client.schedule.getHandle('holdfast/orders/incremental').describe()
     expect(spec.timezone).toBe('Europe/Berlin')
-    expect(spec.calendars?.[0]).toMatchObject({ hour: [{ start: 2 }], minute: [{ start: 0 }], dayOfWeek: [{ start: 'MONDAY', end: 'SATURDAY' }], comment: 'Mon-Sat 02:00' })
+    expect(spec.calendars?.[0]).toMatchObject({
+      hour: [{ start: 2 }],
+      minute: [{ start: 0 }],
+      dayOfWeek: [{ start: 'MONDAY', end: 'SATURDAY' }],
+      comment: 'Mon-Sat 02:00',
+    })
     expect(policies).toMatchObject({ overlap: 'SKIP', catchupWindow: 86_400_000, pauseOnFailure: false })
-    expect(action).toMatchObject({ workflowType: 'backup', taskQueue: 'holdfast', args: [{ source: 'orders', kind: 'incremental' }], workflowId: 'backup/orders/incremental' })
+    expect(action).toMatchObject({
+      workflowType: 'backup',
+      taskQueue: 'holdfast',
+      args: [{ source: 'orders', kind: 'incremental' }],
+      workflowId: 'backup/orders/incremental',
+    })
     expect(state.note).toContain('holdfast apply')
     await listed(wanted)
   })
 
   it('runs at the times that the calendar means', async () => {
     await reconcileSchedules(client, everything, { dryRun: false })
-    const times = async (name: string): Promise<Date[]> => (await client.schedule.getHandle(`holdfast/${name}`).describe()).info.nextActionTimes
+    const times = async (name: string): Promise<Date[]> =>
+      (await client.schedule.getHandle(`holdfast/${name}`).describe()).info.nextActionTimes
     const jitter = (date: Date): number => (date.getTime() / 1000) % 900
     for (const at of await times('orders/walSwitch')) expect(jitter(at)).toBeLessThanOrEqual(10)
     for (const at of await times('orders/full')) expect([at.getUTCDay(), at.getUTCHours()]).toEqual([0, 2])
@@ -123,36 +157,63 @@ describe('reconciling', () => {
   })
 
   it('updates what has changed and keeps a pause that an operator made', async () => {
-    await reconcileSchedules(client, config('schedules: { full: { calendar: "Sun 02:00" }, retention: { calendar: hourly } }'), { dryRun: false })
+    await reconcileSchedules(client, config('schedules: { full: { calendar: "Sun 02:00" }, retention: { calendar: hourly } }'), {
+      dryRun: false,
+    })
     await client.schedule.getHandle('holdfast/orders/full').pause('the disk is being replaced')
     const later = config('schedules: { full: { calendar: "Sat 23:30" }, retention: { calendar: hourly } }')
     expect(await reconcileSchedules(client, later, { dryRun: true })).toMatchObject({ update: ['holdfast/orders/full'] })
-    expect(await reconcileSchedules(client, later, { dryRun: false })).toEqual({ create: [], update: ['holdfast/orders/full'], delete: [], unchanged: ['holdfast/orders/retention'] })
-    expect(await reconcileSchedules(client, later, { dryRun: false })).toMatchObject({ update: [], unchanged: ['holdfast/orders/full', 'holdfast/orders/retention'] })
+    expect(await reconcileSchedules(client, later, { dryRun: false })).toEqual({
+      create: [],
+      update: ['holdfast/orders/full'],
+      delete: [],
+      unchanged: ['holdfast/orders/retention'],
+    })
+    expect(await reconcileSchedules(client, later, { dryRun: false })).toMatchObject({
+      update: [],
+      unchanged: ['holdfast/orders/full', 'holdfast/orders/retention'],
+    })
     const { spec, state } = await client.schedule.getHandle('holdfast/orders/full').describe()
     expect(spec.calendars?.[0]).toMatchObject({ hour: [{ start: 23 }], minute: [{ start: 30 }] })
     expect(state).toMatchObject({ paused: true, note: 'the disk is being replaced' })
   })
 
   it('deletes its own that are no longer wanted, and no other', async () => {
-    await reconcileSchedules(client, config('schedules: { full: { calendar: "Sun 02:00" }, retention: { calendar: hourly } }'), { dryRun: false })
+    await reconcileSchedules(client, config('schedules: { full: { calendar: "Sun 02:00" }, retention: { calendar: hourly } }'), {
+      dryRun: false,
+    })
     const action = { type: 'startWorkflow', workflowType: 'other', taskQueue: 'other', workflowId: 'other' } as const
     await client.schedule.create({ scheduleId: 'of-somebody-else', spec: {}, action: { ...action, taskQueue: 'holdfast' } })
     await client.schedule.create({ scheduleId: 'holdfast/of/another-installation', spec: {}, action })
     await listed(['holdfast/of/another-installation', 'holdfast/orders/full', 'holdfast/orders/retention', 'of-somebody-else'])
     const less = config('schedules: { full: { calendar: "Sun 02:00" } }')
     expect(await reconcileSchedules(client, less, { dryRun: true })).toMatchObject({ delete: ['holdfast/orders/retention'] })
-    expect(await reconcileSchedules(client, less, { dryRun: false })).toEqual({ create: [], update: [], delete: ['holdfast/orders/retention'], unchanged: ['holdfast/orders/full'] })
+    expect(await reconcileSchedules(client, less, { dryRun: false })).toEqual({
+      create: [],
+      update: [],
+      delete: ['holdfast/orders/retention'],
+      unchanged: ['holdfast/orders/full'],
+    })
     await listed(['holdfast/of/another-installation', 'holdfast/orders/full', 'of-somebody-else'])
   })
 
   it('makes a schedule whose trigger starts the workflow with its input', async () => {
     await reconcileSchedules(client, config('schedules: { full: { calendar: "Sun 02:00" } }'), { dryRun: false })
     await client.schedule.getHandle('holdfast/orders/full').trigger()
-    const workflowId = await until(async () => (await client.schedule.getHandle('holdfast/orders/full').describe()).info.recentActions[0]?.action.workflow.workflowId, { timeoutMs: 60_000, what: 'the run' })
+    const workflowId = await until(
+      async () => (await client.schedule.getHandle('holdfast/orders/full').describe()).info.recentActions[0]?.action.workflow.workflowId,
+      { timeoutMs: 60_000, what: 'the run' },
+    )
     expect(workflowId).toMatch(/^backup\/orders\/full-\d{4}-/)
     const run = client.workflow.getHandle(workflowId)
-    const { type, taskQueue } = await until(() => run.describe().catch((error: unknown) => { if (error instanceof WorkflowNotFoundError) return undefined; throw error }), { timeoutMs: 60_000, what: 'the run' })
+    const { type, taskQueue } = await until(
+      () =>
+        run.describe().catch((error: unknown) => {
+          if (error instanceof WorkflowNotFoundError) return undefined
+          throw error
+        }),
+      { timeoutMs: 60_000, what: 'the run' },
+    )
     expect([type, taskQueue]).toEqual(['backup', 'holdfast'])
     await run.terminate()
   })
@@ -160,7 +221,11 @@ describe('reconciling', () => {
 
 describe('search attributes', () => {
   it('are added once, and read back', async () => {
-    expect((await registerSearchAttributes(client)).sort()).toEqual(Object.values(SEARCH_ATTRIBUTES).map(({ name }) => name).sort())
+    expect((await registerSearchAttributes(client)).sort()).toEqual(
+      Object.values(SEARCH_ATTRIBUTES)
+        .map(({ name }) => name)
+        .sort(),
+    )
     expect(await registerSearchAttributes(client)).toEqual([])
     const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace: 'default' })
     for (const { name } of Object.values(SEARCH_ATTRIBUTES)) expect(customAttributes[name]).toBe(2)
@@ -180,7 +245,10 @@ describe('search attributes', () => {
 
 describe('connecting', () => {
   it('says which address does not answer', async () => {
-    await expect(connectClient({ address: '127.0.0.1:9', namespace: 'default' })).rejects.toMatchObject({ code: 'TEMPORAL_UNREACHABLE', object: '127.0.0.1:9' })
+    await expect(connectClient({ address: '127.0.0.1:9', namespace: 'default' })).rejects.toMatchObject({
+      code: 'TEMPORAL_UNREACHABLE',
+      object: '127.0.0.1:9',
+    })
   })
 
   it('refuses a TEMPORAL_CONFIG_FILE that is not there, which the library would pass over', async () => {

@@ -9,7 +9,7 @@ describe('the reference of holdfast.yaml', () => {
   it('has every key of the schema', () => {
     const { 'config.md': page = '', 'config.schema.json': schema = '' } = configDocs()
     const keys = new Set<string>()
-    JSON.parse(schema, (key, value: { properties?: object }) => {
+    JSON.parse(schema, (_, value: { properties?: object }) => {
       for (const name of Object.keys(value?.properties ?? {})) if (name !== 'driver' && name !== 'type') keys.add(name)
       return value
     })

@@ -44,7 +44,10 @@ describe('a secret', () => {
   })
 
   it('that is empty or unreadable is missing, and the error shows no other value', async () => {
-    await expect(resolveSecret(file('empty'), dir)).rejects.toMatchObject({ code: 'SECRET_MISSING', message: expect.stringContaining('empty') })
+    await expect(resolveSecret(file('empty'), dir)).rejects.toMatchObject({
+      code: 'SECRET_MISSING',
+      message: expect.stringContaining('empty'),
+    })
     await expect(resolveSecret(file(dir))).rejects.toMatchObject({ code: 'SECRET_MISSING', message: expect.stringContaining('EISDIR') })
     chmodSync(join(dir, 'dsn'), 0o600)
     const failure = await resolveSecret(`${env('HOLDFAST_TEST_SECRET')} ${env('HOLDFAST_NOT_SET')}`).catch((error: Error) => error)
@@ -56,6 +59,8 @@ describe('a secret', () => {
     expect(redact('resolved a moment ago')).toBe('resolved a moment ago')
     await resolveSecret(env('HOLDFAST_TEST_OTHER'))
     expect(redact('it was resolved a moment ago.')).toBe('it was [hidden].')
+    await resolveSecret('dbname=orders password=written-down')
+    expect(redact('with written-down')).toBe('with [hidden]')
     delete process.env.HOLDFAST_TEST_OTHER
   })
 })

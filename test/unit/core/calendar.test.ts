@@ -7,9 +7,39 @@ describe('a calendar', () => {
   it.each([
     ['Sun 02:00', { hour: 2, minute: 0, dayOfWeek: [{ start: 'SUNDAY', end: 'SUNDAY' }] }],
     ['Mon-Sat 02:05', { hour: 2, minute: 5, dayOfWeek: [{ start: 'MONDAY', end: 'SATURDAY' }] }],
-    ['mon,thu 22:30', { hour: 22, minute: 30, dayOfWeek: [{ start: 'MONDAY', end: 'MONDAY' }, { start: 'THURSDAY', end: 'THURSDAY' }] }],
-    ['Mon,Tue-Wednesday,Sat 1:00', { hour: 1, minute: 0, dayOfWeek: [{ start: 'MONDAY', end: 'WEDNESDAY' }, { start: 'SATURDAY', end: 'SATURDAY' }] }],
-    ['Fri-Mon 23:59', { hour: 23, minute: 59, dayOfWeek: [{ start: 'SUNDAY', end: 'MONDAY' }, { start: 'FRIDAY', end: 'SATURDAY' }] }],
+    [
+      'mon,thu 22:30',
+      {
+        hour: 22,
+        minute: 30,
+        dayOfWeek: [
+          { start: 'MONDAY', end: 'MONDAY' },
+          { start: 'THURSDAY', end: 'THURSDAY' },
+        ],
+      },
+    ],
+    [
+      'Mon,Tue-Wednesday,Sat 1:00',
+      {
+        hour: 1,
+        minute: 0,
+        dayOfWeek: [
+          { start: 'MONDAY', end: 'WEDNESDAY' },
+          { start: 'SATURDAY', end: 'SATURDAY' },
+        ],
+      },
+    ],
+    [
+      'Fri-Mon 23:59',
+      {
+        hour: 23,
+        minute: 59,
+        dayOfWeek: [
+          { start: 'SUNDAY', end: 'MONDAY' },
+          { start: 'FRIDAY', end: 'SATURDAY' },
+        ],
+      },
+    ],
     ['daily 03:30', { hour: 3, minute: 30 }],
     ['daily', { hour: 3, minute: 0 }],
     ['weekly', { hour: 4, minute: 0, dayOfWeek: [{ start: 'SUNDAY', end: 'SUNDAY' }] }],
@@ -43,6 +73,8 @@ describe('a calendar', () => {
     ['every day', 'divide the hour'],
     ['0 2 * * 0', 'too much'],
   ])('"%s" is refused with what would be right', (text, why) => {
-    expect(() => parseCalendar(text)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(new RegExp(`${why}.*right would be "Sun 02:00"`)) }))
+    expect(() => parseCalendar(text)).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(new RegExp(`${why}.*right would be "Sun 02:00"`)) }),
+    )
   })
 })

@@ -33,7 +33,9 @@ describe('a chain', () => {
   })
 
   it('takes its input from a stream, or from the first command', async () => {
-    expect(await read(startChain([command('tr', 'a-z', 'A-Z'), command('rev')], { stdin: Readable.from([Buffer.from('abc')]) }))).toContain('CBA')
+    expect(await read(startChain([command('tr', 'a-z', 'A-Z'), command('rev')], { stdin: Readable.from([Buffer.from('abc')]) }))).toContain(
+      'CBA',
+    )
     expect(await read(startChain([{ ...command('cat'), stdin: 'abc' }, command('cat')]))).toBe('abc')
   })
 
@@ -46,8 +48,17 @@ describe('a chain', () => {
 
 describe('a chain that fails', () => {
   const failing = async (chain: Chain): Promise<[unknown, unknown]> => {
-    const stream = await read(chain).then((text) => ({ text }), (error: unknown) => error)
-    return [await chain.done.then(() => 'done', (error: unknown) => error), stream]
+    const stream = await read(chain).then(
+      (text) => ({ text }),
+      (error: unknown) => error,
+    )
+    return [
+      await chain.done.then(
+        () => 'done',
+        (error: unknown) => error,
+      ),
+      stream,
+    ]
   }
 
   it('names a middle program that failed though the last exited 0, and its output does not end well', async () => {
@@ -80,24 +91,32 @@ describe('a chain that fails', () => {
   })
 
   it('fails with its input', async () => {
-    const broken = Readable.from((function* () {
-      yield Buffer.from('some')
-      throw new Error('the download broke')
-    })())
+    const broken = Readable.from(
+      (function* () {
+        yield Buffer.from('some')
+        throw new Error('the download broke')
+      })(),
+    )
     const [failure, stream] = await failing(startChain([command('cat')], { stdin: broken }))
     expect(failure).toMatchObject({ code: 'PROCESS_FAILED', message: expect.stringContaining('the download broke') })
     expect(stream).toBe(failure)
   })
 
   it('fails where a program exits 0 without having read all of its input', async () => {
-    const much = Readable.from((function* () { for (let i = 0; i < 200; i++) yield Buffer.alloc(65536) })())
+    const much = Readable.from(
+      (function* () {
+        for (let i = 0; i < 200; i++) yield Buffer.alloc(65536)
+      })(),
+    )
     const [failure] = await failing(startChain([command('head', '-c', '3')], { stdin: much }))
     expect(failure).toMatchObject({ code: 'PROCESS_FAILED', message: expect.stringContaining('stopped reading') })
   })
 
   it('starts nothing where a program of it is not installed', () => {
     const sleep = uniqueSleep()
-    expect(() => startChain([command('sleep', sleep), command('no-such-program')])).toThrow(expect.objectContaining({ code: 'TOOL_MISSING' }))
+    expect(() => startChain([command('sleep', sleep), command('no-such-program')])).toThrow(
+      expect.objectContaining({ code: 'TOOL_MISSING' }),
+    )
     expect(processesWith(sleep)).toEqual([])
   })
 })

@@ -8,7 +8,9 @@ import { startDaemon } from '../../../src/process/daemon.ts'
 import { command, ends, processesWith, shell, sleeps, uniqueSleep } from './helpers.ts'
 
 let dir: string
-beforeEach(() => { dir = mkdtempSync(join(tmpdir(), 'holdfast-process-')) })
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'holdfast-process-'))
+})
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const source = (file: string): string => JSON.stringify(new URL(`../../../src/process/${file}`, import.meta.url).href)
@@ -74,7 +76,9 @@ describe('a worker that is killed with SIGKILL', () => {
       startChain([${as}, ${as}])
       await startDaemon(${as}, { logFile: ${JSON.stringify(join(dir, 'log'))} })
       await run(${as})`
-    const worker = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script], { stdio: 'inherit' })
+    const worker = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script], {
+      stdio: 'inherit',
+    })
     await sleeps(sleep, 4)
     worker.kill('SIGKILL')
     await ends(sleep)

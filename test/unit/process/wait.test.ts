@@ -14,11 +14,20 @@ describe('until', () => {
   })
 
   it('ends with an error of the check, and with its signal', async () => {
-    await expect(until(() => { throw new Error('broken') }, { timeoutMs: 30_000, what: 'x' })).rejects.toThrow('broken')
+    await expect(
+      until(
+        () => {
+          throw new Error('broken')
+        },
+        { timeoutMs: 30_000, what: 'x' },
+      ),
+    ).rejects.toThrow('broken')
     const stop = new AbortController()
     const waiting = until(() => false, { timeoutMs: 30_000, what: 'x', signal: stop.signal })
     stop.abort()
     await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' })
-    await expect(until(() => true, { timeoutMs: 30_000, what: 'x', signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' })
+    await expect(until(() => true, { timeoutMs: 30_000, what: 'x', signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'CANCELLED',
+    })
   })
 })
