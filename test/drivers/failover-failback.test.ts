@@ -1,5 +1,4 @@
 /** Failback on a real pair, from one failover to the next: what was lost is counted, then the old side follows again. */
-import { createHash } from 'node:crypto'
 import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
@@ -25,7 +24,19 @@ import { slotsOf } from '../../src/failover/database/replication.ts'
 import { awaitStreaming } from '../../src/failover/database/streaming.ts'
 import { run } from '../../src/process/run.ts'
 import { until } from '../../src/process/wait.ts'
-import { binDirWith, catchUp, crash, failOver, hangingScript, holdBack, killedAt, parseCsv, type Side, sideOf } from '../support/failback.ts'
+import {
+  binDirWith,
+  catchUp,
+  crash,
+  failOver,
+  hangingScript,
+  holdBack,
+  killedAt,
+  parseCsv,
+  type Side,
+  sideOf,
+} from '../support/failback.ts'
+import { writeBehindTheFork } from '../support/lost-writer.ts'
 
 let pair: Pair
 let east: Side
@@ -33,8 +44,6 @@ let west: Side
 let folder: string
 const stray: number[] = []
 const STREAM = { timeoutMs: 90_000 }
-const BIG = Array.from({ length: 4000 }, (_, index) => createHash('sha256').update(String(index)).digest('hex')).join('')
-const ODD = 'with , and "quotes"\nand a second line'
 
 beforeAll(async () => {
   folder = await reachableFolder('holdfast-failback-')
@@ -43,12 +52,18 @@ beforeAll(async () => {
   east = sideOf(pair, pair.primary)
   west = sideOf(pair, pair.standby)
   await pair.primary.query('create database side')
-  await pair.primary.query("create table items (id int primary key, v text); insert into items select g, 'base' from generate_series(1, 20) g; create table untouched (id int); insert into untouched values (1)")
+  await pair.primary.query(
+    "create table items (id int primary key, v text); insert into items select g, 'base' from generate_series(1, 20) g; create table untouched (id int); insert into untouched values (1)",
+  )
   await pair.primary.query('create table notes (id int)', 'side')
 })
 afterAll(async () => {
   for (const pid of stray) {
-    try { process.kill(pid, 'SIGKILL') } catch { /* it ended with its parent */ }
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      /* it ended with its parent */
+    }
   }
   await pair?.destroy()
   await rm(folder, { recursive: true, force: true })
@@ -64,34 +79,6 @@ async function session(side: Side): Promise<pg.Client> {
   client.on('error', () => {})
   await client.connect()
   return client
-}
-
-/** Writes in every way there is, each acknowledged; gives what of it must be found on the old side only. */
-async function writeBehindTheFork(side: Side, begunBefore: pg.Client): Promise<Map<number, string>> {
-  const query = (sql: string, db?: string) => side.place.query(sql, db)
-  const written = new Map<number, string>()
-  for (let id = 100; id < 110; id++) {
-    await query(`insert into items values (${id}, 'one ${id}')`)
-    written.set(id, `one ${id}`)
-  }
-  await query("update items set v = 'changed' where id = 1")
-  await query('delete from items where id = 2')
-  await query("begin; insert into items values (200, 'outer'); savepoint a; insert into items values (201, 'inner'); savepoint b; insert into items values (202, 'undone'); rollback to b; commit")
-  await query("begin; insert into items values (300, 'undone'); rollback")
-  await query("begin; insert into items values (400, 'prepared'); prepare transaction 'two'")
-  await query("commit prepared 'two'")
-  await query(`insert into items values (500, '${BIG}')`)
-  await query(`insert into items values (501, '${ODD}')`)
-  await query("insert into items values (110, 'short-lived')")
-  await query('delete from items where id = 110')
-  await begunBefore.query('commit')
-  await query('insert into notes values (1), (2), (3)', 'side')
-  await query("select lo_from_bytea(0, 'a large object')", 'side')
-  // Rewritten and frozen rows are still those of their transactions.
-  await query('vacuum full notes', 'side')
-  await query('vacuum freeze items')
-  for (const [id, value] of [[1, 'changed'], [200, 'outer'], [201, 'inner'], [400, 'prepared'], [500, BIG], [501, ODD], [21, 'begun before']] as const) written.set(id, value)
-  return written
 }
 
 test('what was acknowledged behind the fork is exported to the row, and the old side streams again after a rewind', async () => {
@@ -120,11 +107,21 @@ test('what was acknowledged behind the fork is exported to the row, and the old 
   expect(header).toEqual(['id', 'v'])
   expect(new Map(rows.map(([id, value]) => [Number(id), value]))).toEqual(written)
   const there = new Map((await west.place.query('select id, v from items')).map((row) => [row['id'] as number, row['v'] as string]))
-  expect([...written].filter(([id, value]) => there.get(id) === value), 'not lost at all').toEqual([])
-  expect(lost.warnings).toEqual([expect.stringMatching(/^side: \d+ changed tables were .*rewritten/), expect.stringMatching(/^side: .*changed the schema/)])
+  expect(
+    [...written].filter(([id, value]) => there.get(id) === value),
+    'not lost at all',
+  ).toEqual([])
+  expect(lost.warnings).toEqual([
+    expect.stringMatching(/^side: \d+ changed tables were .*rewritten/),
+    expect.stringMatching(/^side: .*changed the schema/),
+  ])
   expect(await exportLostWrites(request), 'repeated').toEqual(lost)
 
-  expect(await rewind({ site: east.site, primary: west.site, fork, epoch: 1 })).toMatchObject({ method: 'rewind', resumed: false, timeline: 2 })
+  expect(await rewind({ site: east.site, primary: west.site, fork, epoch: 1 })).toMatchObject({
+    method: 'rewind',
+    resumed: false,
+    timeline: 2,
+  })
   await awaitStreaming(west.site, east.site, { ...STREAM, epoch: 1 })
   expect((await east.place.query('select count(*)::int as n from items where id >= 100 or id = 21'))[0]).toEqual({ n: 0 })
   expect((await east.place.query('show cluster_name'))[0]).toEqual({ cluster_name: 'east' })
@@ -146,7 +143,8 @@ test('right after a promotion bare pg_rewind does nothing and says success; a re
     expect(await bareRewind()).toMatch(/no rewind required/)
     timeline = checkpointed(east.site)
     timeline.catch(() => {})
-    const asked = async () => (await east.place.query("select from pg_stat_activity where query = 'checkpoint' and state = 'active'")).length > 0
+    const asked = async () =>
+      (await east.place.query("select from pg_stat_activity where query = 'checkpoint' and state = 'active'")).length > 0
     await until(asked, { timeoutMs: 30_000, what: 'the checkpoint that pg_rewind needs' })
   } finally {
     process.kill(checkpointer, 'SIGCONT')
@@ -162,7 +160,10 @@ test('right after a promotion bare pg_rewind does nothing and says success; a re
   await rm(copying.path)
 
   const lying = await binDirWith(join(folder, 'lying'), 'pg_rewind', 'echo "pg_rewind: no rewind required"')
-  await expect(rewind({ ...request, site: { ...west.site, binDir: lying } })).rejects.toMatchObject({ code: 'REWIND_FAILED', message: expect.stringContaining('no rewind required') })
+  await expect(rewind({ ...request, site: { ...west.site, binDir: lying } })).rejects.toMatchObject({
+    code: 'REWIND_FAILED',
+    message: expect.stringContaining('no rewind required'),
+  })
 
   // Killed in the middle of pg_rewind, with the folder in pieces.
   const half = await binDirWith(join(folder, 'half'), 'pg_rewind', '')
@@ -171,7 +172,12 @@ test('right after a promotion bare pg_rewind does nothing and says success; a re
 
   // Killed when all is in place and nothing runs yet.
   const starting = await hangingScript(join(folder, 'start'))
-  stray.push(await killedAt({ ...request, site: { ...west.site, supervisor: { ...west.site.supervisor, start: [starting.path] } } }, starting.reached))
+  stray.push(
+    await killedAt(
+      { ...request, site: { ...west.site, supervisor: { ...west.site.supervisor, start: [starting.path] } } },
+      starting.reached,
+    ),
+  )
 
   expect(await rewind(request)).toMatchObject({ method: 'rewind', resumed: true })
   await awaitStreaming(east.site, west.site, { ...STREAM, epoch: 2 })
@@ -187,7 +193,12 @@ async function bareRewind(): Promise<string> {
   await run({ program: 'cp', args: ['-a', west.site.dataDir, copy] })
   await rename(join(copy, 'global', 'pg_control.fenced'), join(copy, 'global', 'pg_control'))
   const source = `host=${east.site.address} port=${east.site.port} user=postgres dbname=shop`
-  const { stdout, stderr } = await run({ program: join(POSTGRES_BIN, 'pg_rewind'), args: ['--dry-run', '-D', copy, `--source-server=${source}`], user: OS_USER, cwd: '/' })
+  const { stdout, stderr } = await run({
+    program: join(POSTGRES_BIN, 'pg_rewind'),
+    args: ['--dry-run', '-D', copy, `--source-server=${source}`],
+    user: OS_USER,
+    cwd: '/',
+  })
   return stdout + stderr
 }
 
@@ -202,8 +213,12 @@ test('where the old WAL is gone the loss is said to be unknown, the rewind fails
   const wal = join(east.site.dataDir, 'pg_wal')
   for (const name of (await readdir(wal)).filter((one) => /^[0-9A-F]{24}$/.test(one))) await rm(join(wal, name))
   const fork = await findFork(east.site, west.site)
-  expect(await exportLostWrites({ old: east.site, fork, sink: folderSink(join(folder, 'none')) })).toMatchObject({ unknown: true, why: expect.stringContaining(wal) })
+  expect(await exportLostWrites({ old: east.site, fork, sink: folderSink(join(folder, 'none')) })).toMatchObject({
+    unknown: true,
+    why: expect.stringContaining(wal),
+  })
   const request = { site: east.site, primary: west.site, fork, epoch: 3 }
+  await expect(rewind({ ...request, fork: undefined })).rejects.toMatchObject({ code: 'REWIND_FAILED' })
   await expect(rewind(request)).rejects.toMatchObject({ code: 'REWIND_FAILED' })
   expect(await readdir(foldersOf(east.site.dataDir).data), 'nothing that a supervisor could start').toEqual([])
   expect(await reclone(request)).toMatchObject({ method: 'reclone', resumed: false })
@@ -218,7 +233,11 @@ test('after a clean switch nothing was lost, and the demoted side streams withou
   const { lsn, timeline } = await fence(west.site, { epoch: 4, mode: 'planned', timeoutMs: 20_000 })
   await promote(east.site, { epoch: 4, recordNoReturn: async () => {}, mustReach: { lsn, timeline } })
   const fork = await findFork(west.site, east.site)
-  expect(await exportLostWrites({ old: west.site, fork, sink: folderSink(join(folder, 'clean')) })).toMatchObject({ unknown: false, transactions: 0, tables: [] })
+  expect(await exportLostWrites({ old: west.site, fork, sink: folderSink(join(folder, 'clean')) })).toMatchObject({
+    unknown: false,
+    transactions: 0,
+    tables: [],
+  })
   await removeKept(west.site)
   await rejoin({ site: west.site, primary: east.site, epoch: 4 })
   await awaitStreaming(east.site, west.site, { ...STREAM, epoch: 4 })

@@ -23,7 +23,9 @@ beforeAll(async () => {
   folder = await reachableFolder('holdfast-walk-')
   archive = join(folder, 'archive')
   cluster = await createCluster({ settings: { wal_keep_size: '1GB', max_wal_size: '1GB' } })
-  await cluster.query("create table t (id int primary key, v text); insert into t select g, 'x' from generate_series(1, 100) g; create table filler (v text)")
+  await cluster.query(
+    "create table t (id int primary key, v text); insert into t select g, 'x' from generate_series(1, 100) g; create table filler (v text)",
+  )
   const long = new pg.Client({ host: cluster.address, port: cluster.port, user: 'postgres', database: 'postgres' })
   await long.connect()
   await long.query('begin; delete from t where id <= 7')
@@ -37,7 +39,11 @@ beforeAll(async () => {
   await long.end()
   await cluster.query("insert into t values (1000, 'after')")
   await cluster.query("begin; insert into t values (1001, 'undone'); rollback")
-  file = String((await cluster.query("select (select oid from pg_database where datname = 'postgres') || '/' || pg_relation_filenode('t') as file"))[0]?.['file'])
+  file = String(
+    (
+      await cluster.query("select (select oid from pg_database where datname = 'postgres') || '/' || pg_relation_filenode('t') as file")
+    )[0]?.['file'],
+  )
   await cluster.query('select pg_switch_wal()')
   boundary = await lsn()
   await cluster.query("insert into t values (1002, 'last')")
@@ -52,8 +58,19 @@ afterAll(async () => {
 })
 
 function walk(from: string, withArchive = false): Promise<Walked> {
-  const archiveGet = async (segment: string, into: string) => copyFile(join(archive, segment), into).then(() => true, () => false)
-  return committedAfter({ binDir: POSTGRES_BIN, walDir: join(cluster.dataDir, 'pg_wal'), timeline: 1, from, workDir: join(folder, 'work'), ...(withArchive ? { archiveGet } : {}) })
+  const archiveGet = async (segment: string, into: string) =>
+    copyFile(join(archive, segment), into).then(
+      () => true,
+      () => false,
+    )
+  return committedAfter({
+    binDir: POSTGRES_BIN,
+    walDir: join(cluster.dataDir, 'pg_wal'),
+    timeline: 1,
+    from,
+    workDir: join(folder, 'work'),
+    ...(withArchive ? { archiveGet } : {}),
+  })
 }
 
 /** Runs with some segments taken away, and puts them back. */
@@ -102,7 +119,11 @@ test('a segment with the pages of another is not taken for it', async () => {
 })
 
 test('a lost segment at the fork or in the middle makes the log unreadable, and nothing is claimed', async () => {
-  expect(await without([segmentAt(fork)], () => walk(fork))).toMatchObject({ commits: [], complete: false, unreadable: expect.stringContaining('neither in') })
+  expect(await without([segmentAt(fork)], () => walk(fork))).toMatchObject({
+    commits: [],
+    complete: false,
+    unreadable: expect.stringContaining('neither in'),
+  })
   const [, second] = (await segments()) as [string, string]
   expect((await without([second], () => walk('0/1500000'))).unreadable).toContain('but 0000')
   expect((await walk('7/0')).unreadable).toContain('neither in')
@@ -110,5 +131,7 @@ test('a lost segment at the fork or in the middle makes the log unreadable, and 
 
 function segmentAt(position: string): string {
   const [high, low] = position.split('/').map((part) => Number.parseInt(part, 16)) as [number, number]
-  return `00000001${high.toString(16).padStart(8, '0')}${Math.floor(low / 0x1000000).toString(16).padStart(8, '0')}`.toUpperCase()
+  return `00000001${high.toString(16).padStart(8, '0')}${Math.floor(low / 0x1000000)
+    .toString(16)
+    .padStart(8, '0')}`.toUpperCase()
 }

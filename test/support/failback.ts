@@ -13,7 +13,10 @@ import type { Site } from '../../src/failover/database/site.ts'
 import { until } from '../../src/process/wait.ts'
 import { siteOf } from './sites.ts'
 
-export interface Side { place: PairSite; site: Site }
+export interface Side {
+  place: PairSite
+  site: Site
+}
 
 export const sideOf = (pair: Pair, place: PairSite): Side => ({ place, site: siteOf(pair, place) })
 
@@ -21,13 +24,17 @@ export const sideOf = (pair: Pair, place: PairSite): Side => ({ place, site: sit
 export async function holdBack({ place }: Side): Promise<void> {
   await place.query("alter system set primary_conninfo = 'host=127.0.0.9 port=1'")
   await place.query('select pg_reload_conf()')
-  await until(async () => (await place.query('select 1 from pg_stat_wal_receiver')).length === 0, { timeoutMs: 30_000, what: 'the receiver to end' })
+  await until(async () => (await place.query('select 1 from pg_stat_wal_receiver')).length === 0, {
+    timeoutMs: 30_000,
+    what: 'the receiver to end',
+  })
 }
 
 /** Waits until all that the primary has is replayed on the standby. */
 export async function catchUp(primary: Side, standby: Side): Promise<void> {
   const end = (await primary.place.query('select pg_current_wal_flush_lsn()::text as lsn'))[0]?.['lsn']
-  const there = async () => (await standby.place.query(`select pg_last_wal_replay_lsn() >= '${String(end)}' as there`))[0]?.['there'] === true
+  const there = async () =>
+    (await standby.place.query(`select pg_last_wal_replay_lsn() >= '${String(end)}' as there`))[0]?.['there'] === true
   await until(there, { timeoutMs: 60_000, what: 'the standby to replay' })
 }
 
@@ -73,13 +80,18 @@ export async function killedAt(request: RewindRequest, reached: string, path = p
   const env = { ...process.env, PATH: path, HOLDFAST_REWIND: JSON.stringify(request) }
   const child = spawn(process.execPath, [CHILD], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
-  child.stderr.on('data', (chunk: Buffer) => { said += chunk.toString() })
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   try {
-    return await until(async () => {
-      if (child.exitCode !== null) throw new Error(`the worker ended by itself with ${child.exitCode}: ${said}`)
-      return Number(await readFile(reached, 'utf8'))  || false
-    }, { timeoutMs: 60_000, what: `the worker to reach ${reached}` })
+    return await until(
+      async () => {
+        if (child.exitCode !== null) throw new Error(`the worker ended by itself with ${child.exitCode}: ${said}`)
+        return Number(await readFile(reached, 'utf8')) || false
+      },
+      { timeoutMs: 60_000, what: `the worker to reach ${reached}` },
+    )
   } finally {
     child.kill('SIGKILL')
     await ended

@@ -11,6 +11,8 @@ export async function requireFree(dataDir: string, needed: number, what: string)
   if (free >= needed) return
   const mb = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MB`
   throw new HoldfastError('SPACE_SHORT', `${what} needs ${mb(needed)}, and ${folder} has ${mb(free)} free`, {
-    object: folder, details: { needed, free }, next: `free ${mb(needed - free)} in ${folder}`,
+    object: folder,
+    details: { needed, free },
+    next: `free ${mb(needed - free)} in ${folder}`,
   })
 }

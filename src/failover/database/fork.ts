@@ -8,7 +8,10 @@ import { readPosition, type Site, withSite } from './site.ts'
 import { forkPoint, historyName } from './wal-position.ts'
 
 /** Where the new primary left the old side's timeline: what the old side has after it exists there only. */
-export interface Fork { timeline: number; lsn: string }
+export interface Fork {
+  timeline: number
+  lsn: string
+}
 
 /**
  * The fork of a fenced site from the side that is primary now, from the latter's own history. Throws NOT_READY where the
@@ -21,11 +24,27 @@ export async function findFork(old: Site, primary: Site): Promise<Fork> {
   return withSite(primary, async (client) => {
     const { timeline: current, standby } = await readPosition(client)
     if (standby) throw new HoldfastError('NOT_READY', `site ${primary.name} is a standby, not the primary`, { object: primary.name })
-    if (current === timeline) throw new HoldfastError('NOT_READY', `sites ${old.name} and ${primary.name} are on one timeline, ${current}: nobody was promoted`, { object: primary.name })
+    if (current === timeline)
+      throw new HoldfastError('NOT_READY', `sites ${old.name} and ${primary.name} are on one timeline, ${current}: nobody was promoted`, {
+        object: primary.name,
+      })
     const { rows } = await client.query<{ history: string }>('select pg_read_file($1) as history', [join('pg_wal', historyName(current))])
     const lsn = forkPoint(rows[0]?.history ?? '', timeline)
-    if (!lsn) throw new HoldfastError('TARGET_AMBIGUOUS', `timeline ${timeline} of site ${old.name} is no ancestor of timeline ${current} of site ${primary.name}`, { object: old.name, next: `re-clone ${old.name}; its data is of another branch` })
+    if (!lsn)
+      throw new HoldfastError(
+        'TARGET_AMBIGUOUS',
+        `timeline ${timeline} of site ${old.name} is no ancestor of timeline ${current} of site ${primary.name}`,
+        { object: old.name, next: `re-clone ${old.name}; its data is of another branch` },
+      )
     return { timeline, lsn }
+  })
+}
+
+/** The same; undefined where the old side's data is gone or of another branch, and so can only be replaced. */
+export async function forkOrNone(old: Site, primary: Site): Promise<Fork | undefined> {
+  return findFork(old, primary).catch((error: unknown) => {
+    if (error instanceof HoldfastError && (error.code === 'TARGET_AMBIGUOUS' || error.code === 'NOT_FOUND')) return undefined
+    throw error
   })
 }
 

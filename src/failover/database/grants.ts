@@ -2,8 +2,10 @@
 import type { Client } from '../../drivers/postgres-common/connect.ts'
 
 const FUNCTIONS = [
-  'pg_ls_dir(text, boolean, boolean)', 'pg_stat_file(text, boolean)',
-  'pg_read_binary_file(text)', 'pg_read_binary_file(text, bigint, bigint, boolean)',
+  'pg_ls_dir(text, boolean, boolean)',
+  'pg_stat_file(text, boolean)',
+  'pg_read_binary_file(text)',
+  'pg_read_binary_file(text, bigint, bigint, boolean)',
 ]
 
 const QUESTION = `select f.name from unnest($2::text[]) as f(name)

@@ -27,7 +27,16 @@ export async function withIsolated<T>(site: Site, dataDir: string, use: (instanc
     const user = siteUser(site)
     if (user) await giveTo(user, socketDir)
     const settings = await readOnlySettings({ ...site, dataDir })
-    const { port } = await startInstance({ dataDir, socketDir, binDir: site.binDir, osUser: site.osUser, settings, logFile: join(dataDir, 'holdfast.log'), timeoutMs: RECOVERY_MS, signal: site.signal })
+    const { port } = await startInstance({
+      dataDir,
+      socketDir,
+      binDir: site.binDir,
+      osUser: site.osUser,
+      settings,
+      logFile: join(dataDir, 'holdfast.log'),
+      timeoutMs: RECOVERY_MS,
+      signal: site.signal,
+    })
     const words = (role: string) => (dbname: string) => `host=${socketDir} port=${port} user=${quoted(role)} dbname=${quoted(dbname)}`
     const connection = words(await superuser(words(site.database.user)('postgres'), site.database.user))
     return await use({ connection, query: (dbname, run) => withClient(connection(dbname), {}, run) })
@@ -40,18 +49,30 @@ export async function withIsolated<T>(site: Site, dataDir: string, use: (instanc
 async function readOnlySettings(site: Site): Promise<Record<string, string>> {
   const { raw } = await readControlData(site)
   return {
-    default_transaction_read_only: 'on', autovacuum: 'off', restore_command: '', checkpoint_timeout: '1d', shared_buffers: '64MB',
+    default_transaction_read_only: 'on',
+    autovacuum: 'off',
+    restore_command: '',
+    checkpoint_timeout: '1d',
+    shared_buffers: '64MB',
     // Prepared transactions and slots of the old side must fit, whatever the defaults are.
-    max_prepared_transactions: raw['max_prepared_xacts setting'] ?? '0', wal_level: 'logical', max_replication_slots: '1000', max_wal_senders: '0',
+    max_prepared_transactions: raw['max_prepared_xacts setting'] ?? '0',
+    wal_level: 'logical',
+    max_replication_slots: '1000',
+    max_wal_senders: '0',
     // The copy may be rewound from, and for that its log and its hint bits are needed.
-    wal_keep_size: '1000GB', wal_log_hints: 'on', track_commit_timestamp: raw['track_commit_timestamp setting'] ?? 'off',
+    wal_keep_size: '1000GB',
+    wal_log_hints: 'on',
+    track_commit_timestamp: raw['track_commit_timestamp setting'] ?? 'off',
   }
 }
 
 /** A role that sees every row; the group's own where it may. */
 async function superuser(connection: string, preferred: string): Promise<string> {
   return withClient(connection, {}, async (client) => {
-    const { rows } = await client.query<{ rolname: string }>('select rolname from pg_roles where rolsuper and rolcanlogin order by rolname <> $1 limit 1', [preferred])
+    const { rows } = await client.query<{ rolname: string }>(
+      'select rolname from pg_roles where rolsuper and rolcanlogin order by rolname <> $1 limit 1',
+      [preferred],
+    )
     return rows[0]?.rolname ?? preferred
   })
 }

@@ -31,7 +31,8 @@ export async function isKept(folders: Folders, fork: Fork): Promise<boolean> {
   if (note?.timeline === fork.timeline && note.lsn === fork.lsn) return true
   const of = note ? `the fork of timeline ${note.timeline} at ${note.lsn}` : 'an unknown fork'
   throw new HoldfastError('SOURCE_UNFIT', `${folders.kept} is the copy of an earlier failback, of ${of}`, {
-    object: folders.kept, next: `look whether anybody needs it, then remove ${folders.kept} and ${folders.keptNote}`,
+    object: folders.kept,
+    next: `look whether anybody needs it, then remove ${folders.kept} and ${folders.keptNote}`,
   })
 }
 
@@ -82,14 +83,20 @@ export async function removeFolder(path: string): Promise<void> {
 
 /** Every file of the folder is on the disk. */
 export async function syncTree(site: Site, dataDir: string): Promise<void> {
-  await run({ program: join(site.binDir, 'initdb'), args: ['--sync-only', '-D', dataDir], user: siteUser(site), cwd: '/' }, { signal: site.signal })
+  await run(
+    { program: join(site.binDir, 'initdb'), args: ['--sync-only', '-D', dataDir], user: siteUser(site), cwd: '/' },
+    { signal: site.signal },
+  )
 }
 
 export async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(() => true, (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return false
-    throw error
-  })
+  return lstat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false
+      throw error
+    },
+  )
 }
 
 async function requireOld(site: Site, folders: Folders, fork: Fork): Promise<void> {
@@ -98,7 +105,8 @@ async function requireOld(site: Site, folders: Folders, fork: Fork): Promise<voi
   if (running.length > 0) throw refuse(`is used by process ${running.map((one) => one.pid).join(', ')}`, 'fence this site first')
   if (await exists(folders.mark)) throw refuse('is being rebuilt and its copy is gone', 'go on with a re-clone')
   const control = await readControlData({ ...site, dataDir: folders.data })
-  if (control.timeline > fork.timeline) throw refuse(`is on timeline ${control.timeline} already, not on ${fork.timeline}`, 'nothing of the old side is left there to keep')
+  if (control.timeline > fork.timeline)
+    throw refuse(`is on timeline ${control.timeline} already, not on ${fork.timeline}`, 'nothing of the old side is left there to keep')
 }
 
 async function sizeOf(folder: string): Promise<number> {

@@ -5,16 +5,31 @@ import type { Client } from '../../drivers/postgres-common/connect.ts'
 import { pgEnvironment } from '../../drivers/postgres-common/connect.ts'
 import type { Changes } from './wal-records.ts'
 
-export interface LostTable { database: string; name: string; rows: number; deletes: number }
+export interface LostTable {
+  database: string
+  name: string
+  rows: number
+  deletes: number
+}
 
 /** Takes the rows of one table as CSV with a header. The pipeline's sink fits; folderSink writes plain files. */
 export interface RowSink {
   store(part: Parameters<ArtifactSink['store']>[0]): Promise<{ key: string; plainBytes?: number | undefined; storedBytes: number }>
 }
 
-export interface DatabaseLoss { tables: LostTable[]; files: string[]; bytes: number; warnings: string[] }
+export interface DatabaseLoss {
+  tables: LostTable[]
+  files: string[]
+  bytes: number
+  warnings: string[]
+}
 
-interface Relation { schema: string; name: string; file: string | null; user: boolean }
+interface Relation {
+  schema: string
+  name: string
+  file: string | null
+  user: boolean
+}
 
 export interface LossQuery {
   client: Client
@@ -51,7 +66,9 @@ export async function exportDatabase(query: LossQuery): Promise<DatabaseLoss> {
 
 function changesOf({ changes, database }: LossQuery): Map<string, Changes> {
   const prefix = `${database.oid}/`
-  return new Map([...changes].filter(([relation]) => relation.startsWith(prefix)).map(([relation, sum]) => [relation.slice(prefix.length), sum]))
+  return new Map(
+    [...changes].filter(([relation]) => relation.startsWith(prefix)).map(([relation, sum]) => [relation.slice(prefix.length), sum]),
+  )
 }
 
 async function exportTable(query: LossQuery, relation: Relation, deletes: number, loss: DatabaseLoss): Promise<void> {
@@ -64,17 +81,30 @@ async function exportTable(query: LossQuery, relation: Relation, deletes: number
   const part = `lost.${[query.database.name, relation.schema, relation.name].map(encodeURIComponent).join('.')}.csv`
   // By standard input, because the list of transactions may be longer than an argument can be.
   const stdin = `copy (select * ${selection}) to stdout with (format csv, header)\n;\n`
-  const psql = { program: join(query.binDir, 'psql'), args: ['-X', '-q', '-v', 'ON_ERROR_STOP=1'], env: pgEnvironment(query.connection), stdin, cwd: '/' }
+  const psql = {
+    program: join(query.binDir, 'psql'),
+    args: ['-X', '-q', '-v', 'ON_ERROR_STOP=1'],
+    env: pgEnvironment(query.connection),
+    stdin,
+    cwd: '/',
+  }
   const stored = await query.sink.store({ part, role: 'lost-rows', required: true, stages: [psql] })
   loss.files.push(stored.key)
   loss.bytes += stored.plainBytes ?? stored.storedBytes
 }
 
-function warningsOf({ database, complete }: LossQuery, gone: [string, Changes][], relations: Relation[], touched: Map<string, Changes>): string[] {
+function warningsOf(
+  { database, complete }: LossQuery,
+  gone: [string, Changes][],
+  relations: Relation[],
+  touched: Map<string, Changes>,
+): string[] {
   const warnings: string[] = []
   const deletes = gone.reduce((sum, [, changes]) => sum + changes.deletes, 0)
   if (gone.length > 0) {
-    warnings.push(`${database.name}: ${gone.length} changed tables were dropped, truncated or rewritten afterwards; rows of them may be missing, or may be counted that were only rewritten; ${deletes} deletions are of no known table`)
+    warnings.push(
+      `${database.name}: ${gone.length} changed tables were dropped, truncated or rewritten afterwards; rows of them may be missing, or may be counted that were only rewritten; ${deletes} deletions are of no known table`,
+    )
   }
   const catalog = relations.some((one) => one.schema === 'pg_catalog' && one.name === 'pg_class' && touched.has(one.file ?? ''))
   if (catalog) warnings.push(`${database.name}: the lost transactions changed the schema; such changes are not exported`)

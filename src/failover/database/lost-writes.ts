@@ -66,15 +66,29 @@ export async function exportLostWrites(request: ExportRequest): Promise<LostRepo
 
 async function walkOld({ old, fork, archiveGet }: ExportRequest, dataDir: string): Promise<Walked> {
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast-wal-'))
-  const walked = await committedAfter({ binDir: old.binDir, walDir: join(dataDir, 'pg_wal'), archiveGet, timeline: fork.timeline, from: fork.lsn, workDir, signal: old.signal })
+  const walked = await committedAfter({
+    binDir: old.binDir,
+    walDir: join(dataDir, 'pg_wal'),
+    archiveGet,
+    timeline: fork.timeline,
+    from: fork.lsn,
+    workDir,
+    signal: old.signal,
+  })
   if (walked.unreadable) return walked
   const control = await readControlData({ ...old, dataDir })
   // Recovery begins at that record: a log that ends before it has lost its tail.
   const short = control.timeline === fork.timeline && parseLsn(walked.end) < parseLsn(control.checkpointLsn)
-  return short ? { ...walked, unreadable: `the WAL ends at ${walked.end}, and pg_control names a checkpoint at ${control.checkpointLsn}` } : walked
+  return short
+    ? { ...walked, unreadable: `the WAL ends at ${walked.end}, and pg_control names a checkpoint at ${control.checkpointLsn}` }
+    : walked
 }
 
-async function exportAll({ old, sink, onProgress }: ExportRequest, walked: Walked, instance: Isolated): Promise<Pick<LostWrites, 'tables' | 'files' | 'bytes' | 'warnings'>> {
+async function exportAll(
+  { old, sink, onProgress }: ExportRequest,
+  walked: Walked,
+  instance: Isolated,
+): Promise<Pick<LostWrites, 'tables' | 'files' | 'bytes' | 'warnings'>> {
   const xids = `{${walked.commits.flatMap(({ xid, subxids }) => [xid, ...subxids]).join(',')}}`
   const loss = { tables: [] as LostTable[], files: [] as string[], bytes: 0, warnings: [] as string[] }
   for (const database of await databasesOf(instance)) {
@@ -83,9 +97,18 @@ async function exportAll({ old, sink, onProgress }: ExportRequest, walked: Walke
       continue
     }
     onProgress?.(`exporting from ${database.name}`)
-    const found = await instance.query(database.name, (client) => exportDatabase({
-      client, connection: instance.connection(database.name), binDir: old.binDir, database, xids, changes: walked.changesByTable, complete: walked.complete, sink,
-    }))
+    const found = await instance.query(database.name, (client) =>
+      exportDatabase({
+        client,
+        connection: instance.connection(database.name),
+        binDir: old.binDir,
+        database,
+        xids,
+        changes: walked.changesByTable,
+        complete: walked.complete,
+        sink,
+      }),
+    )
     loss.tables.push(...found.tables)
     loss.files.push(...found.files)
     loss.bytes += found.bytes

@@ -25,8 +25,13 @@ export interface Folders {
 export function foldersOf(dataDir: string): Folders {
   const data = resolve(dataDir)
   return {
-    data, kept: `${data}.before-rewind`, keptNote: `${data}.before-rewind.json`, partial: `${data}.before-rewind.partial`,
-    rebuild: `${data}.rebuild`, mark: `${data}.rebuild.json`, passfile: `${data}.pgpass`,
+    data,
+    kept: `${data}.before-rewind`,
+    keptNote: `${data}.before-rewind.json`,
+    partial: `${data}.before-rewind.partial`,
+    rebuild: `${data}.rebuild`,
+    mark: `${data}.rebuild.json`,
+    passfile: `${data}.pgpass`,
   }
 }
 
@@ -34,7 +39,11 @@ export function foldersOf(dataDir: string): Folders {
  * `begun`: what stands in the rebuild folder is half of something. `copied`: it is whole, and not yet in place. The token
  * is of one attempt: one that was given up and thaws finds another's and may not go on.
  */
-export interface Mark { method: 'rewind' | 'reclone'; stage: 'begun' | 'copied'; token: string }
+export interface Mark {
+  method: 'rewind' | 'reclone'
+  stage: 'begun' | 'copied'
+  token: string
+}
 
 export async function readMark(folders: Folders): Promise<Mark | undefined> {
   return readJson<Mark>(folders.mark)
@@ -50,7 +59,10 @@ export async function beginMark(folders: Folders, method: Mark['method']): Promi
 export async function advanceMark(folders: Folders, mine: Mark): Promise<Mark> {
   const now = await readMark(folders)
   if (now?.token !== mine.token) {
-    throw new HoldfastError('EPOCH_STALE', `another attempt rebuilds ${folders.data} by now`, { object: folders.mark, details: { now, mine } })
+    throw new HoldfastError('EPOCH_STALE', `another attempt rebuilds ${folders.data} by now`, {
+      object: folders.mark,
+      details: { now, mine },
+    })
   }
   const mark: Mark = { ...mine, stage: 'copied' }
   await writeDurably(folders.mark, JSON.stringify(mark))

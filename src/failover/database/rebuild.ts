@@ -17,9 +17,20 @@ export interface Rebuilt {
   resumed: boolean
 }
 
-export interface Rebuilding { site: Site; primary: Site; fork?: Fork | undefined; epoch: number }
+export interface Rebuilding {
+  site: Site
+  primary: Site
+  fork?: Fork | undefined
+  epoch: number
+}
 
-export interface Finish extends Rebuilding { folders: Folders; mark: Mark; configFrom: string | undefined; timeline: number; resumed?: boolean }
+export interface Finish extends Rebuilding {
+  folders: Folders
+  mark: Mark
+  configFrom: string | undefined
+  timeline: number
+  resumed?: boolean
+}
 
 export type Resume = Omit<Finish, 'mark' | 'configFrom'> & { method: Mark['method'] }
 

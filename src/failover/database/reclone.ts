@@ -13,7 +13,9 @@ import { checkpointed } from './rewind.ts'
 import { pidsOf, type Site, siteUser, withSite } from './site.ts'
 import { awaitSlotFree, ensureSlot } from './slots.ts'
 
-export interface RecloneRequest extends Rebuilding { onProgress?: (phase: string) => void }
+export interface RecloneRequest extends Rebuilding {
+  onProgress?: (phase: string) => void
+}
 
 /** May be repeated after an end at any point. What the site had is kept aside first, where a rewind had not done so. */
 export async function reclone(request: RecloneRequest): Promise<Rebuilt> {
@@ -29,13 +31,23 @@ export async function reclone(request: RecloneRequest): Promise<Rebuilt> {
   await requireFree(site.dataDir, await sizeOf(primary), `a copy of site ${primary.name}`)
   request.onProgress?.('copying the primary')
   await baseBackup(request, folders.rebuild)
-  return finish({ ...request, folders, mark: await advanceMark(folders, mark), configFrom: await configSource(folders, request.fork), timeline })
+  return finish({
+    ...request,
+    folders,
+    mark: await advanceMark(folders, mark),
+    configFrom: await configSource(folders, request.fork),
+    timeline,
+  })
 }
 
 /** The old data out of the way, never lost: it becomes the kept copy, or goes because there is one. */
 async function vacate({ site, fork }: RecloneRequest, folders: Folders): Promise<void> {
   const pids = await pidsOf(site)
-  if (pids.length > 0) throw new HoldfastError('SOURCE_UNFIT', `${folders.data} is used by process ${pids.join(', ')}`, { object: folders.data, next: 'fence this site first' })
+  if (pids.length > 0)
+    throw new HoldfastError('SOURCE_UNFIT', `${folders.data} is used by process ${pids.join(', ')}`, {
+      object: folders.data,
+      next: 'fence this site first',
+    })
   const old = await readdir(folders.data).catch(() => [] as string[])
   if (old.length > 0 && (await exists(folders.kept))) {
     await removeFolder(folders.partial)
@@ -54,7 +66,13 @@ async function baseBackup({ site, primary, epoch }: RecloneRequest, target: stri
   if (user) await giveTo(user, target)
   await awaitSlotFree(primary)
   const { replicationUser, replicationPassword, slot, sslmode } = primary.database
-  const connection = formatConnection({ host: primary.address, port: String(primary.port), user: replicationUser, sslmode, application_name: site.name })
+  const connection = formatConnection({
+    host: primary.address,
+    port: String(primary.port),
+    user: replicationUser,
+    sslmode,
+    application_name: site.name,
+  })
   const args = ['-D', target, '-X', 'stream', '-c', 'fast', '-S', slot, '--no-password', '-d', connection]
   const env = { LC_ALL: 'C', ...(replicationPassword ? { PGPASSWORD: replicationPassword } : {}) }
   // Working in the target, one that outlived its worker is found there and ended.
@@ -63,8 +81,15 @@ async function baseBackup({ site, primary, epoch }: RecloneRequest, target: stri
 
 /** Bytes of the primary's databases. Throws SOURCE_UNFIT where it has tablespaces, which a copy beside cannot place. */
 async function sizeOf(primary: Site): Promise<number> {
-  const { rows } = await withSite(primary, (client) => client.query<{ bytes: string; spaces: string }>(
-    'select sum(pg_database_size(oid)) as bytes, (select count(*) from pg_tablespace where oid > 1664) as spaces from pg_database'))
-  if (Number(rows[0]?.spaces) > 0) throw new HoldfastError('SOURCE_UNFIT', `site ${primary.name} has tablespaces outside of its data directory`, { object: primary.name, next: 'copy it by hand with pg_basebackup --tablespace-mapping' })
+  const { rows } = await withSite(primary, (client) =>
+    client.query<{ bytes: string; spaces: string }>(
+      'select sum(pg_database_size(oid)) as bytes, (select count(*) from pg_tablespace where oid > 1664) as spaces from pg_database',
+    ),
+  )
+  if (Number(rows[0]?.spaces) > 0)
+    throw new HoldfastError('SOURCE_UNFIT', `site ${primary.name} has tablespaces outside of its data directory`, {
+      object: primary.name,
+      next: 'copy it by hand with pg_basebackup --tablespace-mapping',
+    })
   return Number(rows[0]?.bytes)
 }

@@ -12,7 +12,11 @@ import { isStandby, release } from './standby.ts'
 import { configureStandby } from './standby-config.ts'
 import { parseLsn } from './wal-position.ts'
 
-export interface Rejoin { site: Site; primary: Site; epoch: number }
+export interface Rejoin {
+  site: Site
+  primary: Site
+  epoch: number
+}
 
 /**
  * The demoted side streams from the new primary. All is written while the pin still holds. Throws
@@ -34,7 +38,12 @@ export async function rejoin({ site, primary, epoch }: Rejoin): Promise<void> {
 async function requireClean(site: Site, primary: Site): Promise<void> {
   const [control, fork] = [await readControlData(site), await findFork(site, primary)]
   if (control.state === 'shut down' && parseLsn(control.checkpointLsn) < parseLsn(fork.lsn)) return
-  throw new HoldfastError('STANDBY_UNHEALTHY', `site ${site.name} (${control.state}, checkpoint at ${control.checkpointLsn}) has WAL behind ${fork.lsn}, where ${primary.name} left timeline ${fork.timeline}`, {
-    object: site.name, next: 'run failback: it exports what only this side has, and rewinds it',
-  })
+  throw new HoldfastError(
+    'STANDBY_UNHEALTHY',
+    `site ${site.name} (${control.state}, checkpoint at ${control.checkpointLsn}) has WAL behind ${fork.lsn}, where ${primary.name} left timeline ${fork.timeline}`,
+    {
+      object: site.name,
+      next: 'run failback: it exports what only this side has, and rewinds it',
+    },
+  )
 }

@@ -22,7 +22,8 @@ export interface RewindRequest {
   /** Fenced: nothing runs on its data. */
   site: Site
   primary: Site
-  fork: Fork
+  /** Undefined where there is none: nothing that could be rewound. */
+  fork: Fork | undefined
   epoch: number
   /** Fetches WAL that the site has recycled; its own configuration's is used where none is given. */
   restoreCommand?: string | undefined
@@ -35,6 +36,12 @@ export interface RewindRequest {
  */
 export async function rewind(request: RewindRequest): Promise<Rebuilt> {
   const { site, primary, fork } = request
+  if (!fork)
+    throw new HoldfastError(
+      'REWIND_FAILED',
+      `the data of site ${site.name} is gone, or of another branch than that of site ${primary.name}`,
+      { object: site.dataDir },
+    )
   const folders = await own(request)
   const timeline = await checkpointed(primary)
   // Before anything is copied, so that the WAL written meanwhile is still there when the standby asks for it.
@@ -46,7 +53,7 @@ export async function rewind(request: RewindRequest): Promise<Rebuilt> {
   const mark = await beginMark(folders, 'rewind')
   await prepareTarget(site, folders, kept)
   request.onProgress?.('rewinding')
-  await runRewind(request, folders.rebuild)
+  await runRewind({ ...request, fork }, folders.rebuild)
   return finish({ ...request, folders, mark: await advanceMark(folders, mark), configFrom: kept, timeline })
 }
 
@@ -60,7 +67,11 @@ export async function checkpointed(primary: Site): Promise<number> {
     const { timeline, standby } = await readPosition(client)
     const { rows } = await client.query<{ timeline: number }>('select timeline_id as timeline from pg_control_checkpoint()')
     if (!standby && rows[0]?.timeline === timeline) return timeline
-    throw new HoldfastError('NOT_READY', `site ${primary.name} is ${standby ? 'a standby' : `on timeline ${timeline}, and its control file on ${rows[0]?.timeline}`}`, { object: primary.name })
+    throw new HoldfastError(
+      'NOT_READY',
+      `site ${primary.name} is ${standby ? 'a standby' : `on timeline ${timeline}, and its control file on ${rows[0]?.timeline}`}`,
+      { object: primary.name },
+    )
   })
 }
 
@@ -72,33 +83,55 @@ async function prepareTarget(site: Site, folders: Folders, kept: string): Promis
     await renameDurably(folders.data, folders.rebuild)
   } else {
     const spaces = await readdir(join(kept, 'pg_tblspc')).catch(() => [] as string[])
-    if (spaces.length > 0) throw new HoldfastError('REWIND_FAILED', `the data of site ${site.name} was half rewound, and its tablespaces are outside of ${kept}`, { object: site.dataDir })
+    if (spaces.length > 0)
+      throw new HoldfastError(
+        'REWIND_FAILED',
+        `the data of site ${site.name} was half rewound, and its tablespaces are outside of ${kept}`,
+        { object: site.dataDir },
+      )
     await copyAside(kept, folders.rebuild, site.signal)
   }
   await holdPlace(folders)
   await asPrimary({ dataDir: folders.rebuild })
 }
 
-async function runRewind(request: RewindRequest, target: string): Promise<void> {
+type Forked = RewindRequest & { fork: Fork }
+
+async function runRewind(request: Forked, target: string): Promise<void> {
   const { site, primary, epoch } = request
   const control = await readControlData({ ...site, dataDir: target })
   if (control.raw['wal_log_hints setting'] !== 'on' && control.raw['Data page checksum version'] === '0') {
-    throw new HoldfastError('REWIND_FAILED', `site ${site.name} has neither page checksums nor wal_log_hints: its pages cannot be compared`, { object: site.dataDir })
+    throw new HoldfastError(
+      'REWIND_FAILED',
+      `site ${site.name} has neither page checksums nor wal_log_hints: its pages cannot be compared`,
+      { object: site.dataDir },
+    )
   }
   const config = await configArguments(site, target)
   const restores = await setRestoreCommand(request, target, config)
   const { connection, env } = await sourceConnection(primary)
-  const args = ['-R', ...(restores ? ['-c'] : []), '-D', target, `--source-server=${connection}`, ...config.map((file) => `--config-file=${file}`)]
+  const args = [
+    '-R',
+    ...(restores ? ['-c'] : []),
+    '-D',
+    target,
+    `--source-server=${connection}`,
+    ...config.map((file) => `--config-file=${file}`),
+  ]
   const command = { program: join(site.binDir, 'pg_rewind'), args, env: { ...env, LC_ALL: 'C' }, user: siteUser(site), cwd: target }
   const { stdout, stderr } = await underEpoch(site, epoch, command, { waitMs: 30_000 }).catch(asRewindFailure)
   if (/no rewind required/.test(stdout + stderr)) await requireAncestor(request, target)
 }
 
 /** Right only where the old side ended cleanly before the fork, and so has nothing that the new side lacks. */
-async function requireAncestor({ site, fork }: RewindRequest, target: string): Promise<void> {
+async function requireAncestor({ site, fork }: Forked, target: string): Promise<void> {
   const control = await readControlData({ ...site, dataDir: target })
   if (control.state === 'shut down' && parseLsn(control.checkpointLsn) < parseLsn(fork.lsn)) return
-  throw new HoldfastError('REWIND_FAILED', `pg_rewind says "no rewind required", but site ${site.name} (${control.state}, checkpoint at ${control.checkpointLsn}) left timeline ${fork.timeline} after ${fork.lsn}`, { object: site.dataDir })
+  throw new HoldfastError(
+    'REWIND_FAILED',
+    `pg_rewind says "no rewind required", but site ${site.name} (${control.state}, checkpoint at ${control.checkpointLsn}) left timeline ${fork.timeline} after ${fork.lsn}`,
+    { object: site.dataDir },
+  )
 }
 
 /** A configuration elsewhere names the data directory by its real name: one that includes it names the target. */
@@ -123,7 +156,10 @@ async function setRestoreCommand({ site, restoreCommand }: RewindRequest, target
 async function sourceConnection(primary: Site): Promise<{ connection: string; env: Record<string, string> }> {
   const { user, password, replicationUser, replicationPassword, dbname, sslmode } = primary.database
   const missing: string[] = []
-  for (const role of [{ name: replicationUser, password: replicationPassword }, { name: user, password }]) {
+  for (const role of [
+    { name: replicationUser, password: replicationPassword },
+    { name: user, password },
+  ]) {
     for (const database of new Set([dbname, 'postgres'])) {
       const lacks = await withClient(connectionOf(primary, { dbname: database }), {}, (client) => rewindGrants(client, role.name))
       missing.push(...lacks)
@@ -132,12 +168,19 @@ async function sourceConnection(primary: Site): Promise<{ connection: string; en
       return { connection, env: role.password ? { PGPASSWORD: role.password } : {} }
     }
   }
-  throw new HoldfastError('SOURCE_UNFIT', `role ${replicationUser} may not read what pg_rewind reads from site ${primary.name}`, { object: replicationUser, next: missing.slice(0, 4).join(' ') })
+  throw new HoldfastError('SOURCE_UNFIT', `role ${replicationUser} may not read what pg_rewind reads from site ${primary.name}`, {
+    object: replicationUser,
+    next: missing.slice(0, 4).join(' '),
+  })
 }
 
 /** What pg_rewind or its target refuses leads to a re-clone; what somebody else decided does not. */
 function asRewindFailure(cause: unknown): never {
   const code = cause instanceof HoldfastError ? cause.code : undefined
   if (code !== 'PROCESS_FAILED' && code !== 'SOURCE_UNFIT') throw cause
-  throw new HoldfastError('REWIND_FAILED', messageOf(cause), { object: (cause as HoldfastError).object, cause, details: (cause as HoldfastError).details })
+  throw new HoldfastError('REWIND_FAILED', messageOf(cause), {
+    object: (cause as HoldfastError).object,
+    cause,
+    details: (cause as HoldfastError).details,
+  })
 }

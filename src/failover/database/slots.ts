@@ -15,7 +15,10 @@ export async function ensureSlot(primary: Site): Promise<void> {
   const name = primary.database.slot
   const found = (await slotsOf(primary)).find((slot) => slot.name === name)
   if (found && found.kind !== 'physical') {
-    throw new HoldfastError('SOURCE_UNFIT', `slot ${name} on site ${primary.name} is ${found.kind}, not physical`, { object: name, next: 'give failoverGroups.<group>.database.slot a name of its own' })
+    throw new HoldfastError('SOURCE_UNFIT', `slot ${name} on site ${primary.name} is ${found.kind}, not physical`, {
+      object: name,
+      next: 'give failoverGroups.<group>.database.slot a name of its own',
+    })
   }
   if (found?.walStatus === 'lost') await dropSlot(primary)
   else if (found?.restartLsn) return
@@ -23,7 +26,9 @@ export async function ensureSlot(primary: Site): Promise<void> {
     // Created without a reservation by somebody else, it holds nothing yet: dropped and made again.
     if (found && found.walStatus !== 'lost') await client.query('select pg_drop_replication_slot($1)', [name])
     await client.query(
-      'select pg_create_physical_replication_slot($1, true) where not exists (select from pg_replication_slots where slot_name = $1)', [name])
+      'select pg_create_physical_replication_slot($1, true) where not exists (select from pg_replication_slots where slot_name = $1)',
+      [name],
+    )
   })
 }
 
@@ -32,8 +37,14 @@ export async function dropSlot(site: Site): Promise<'dropped' | 'absent'> {
   const name = site.database.slot
   const found = (await slotsOf(site)).find((slot) => slot.name === name)
   if (!found) return 'absent'
-  if (found.active) throw new HoldfastError('BUSY', `slot ${name} on site ${site.name} is in use`, { object: name, next: 'stop the standby that streams from it first' })
-  await withSite(site, (client) => client.query('select pg_drop_replication_slot($1) from pg_replication_slots where slot_name = $1', [name]))
+  if (found.active)
+    throw new HoldfastError('BUSY', `slot ${name} on site ${site.name} is in use`, {
+      object: name,
+      next: 'stop the standby that streams from it first',
+    })
+  await withSite(site, (client) =>
+    client.query('select pg_drop_replication_slot($1) from pg_replication_slots where slot_name = $1', [name]),
+  )
   return 'dropped'
 }
 
@@ -51,13 +62,19 @@ export async function forgetOwnSlot(site: Site, dataDir: string): Promise<void> 
 
 /** Whether a dead standby can fill the site's disk with WAL. */
 export async function slotBound(site: Site): Promise<Finding> {
-  const { rows } = await withSite(site, (client) => client.query<{ mb: string; text: string }>(
-    "select setting as mb, current_setting('max_slot_wal_keep_size') as text from pg_settings where name = 'max_slot_wal_keep_size'"))
+  const { rows } = await withSite(site, (client) =>
+    client.query<{ mb: string; text: string }>(
+      "select setting as mb, current_setting('max_slot_wal_keep_size') as text from pg_settings where name = 'max_slot_wal_keep_size'",
+    ),
+  )
   const limit = rows[0]
   const bounded = Number(limit?.mb) >= 0
   return {
-    name: `slots of ${site.name} are bounded`, ok: bounded,
-    detail: bounded ? `max_slot_wal_keep_size is ${limit?.text}` : 'max_slot_wal_keep_size is -1: a standby that is down keeps WAL until the disk is full',
+    name: `slots of ${site.name} are bounded`,
+    ok: bounded,
+    detail: bounded
+      ? `max_slot_wal_keep_size is ${limit?.text}`
+      : 'max_slot_wal_keep_size is -1: a standby that is down keeps WAL until the disk is full',
     ...(bounded ? {} : { next: "alter system set max_slot_wal_keep_size = '<what the disk can spare>'; select pg_reload_conf()" }),
   }
 }

@@ -10,7 +10,8 @@ import { ensureSlot } from './slots.ts'
 import { type Site, siteUser } from './site.ts'
 
 /** What PostgreSQL itself keeps at the top of a data directory: everything else there is the site's own. */
-const MANAGED = /^(base|global|log|pg_log|PG_VERSION|postgresql\.auto\.conf|postmaster\.(pid|opts)|(backup_label|tablespace_map)(\.old)?|(standby|recovery)\.(signal|conf|done)|backup_manifest|current_logfiles|holdfast.*)$/
+const MANAGED =
+  /^(base|global|log|pg_log|PG_VERSION|postgresql\.auto\.conf|postmaster\.(pid|opts)|(backup_label|tablespace_map)(\.old)?|(standby|recovery)\.(signal|conf|done)|backup_manifest|current_logfiles|holdfast.*)$/
 const PG_FOLDER = /^pg_(?!hba|ident)/
 /** Settings of another life, in postgresql.auto.conf. */
 const REPLACED = /^\s*(primary_conninfo|primary_slot_name|recovery_target\w*)\b/
@@ -30,7 +31,11 @@ export async function configureStandby({ site, primary, dir, configFrom }: Stand
   const passfile = await writePassfile(site, primary)
   const own = configFrom ? await readFile(join(configFrom, 'postgresql.auto.conf'), 'utf8').catch(() => '') : addressLines(site)
   const kept = own.split('\n').filter((line) => line !== '' && !REPLACED.test(line))
-  const lines = [...kept, setting('primary_conninfo', primaryConninfo(site, primary, passfile)), setting('primary_slot_name', primary.database.slot)]
+  const lines = [
+    ...kept,
+    setting('primary_conninfo', primaryConninfo(site, primary, passfile)),
+    setting('primary_slot_name', primary.database.slot),
+  ]
   await writeDurably(join(dir, 'postgresql.auto.conf'), `${lines.join('\n')}\n`)
   for (const name of ['recovery.signal', 'postmaster.pid', 'postmaster.opts', 'backup_manifest']) await rm(join(dir, name), { force: true })
   await writeDurably(join(dir, 'standby.signal'), '')
@@ -50,7 +55,14 @@ async function putBackConfig(from: string, dir: string): Promise<void> {
 
 function primaryConninfo(site: Site, primary: Site, passfile: string | undefined): string {
   const { replicationUser, sslmode } = primary.database
-  return formatConnection({ host: primary.address, port: String(primary.port), user: replicationUser, sslmode, application_name: site.name, ...(passfile ? { passfile } : {}) })
+  return formatConnection({
+    host: primary.address,
+    port: String(primary.port),
+    user: replicationUser,
+    sslmode,
+    application_name: site.name,
+    ...(passfile ? { passfile } : {}),
+  })
 }
 
 /** Beside the data directory, where neither pg_rewind nor a backup carries it to the other side. */

@@ -10,7 +10,12 @@ export async function release(site: Site, epoch: number): Promise<void> {
   for (const verb of ['unmask', 'start'] as const) {
     await supervise(site, epoch, verb).catch((cause: unknown) => {
       if (!(cause instanceof HoldfastError) || cause.code !== 'PROCESS_FAILED') throw cause
-      throw new HoldfastError('STANDBY_UNHEALTHY', `site ${site.name}: ${verb} failed: ${messageOf(cause)}`, { object: site.name, cause, retryable: true, next: `look at the log of PostgreSQL on ${site.host}` })
+      throw new HoldfastError('STANDBY_UNHEALTHY', `site ${site.name}: ${verb} failed: ${messageOf(cause)}`, {
+        object: site.name,
+        cause,
+        retryable: true,
+        next: `look at the log of PostgreSQL on ${site.host}`,
+      })
     })
   }
 }

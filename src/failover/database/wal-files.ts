@@ -6,12 +6,19 @@ import { segmentName, segmentStart } from './wal-position.ts'
 /** Writes the named segment to the path; false where the archive has none. */
 export type ArchiveGet = (segment: string, into: string) => Promise<boolean>
 
-export interface WalSource { walDir: string; archiveGet?: ArchiveGet | undefined; timeline: number }
+export interface WalSource {
+  walDir: string
+  archiveGet?: ArchiveGet | undefined
+  timeline: number
+}
 
 const SEGMENT = /^[0-9A-F]{24}$/
 const HEADER_BYTES = 40
 
-interface Header { pageAddress: bigint; segmentBytes: number }
+interface Header {
+  pageAddress: bigint
+  segmentBytes: number
+}
 
 /** What the first page of a segment file says of itself; undefined where it is none. */
 async function headerOf(path: string): Promise<Header | undefined> {

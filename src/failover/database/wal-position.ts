@@ -4,7 +4,8 @@ import { HoldfastError } from '../../core/errors.ts'
 /** The position as a number. Throws INPUT_INVALID for anything else. */
 export function parseLsn(lsn: string): bigint {
   const [, high, low] = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(lsn) ?? []
-  if (high === undefined || low === undefined) throw new HoldfastError('INPUT_INVALID', `"${lsn}" is no WAL position, like 1/6B374D80`, { object: lsn })
+  if (high === undefined || low === undefined)
+    throw new HoldfastError('INPUT_INVALID', `"${lsn}" is no WAL position, like 1/6B374D80`, { object: lsn })
   return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`)
 }
 

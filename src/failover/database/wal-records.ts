@@ -1,9 +1,23 @@
 /** Reads the lines that pg_waldump prints, of PostgreSQL 15 and later, and adds up what committed. Pure. */
 import { parseLsn, xidPrecedes } from './wal-position.ts'
 
-export interface WalRecord { manager: string; xid: number; lsn: string; description: string }
-export interface Commit { xid: number; subxids: number[]; at: string; lsn: string }
-export interface Changes { inserts: number; updates: number; deletes: number }
+export interface WalRecord {
+  manager: string
+  xid: number
+  lsn: string
+  description: string
+}
+export interface Commit {
+  xid: number
+  subxids: number[]
+  at: string
+  lsn: string
+}
+export interface Changes {
+  inserts: number
+  updates: number
+  deletes: number
+}
 
 const RECORD = /^rmgr: (\S+)\s+len \(rec\/tot\):\s*\d+\/\s*\d+, tx:\s*(\d+), lsn: ([0-9A-F]+\/[0-9A-F]+), prev \S+, desc: (.*)$/
 const COMMIT = /^COMMIT(?:_PREPARED (\d+):)? (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?) UTC/

@@ -39,10 +39,20 @@ export interface Walked {
 const FIRST_PAGE_HEADER = 40n
 
 /** The end of what one reading found, and whether pg_waldump met something to read at all. */
-interface Reading { nothingFound: boolean; stoppedAt: bigint | undefined; message: string }
+interface Reading {
+  nothingFound: boolean
+  stoppedAt: bigint | undefined
+  message: string
+}
 
 export async function committedAfter(request: WalkRequest): Promise<Walked> {
-  const nothing = (unreadable: string): Walked => ({ commits: [], changesByTable: new Map(), end: request.from, complete: false, unreadable })
+  const nothing = (unreadable: string): Walked => ({
+    commits: [],
+    changesByTable: new Map(),
+    end: request.from,
+    complete: false,
+    unreadable,
+  })
   await requireVersion(request)
   const segmentBytes = await segmentBytesOf(request.walDir).catch(() => undefined)
   if (segmentBytes === undefined) return nothing(`${request.walDir} cannot be read or holds no WAL`)
@@ -59,7 +69,8 @@ async function walk(request: WalkRequest, segmentBytes: number, nothing: (why: s
   // from one that lost a segment.
   const begin = segmentStart(from - FIRST_PAGE_HEADER - 1n, segmentBytes)
   const files = await assembleForward(request, begin, segmentBytes, join(request.workDir, 'wal'))
-  const missing = (position: bigint) => `the WAL of timeline ${request.timeline} at ${formatLsn(position)} is neither in ${request.walDir} nor in the archive`
+  const missing = (position: bigint) =>
+    `the WAL of timeline ${request.timeline} at ${formatLsn(position)} is neither in ${request.walDir} nor in the archive`
   if (files.end === begin) return nothing(missing(begin))
   if (files.beyondGap) return nothing(`${missing(files.end)}, but ${files.beyondGap} is there`)
   const tally = createTally(request.from)
@@ -73,7 +84,12 @@ async function walk(request: WalkRequest, segmentBytes: number, nothing: (why: s
 }
 
 /** Some committed transaction began before what was read: reads again, from ever further back, for what it changed there. */
-async function lookBack(request: WalkRequest, forward: Tally, files: Assembled, segmentBytes: number): Promise<{ changes: Map<string, Changes>; complete: boolean }> {
+async function lookBack(
+  request: WalkRequest,
+  forward: Tally,
+  files: Assembled,
+  segmentBytes: number,
+): Promise<{ changes: Map<string, Changes>; complete: boolean }> {
   let first = files.begin
   let found = forward
   for (let reach = 1; ; reach *= 4) {
@@ -123,7 +139,8 @@ async function read(request: WalkRequest, { folder, end }: Assembled, start: big
   }
   await chain.done
   const message = (await readFile(messages, 'utf8')).trim()
-  if (ended !== 'exit 0' && ended !== 'exit 1') throw new HoldfastError('PROCESS_FAILED', `pg_waldump of ${folder} ended with "${ended}": ${message}`, { object: folder })
+  if (ended !== 'exit 0' && ended !== 'exit 1')
+    throw new HoldfastError('PROCESS_FAILED', `pg_waldump of ${folder} ended with "${ended}": ${message}`, { object: folder })
   const at = /error in WAL record at ([0-9A-F]+\/[0-9A-F]+)/.exec(message)?.[1]
   return { nothingFound: records === 0 && /could not find a valid record/.test(message), stoppedAt: at ? parseLsn(at) : undefined, message }
 }
@@ -134,7 +151,11 @@ const MANAGERS = ['Heap', 'Heap2', 'Transaction', 'Standby'].flatMap((name) => [
 function waldump(request: WalkRequest, folder: string, range: { start: bigint; end: bigint }, messages: string): Command {
   // Told where the files end, it does not wait five seconds for the next one to appear.
   const args = ['-p', folder, '-t', String(request.timeline), '-s', formatLsn(range.start), '-e', formatLsn(range.end), ...MANAGERS]
-  return { program: 'sh', args: ['-c', KEEP_MESSAGES, 'sh', messages, join(request.binDir, 'pg_waldump'), ...args], env: { TZ: 'UTC', LC_ALL: 'C' } }
+  return {
+    program: 'sh',
+    args: ['-c', KEEP_MESSAGES, 'sh', messages, join(request.binDir, 'pg_waldump'), ...args],
+    env: { TZ: 'UTC', LC_ALL: 'C' },
+  }
 }
 
 async function* linesOf(stream: Readable): AsyncGenerator<string> {
@@ -152,5 +173,6 @@ async function* linesOf(stream: Readable): AsyncGenerator<string> {
 async function requireVersion({ binDir }: WalkRequest): Promise<void> {
   const { stdout } = await run({ program: join(binDir, 'pg_waldump'), args: ['--version'] })
   const major = Number(/\) (\d+)/.exec(stdout)?.[1])
-  if (!(major >= 15)) throw new HoldfastError('VERSION_UNFIT', `${binDir}/pg_waldump is ${stdout.trim()}: 15 or later is needed`, { object: binDir })
+  if (!(major >= 15))
+    throw new HoldfastError('VERSION_UNFIT', `${binDir}/pg_waldump is ${stdout.trim()}: 15 or later is needed`, { object: binDir })
 }

@@ -43,7 +43,10 @@ test('only commits behind the fork count, with their subtransactions and without
 
 test('a row that moved to another partition is no deletion', () => {
   const { changes } = tallied('0/153BAA0')
-  expect([changes.get('5/16394'), changes.get('5/16399')]).toEqual([{ inserts: 0, updates: 1, deletes: 0 }, { inserts: 1, updates: 0, deletes: 0 }])
+  expect([changes.get('5/16394'), changes.get('5/16399')]).toEqual([
+    { inserts: 0, updates: 1, deletes: 0 },
+    { inserts: 1, updates: 0, deletes: 0 },
+  ])
 })
 
 test('a transaction that began before what was read is noticed', () => {
@@ -54,7 +57,10 @@ test('a transaction that began before what was read is noticed', () => {
 })
 
 test('the lines of later versions are read as well', () => {
-  const line = (desc: string) => parseRecord(`rmgr: Heap        len (rec/tot):     54/    54, tx:        733, lsn: 0/0153BCE8, prev 0/0153BCC0, desc: ${desc}, blkref #0: rel 1663/5/16384 blk 0`)
+  const line = (desc: string) =>
+    parseRecord(
+      `rmgr: Heap        len (rec/tot):     54/    54, tx:        733, lsn: 0/0153BCE8, prev 0/0153BCC0, desc: ${desc}, blkref #0: rel 1663/5/16384 blk 0`,
+    )
   expect(parseChange(line('DELETE xmax: 733, off: 2, infobits: [KEYS_UPDATED], flags: 0x00') as never)?.changes.deletes).toBe(1)
   expect(parseChange(line('MULTI_INSERT+INIT ntuples: 4, flags: 0x02') as never)?.changes.inserts).toBe(4)
   expect(parseChange(line('LOCK xmax: 733, off: 2') as never)).toBeUndefined()
@@ -71,5 +77,10 @@ test('positions, segment names and the order of transaction ids', () => {
   expect(() => parseLsn('6B374D80')).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }))
   expect(segmentName(2, parseLsn('1/6B374D80'), 16 * 1024 * 1024)).toBe('00000002000000010000006B')
   expect(segmentName(2, parseLsn('1/6B374D80'), 1024 * 1024 * 1024)).toBe('000000020000000100000001')
-  expect([xidPrecedes(3, 4), xidPrecedes(4, 4), xidPrecedes(4_294_967_000, 5), xidPrecedes(5, 4_294_967_000)]).toEqual([true, false, true, false])
+  expect([xidPrecedes(3, 4), xidPrecedes(4, 4), xidPrecedes(4_294_967_000, 5), xidPrecedes(5, 4_294_967_000)]).toEqual([
+    true,
+    false,
+    true,
+    false,
+  ])
 })
