@@ -21,21 +21,16 @@ const STALE_MS = 24 * 3600 * 1000
 export function createPlacer(root: string): Placer {
   const aside = join(root, UPLOADS)
 
-  const place: Placer['place'] = async (file, target, { ifAbsent }) => {
+  const place: Placer['place'] = async (file, target, options) => {
     for (;;) {
-      await makeFolders(root, dirname(target))
       try {
-        await (ifAbsent ? link(file, target) : rename(file, target))
-        break
+        return await placeOnce(root, file, target, options)
       } catch (error) {
-        if (hasCode(error, 'EEXIST')) return 'exists'
-        // A delete beside us took the empty folder away: make it again.
+        // A delete beside us took the empty folder away: make it again, unless it is the store that is gone.
         if (!hasCode(error, 'ENOENT')) throw error
         await stat(file)
       }
     }
-    await syncFolder(dirname(target))
-    return 'created'
   }
 
   const write: Placer['write'] = async (target, body, options) => {
@@ -58,6 +53,21 @@ export function createPlacer(root: string): Placer {
   }
 
   return { write, place, sweep }
+}
+
+async function placeOnce(root: string, file: string, target: string, { ifAbsent }: { ifAbsent: boolean }): Promise<'created' | 'exists'> {
+  await makeFolders(root, dirname(target))
+  try {
+    await (ifAbsent ? link(file, target) : rename(file, target))
+  } catch (error) {
+    if (ifAbsent && hasCode(error, 'EEXIST')) return 'exists'
+    throw error
+  }
+  // Gone again: what was placed has been deleted since, which is no failure of the writer.
+  await syncFolder(dirname(target)).catch((error: unknown) => {
+    if (!hasCode(error, 'ENOENT')) throw error
+  })
+  return 'created'
 }
 
 /** Writes a new file to the disk, not only to the page cache. */
