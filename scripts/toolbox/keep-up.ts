@@ -9,7 +9,11 @@ import { postmasterCommand } from './postgres.ts'
 import { type Answer, type Verb, socketOf } from './supervisor.ts'
 
 /** What `<dir>/site.json` says. */
-export interface SiteFile { dataDir: string; binDir: string; restartSeconds: number }
+export interface SiteFile {
+  dataDir: string
+  binDir: string
+  restartSeconds: number
+}
 type Daemon = Awaited<ReturnType<typeof startDaemon>>
 
 const READY_MS = 120_000
@@ -32,7 +36,9 @@ class Keeper {
     this.site = site
   }
 
-  get logFile(): string { return join(this.dir, 'postgres.log') }
+  get logFile(): string {
+    return join(this.dir, 'postgres.log')
+  }
 
   log(line: string): void {
     appendFileSync(join(this.dir, 'supervisor.log'), `${new Date().toISOString()} ${line}\n`)
@@ -41,8 +47,10 @@ class Keeper {
   async answer(verb: Verb): Promise<Answer> {
     this.log(verb)
     switch (verb) {
-      case 'start': return this.start()
-      case 'stop': return this.stop()
+      case 'start':
+        return this.start()
+      case 'stop':
+        return this.stop()
       case 'mask':
         this.masked = true
         clearTimeout(this.retry)
@@ -50,13 +58,17 @@ class Keeper {
       case 'unmask':
         this.masked = false
         return { exitCode: 0, message: 'unmasked' }
-      case 'status': return this.status()
-      default: return { exitCode: 2, message: `no such command: ${String(verb)}` }
+      case 'status':
+        return this.status()
+      default:
+        return { exitCode: 2, message: `no such command: ${String(verb)}` }
     }
   }
 
   private status(): Answer {
-    const state = this.child ? `up, postmaster ${this.child.pid}` : `down${this.lastExit === undefined ? '' : `, last exit ${this.lastExit}`}`
+    const state = this.child
+      ? `up, postmaster ${this.child.pid}`
+      : `down${this.lastExit === undefined ? '' : `, last exit ${this.lastExit}`}`
     return { exitCode: this.child ? 0 : 3, message: `${state}${this.masked ? ', masked' : ''}${this.wanted ? '' : ', not wanted'}` }
   }
 
@@ -82,7 +94,10 @@ class Keeper {
   }
 
   private async spawn(): Promise<Daemon> {
-    this.logFrom = await stat(this.logFile).then(({ size }) => size, () => 0)
+    this.logFrom = await stat(this.logFile).then(
+      ({ size }) => size,
+      () => 0,
+    )
     const child = await startDaemon(postmasterCommand(this.site.dataDir, this.site.binDir), { logFile: this.logFile })
     this.child = child
     this.log(`started postmaster ${child.pid}`)
@@ -125,7 +140,11 @@ class Keeper {
     this.wanted = false
     clearTimeout(this.retry)
     if (!child) return
-    for (const [signal, ms] of [['SIGINT', 5000], ['SIGQUIT', 5000], ['SIGKILL', 5000]] as const) {
+    for (const [signal, ms] of [
+      ['SIGINT', 5000],
+      ['SIGQUIT', 5000],
+      ['SIGKILL', 5000],
+    ] as const) {
       process.kill(child.pid, signal)
       const deadline = Date.now() + ms
       while (this.child === child && Date.now() < deadline) await pause(20)
@@ -141,7 +160,8 @@ export async function keepUp(dir: string): Promise<number> {
   const server = createServer((socket) => {
     socket.on('error', () => {})
     createInterface(socket).once('line', (line) => {
-      void keeper.answer(line as Verb)
+      void keeper
+        .answer(line as Verb)
         .catch((error: Error): Answer => ({ exitCode: 1, message: error.message }))
         .then((answer) => socket.end(JSON.stringify(answer)))
     })

@@ -86,14 +86,28 @@ export async function reachableFolder(prefix: string): Promise<string> {
 }
 
 const DEFAULTS = {
-  shared_buffers: '16MB', max_connections: '60', dynamic_shared_memory_type: 'mmap', fsync: 'off', wal_level: 'replica', hot_standby: 'on',
-  wal_log_hints: 'on', max_prepared_transactions: '10', max_wal_senders: '10', max_replication_slots: '10', wal_keep_size: '64MB',
-  max_wal_size: '256MB', log_line_prefix: '%m [%p] ', log_connections: 'off', timezone: 'UTC',
+  shared_buffers: '16MB',
+  max_connections: '60',
+  dynamic_shared_memory_type: 'mmap',
+  fsync: 'off',
+  wal_level: 'replica',
+  hot_standby: 'on',
+  wal_log_hints: 'on',
+  max_prepared_transactions: '10',
+  max_wal_senders: '10',
+  max_replication_slots: '10',
+  wal_keep_size: '64MB',
+  max_wal_size: '256MB',
+  log_line_prefix: '%m [%p] ',
+  log_connections: 'off',
+  timezone: 'UTC',
 }
 
 /** Lines for postgresql.conf; the last of a name wins. */
 export function settingsLines(settings: Record<string, string>): string {
-  return Object.entries(settings).map(([key, value]) => `${key} = '${value.replaceAll("'", "''")}'\n`).join('')
+  return Object.entries(settings)
+    .map(([key, value]) => `${key} = '${value.replaceAll("'", "''")}'\n`)
+    .join('')
 }
 
 /** Runs statements in a session of their own and gives the rows of the last. */
@@ -120,9 +134,16 @@ export async function createCluster(options: ClusterOptions = {}): Promise<Clust
   await run(postgresCommand('initdb', ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '-k', '-N', '-E', 'UTF8', '--locale=C.UTF-8']))
   const address = options.address ?? '127.0.0.1'
   const port = options.port ?? (await freePort(address))
-  await appendFile(join(dataDir, 'postgresql.conf'), settingsLines({
-    ...DEFAULTS, listen_addresses: address, port: String(port), unix_socket_directories: socketDir, ...options.settings,
-  }))
+  await appendFile(
+    join(dataDir, 'postgresql.conf'),
+    settingsLines({
+      ...DEFAULTS,
+      listen_addresses: address,
+      port: String(port),
+      unix_socket_directories: socketDir,
+      ...options.settings,
+    }),
+  )
   await appendFile(join(dataDir, 'pg_hba.conf'), 'host all all 127.0.0.0/8 trust\nhost replication all 127.0.0.0/8 trust\n')
   const cluster = openCluster({ dir, address, port })
   try {
@@ -154,10 +175,13 @@ export function openCluster({ dir, address, port }: { dir: string; address: stri
       exit = code
       if (daemon === started) daemon = undefined
     })
-    await until(async () => {
-      if (exit !== undefined) throw new Error(`postgres exited ${exit}: ${await logTail(logFile)}`)
-      return query('select 1').catch(() => false as const)
-    }, { timeoutMs: 60_000, what: `postgres on ${address}:${port}` })
+    await until(
+      async () => {
+        if (exit !== undefined) throw new Error(`postgres exited ${exit}: ${await logTail(logFile)}`)
+        return query('select 1').catch(() => false as const)
+      },
+      { timeoutMs: 60_000, what: `postgres on ${address}:${port}` },
+    )
   }
 
   async function stop(mode: StopMode = 'fast'): Promise<void> {
@@ -168,13 +192,39 @@ export function openCluster({ dir, address, port }: { dir: string; address: stri
   }
 
   return {
-    dir, dataDir, address, port, user, socketDir, logFile,
-    get pid() { return daemon?.pid },
+    dir,
+    dataDir,
+    address,
+    port,
+    user,
+    socketDir,
+    logFile,
+    get pid() {
+      return daemon?.pid
+    },
     connection: (db = 'postgres') => `host=${address} port=${port} user=${user} dbname=${db}`,
-    query, start, stop,
+    query,
+    start,
+    stop,
     async basebackupTo(target, args = []) {
       await postgresFolder(target)
-      await run(postgresCommand('pg_basebackup', ['-D', target, '-h', address, '-p', String(port), '-U', user, '-c', 'fast', '-X', 'stream', ...args]))
+      await run(
+        postgresCommand('pg_basebackup', [
+          '-D',
+          target,
+          '-h',
+          address,
+          '-p',
+          String(port),
+          '-U',
+          user,
+          '-c',
+          'fast',
+          '-X',
+          'stream',
+          ...args,
+        ]),
+      )
     },
     async destroy() {
       await stop('immediate')

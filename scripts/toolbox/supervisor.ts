@@ -7,7 +7,10 @@ import { join } from 'node:path'
 
 export const VERBS = ['start', 'stop', 'mask', 'unmask', 'status'] as const
 export type Verb = (typeof VERBS)[number]
-export interface Answer { exitCode: number; message: string }
+export interface Answer {
+  exitCode: number
+  message: string
+}
 
 export const socketOf = (dir: string): string => join(dir, 'control.sock')
 
@@ -17,9 +20,13 @@ export function ask(dir: string, verb: Verb): Promise<Answer> {
     let text = ''
     const socket = connect(socketOf(dir), () => socket.write(`${verb}\n`))
     socket.setEncoding('utf8')
-    socket.on('data', (chunk: string) => { text += chunk })
+    socket.on('data', (chunk: string) => {
+      text += chunk
+    })
     socket.on('error', (error) => reject(new Error(`no supervisor answers in ${dir}: ${error.message}`)))
-    socket.on('close', () => (text === '' ? reject(new Error(`the supervisor in ${dir} ended without an answer`)) : resolve(JSON.parse(text) as Answer)))
+    socket.on('close', () =>
+      text === '' ? reject(new Error(`the supervisor in ${dir} ended without an answer`)) : resolve(JSON.parse(text) as Answer),
+    )
   })
 }
 
@@ -36,4 +43,7 @@ async function main([verb, dir]: string[]): Promise<number> {
 }
 
 // Not awaited at the top: keep-up.ts imports this module while main runs.
-if (import.meta.main) void main(process.argv.slice(2)).then((code) => { process.exitCode = code })
+if (import.meta.main)
+  void main(process.argv.slice(2)).then((code) => {
+    process.exitCode = code
+  })

@@ -51,10 +51,17 @@ async function reopen(writers: Writer[]): Promise<void> {
   await unfence(east, ++epoch)
   const rows = new Set((await pair.primary.query('select id from writes')).map((row) => row['id'] as string))
   const acknowledged = writers.flatMap((writer) => writer.acknowledged.map(({ id }) => id))
-  expect(acknowledged.filter((id) => !rows.has(id)), 'acknowledged and gone').toEqual([])
+  expect(
+    acknowledged.filter((id) => !rows.has(id)),
+    'acknowledged and gone',
+  ).toEqual([])
   const known = new Set([...acknowledged, ...writers.flatMap((writer) => writer.unknown)])
-  expect([...rows].filter((id) => !known.has(id)), 'there, and nobody wrote it').toEqual([])
-  for (const { gid } of await pair.primary.query('select gid from pg_prepared_xacts')) await pair.primary.query(`rollback prepared '${String(gid)}'`)
+  expect(
+    [...rows].filter((id) => !known.has(id)),
+    'there, and nobody wrote it',
+  ).toEqual([])
+  for (const { gid } of await pair.primary.query('select gid from pg_prepared_xacts'))
+    await pair.primary.query(`rollback prepared '${String(gid)}'`)
   await pair.primary.query('truncate writes, noise')
 }
 
@@ -76,7 +83,10 @@ describe('after the fence is reported nothing is acknowledged', () => {
 
       const late = (await Promise.all(writers.map(async (writer) => ((await writer.tryAgain()) ? writer.name : undefined)))).filter(Boolean)
       expect(late, 'acknowledged after the fence').toEqual([])
-      expect(writers.flatMap((writer) => writer.acknowledged.filter(({ at }) => at > reportedAt)), 'acknowledged after the fence').toEqual([])
+      expect(
+        writers.flatMap((writer) => writer.acknowledged.filter(({ at }) => at > reportedAt)),
+        'acknowledged after the fence',
+      ).toEqual([])
       const start = await pair.primary.supervise('start')
       expect(start, 'a start while it is masked').toMatchObject({ exitCode: 4 })
       await pair.primary.supervise('unmask')
@@ -99,14 +109,24 @@ describe('after the fence is reported nothing is acknowledged', () => {
     const names = (await readdir(folder)).filter((name) => /^[0-9A-F]{24}$/.test(name)).sort()
     const stamps = await Promise.all(names.map(async (name) => `${name} ${(await stat(`${folder}/${name}`)).mtimeMs}`))
     const newest = stamps.map((line) => line.split(' ')).sort((a, b) => Number(b[1]) - Number(a[1]))[0]?.[0]
-    return { stamps, digest: newest && createHash('sha256').update(await readFile(`${folder}/${newest}`)).digest('hex') }
+    return {
+      stamps,
+      digest:
+        newest &&
+        createHash('sha256')
+          .update(await readFile(`${folder}/${newest}`))
+          .digest('hex'),
+    }
   }
 })
 
 test('a killed postmaster leaves a procedure that goes on committing, and the fence ends it', async () => {
   await pair.primary.supervise('mask')
   const writer = await procedure(place, 'survivor')
-  await until(async () => (await pair.primary.query('select 1 from noise limit 1')).length > 0, { timeoutMs: 20_000, what: 'the procedure to commit' })
+  await until(async () => (await pair.primary.query('select 1 from noise limit 1')).length > 0, {
+    timeoutMs: 20_000,
+    what: 'the procedure to commit',
+  })
   await killPostmaster()
   await until(async () => (await pidsOf(east)).length === 1, { timeoutMs: 20_000, what: 'all but the procedure to end' })
   const report = await fence(east, { epoch: ++epoch, mode: 'unplanned', timeoutMs: 5_000 })
@@ -120,9 +140,15 @@ test('a killed postmaster leaves a procedure that goes on committing, and the fe
 test('a planned fence of a dying primary is left to an operator', async () => {
   await pair.primary.supervise('mask')
   const writer = await procedure(place, 'planned')
-  await until(async () => (await pair.primary.query('select 1 from noise limit 1')).length > 0, { timeoutMs: 20_000, what: 'the procedure to commit' })
+  await until(async () => (await pair.primary.query('select 1 from noise limit 1')).length > 0, {
+    timeoutMs: 20_000,
+    what: 'the procedure to commit',
+  })
   await killPostmaster()
-  await expect(fence(east, { epoch: ++epoch, mode: 'planned', timeoutMs: 2_000 })).rejects.toMatchObject({ code: 'FENCE_UNPROVEN', next: expect.stringContaining('unplanned') })
+  await expect(fence(east, { epoch: ++epoch, mode: 'planned', timeoutMs: 2_000 })).rejects.toMatchObject({
+    code: 'FENCE_UNPROVEN',
+    next: expect.stringContaining('unplanned'),
+  })
   expect((await pidsOf(east)).length).toBeGreaterThan(0)
   await fence(east, { epoch, mode: 'unplanned', timeoutMs: 5_000 })
   await writer.close()

@@ -29,9 +29,15 @@ let west: Site
 beforeEach(async () => {
   work = await reachableFolder('holdfast-promote-')
   archive = await postgresFolder(join(work, 'archive'))
-  pair = await createPair({ dbname: 'shop', settings: {
-    archive_mode: 'on', archive_command: `test ! -f ${archive}/%f && cp %p ${archive}/%f`, restore_command: `cp ${archive}/%f %p`, wal_retrieve_retry_interval: '200ms',
-  } })
+  pair = await createPair({
+    dbname: 'shop',
+    settings: {
+      archive_mode: 'on',
+      archive_command: `test ! -f ${archive}/%f && cp %p ${archive}/%f`,
+      restore_command: `cp ${archive}/%f %p`,
+      wal_retrieve_retry_interval: '200ms',
+    },
+  })
   east = siteOf(pair, pair.primary)
   west = siteOf(pair, pair.standby)
   await pair.primary.query('create table writes (id int primary key)')
@@ -42,7 +48,8 @@ afterEach(async () => {
 })
 
 const push = ({ path, name }: WalFile) => ({ program: 'cp', args: [path, join(archive, name)] })
-const ids = async (side: { query(sql: string): Promise<Record<string, unknown>[]> }) => (await side.query('select id from writes order by id')).map((row) => row['id'])
+const ids = async (side: { query(sql: string): Promise<Record<string, unknown>[]> }) =>
+  (await side.query('select id from writes order by id')).map((row) => row['id'])
 
 async function freezeReceiver(): Promise<() => void> {
   const [row] = await pair.standby.query('select pid from pg_stat_wal_receiver')
@@ -55,7 +62,8 @@ async function frozenStraggler(epoch: number) {
   const logFile = join(work, 'straggler.log')
   const go = join(work, 'go')
   const daemon = await startDaemon({ program: process.execPath, args: [STRAGGLER, JSON.stringify({ site: west, epoch, go })] }, { logFile })
-  const said = (pattern: RegExp) => until(async () => pattern.exec(await readFile(logFile, 'utf8'))?.[0], { timeoutMs: 60_000, what: String(pattern) })
+  const said = (pattern: RegExp) =>
+    until(async () => pattern.exec(await readFile(logFile, 'utf8'))?.[0], { timeoutMs: 60_000, what: String(pattern) })
   await said(/recorded/)
   process.kill(daemon.pid, 'SIGSTOP')
   return {
@@ -72,7 +80,9 @@ test('a planned switch promotes what was stopped cleanly, once, with its canary'
   await pair.primary.query('insert into writes select generate_series(1, 100)')
   const fenced = await fence(east, { epoch: 1, mode: 'planned', timeoutMs: 20_000 })
   let recorded = 0
-  const recordNoReturn = async () => { recorded++ }
+  const recordNoReturn = async () => {
+    recorded++
+  }
   const report = await promote(west, { epoch: 1, recordNoReturn, mustReach: fenced })
   expect(report).toMatchObject({ timeline: 2, previousTimeline: 1, alreadyPromoted: false })
   expect(recorded).toBe(1)
@@ -90,8 +100,12 @@ test('a planned promotion waits for the checkpoint of the clean stop', async () 
   await pair.primary.query('insert into writes select generate_series(1, 5000)')
   const fenced = await fence(east, { epoch: 1, mode: 'planned', timeoutMs: 20_000 })
   let recorded = false
-  const recordNoReturn = async () => { recorded = true }
-  await expect(promote(west, { epoch: 1, recordNoReturn, mustReach: fenced, timeoutMs: 1_500 })).rejects.toMatchObject({ code: 'LAG_TOO_LARGE' })
+  const recordNoReturn = async () => {
+    recorded = true
+  }
+  await expect(promote(west, { epoch: 1, recordNoReturn, mustReach: fenced, timeoutMs: 1_500 })).rejects.toMatchObject({
+    code: 'LAG_TOO_LARGE',
+  })
   expect(recorded).toBe(false)
   expect(await isPromoted(west)).toBe(false)
   await pair.standby.query('select pg_wal_replay_resume()')
@@ -101,32 +115,37 @@ test('a planned promotion waits for the checkpoint of the clean stop', async () 
 
 test('a standby on another timeline is not promoted in a planned switch', async () => {
   const fenced = await fence(east, { epoch: 1, mode: 'planned', timeoutMs: 20_000 })
-  await expect(promote(west, { epoch: 1, recordNoReturn: noReturn, mustReach: { ...fenced, timeline: 7 } })).rejects.toMatchObject({ code: 'STANDBY_UNHEALTHY' })
+  await expect(promote(west, { epoch: 1, recordNoReturn: noReturn, mustReach: { ...fenced, timeline: 7 } })).rejects.toMatchObject({
+    code: 'STANDBY_UNHEALTHY',
+  })
   expect(await isPromoted(west)).toBe(false)
 })
 
-test.each(['in the middle of a segment', 'at the end of a segment'])('with pg_wal readable the drain loses nothing that was acknowledged: the log ends %s', async (where) => {
-  await awaitStreaming(pair.primary)
-  const thaw = await freezeReceiver()
-  for (let batch = 0; batch < 5; batch++) {
-    if (batch > 2) await pair.primary.query('select pg_switch_wal()')
-    await pair.primary.query(`insert into writes select generate_series(${batch * 20_000 + 1}, ${(batch + 1) * 20_000})`)
-  }
-  const whole = where.startsWith('at the end')
-  if (whole) await pair.primary.query('select pg_switch_wal()')
-  expect((await lagOf(east, west)).bytes).toBeGreaterThan(16 * 1024 * 1024)
-  process.kill((await readPidFile(east))?.pid as number, 'SIGKILL')
-  await fence(east, { epoch: 1, mode: 'unplanned', timeoutMs: 5_000 })
-  thaw()
-  const drained = await drainArchive(east, push)
-  expect(drained).toMatchObject({ reachable: true, timeline: 1, lastRecord: expect.any(String) })
-  expect(drained.partial === undefined).toBe(whole)
-  const end = await awaitReplayEnd(west, { quietMs: 2_000, mustPass: drained.lastRecord })
-  expect(end.reached).toBe(true)
-  await promote(west, { epoch: 1, recordNoReturn: noReturn })
-  expect(await ids(pair.standby)).toHaveLength(100_000)
-  expect(await drainArchive(east, push)).toMatchObject({ reachable: true, lastRecord: drained.lastRecord })
-})
+test.each(['in the middle of a segment', 'at the end of a segment'])(
+  'with pg_wal readable the drain loses nothing that was acknowledged: the log ends %s',
+  async (where) => {
+    await awaitStreaming(pair.primary)
+    const thaw = await freezeReceiver()
+    for (let batch = 0; batch < 5; batch++) {
+      if (batch > 2) await pair.primary.query('select pg_switch_wal()')
+      await pair.primary.query(`insert into writes select generate_series(${batch * 20_000 + 1}, ${(batch + 1) * 20_000})`)
+    }
+    const whole = where.startsWith('at the end')
+    if (whole) await pair.primary.query('select pg_switch_wal()')
+    expect((await lagOf(east, west)).bytes).toBeGreaterThan(16 * 1024 * 1024)
+    process.kill((await readPidFile(east))?.pid as number, 'SIGKILL')
+    await fence(east, { epoch: 1, mode: 'unplanned', timeoutMs: 5_000 })
+    thaw()
+    const drained = await drainArchive(east, push)
+    expect(drained).toMatchObject({ reachable: true, timeline: 1, lastRecord: expect.any(String) })
+    expect(drained.partial === undefined).toBe(whole)
+    const end = await awaitReplayEnd(west, { quietMs: 2_000, mustPass: drained.lastRecord })
+    expect(end.reached).toBe(true)
+    await promote(west, { epoch: 1, recordNoReturn: noReturn })
+    expect(await ids(pair.standby)).toHaveLength(100_000)
+    expect(await drainArchive(east, push)).toMatchObject({ reachable: true, lastRecord: drained.lastRecord })
+  },
+)
 
 test('a pg_wal that cannot be read is said to be out of reach, and the standby comes to a stable end', async () => {
   process.kill((await readPidFile(east))?.pid as number, 'SIGKILL')
@@ -165,8 +184,16 @@ test('a promotion frozen between the reading of the epoch and the sending is kil
   await writeFile(join(binDir, 'psql'), `#!/bin/sh\necho $$ >${frozen}\nkill -STOP $$\nexec ${POSTGRES_BIN}/psql "$@"\n`)
   await chmod(join(binDir, 'psql'), 0o755)
   await fence(east, { epoch: 1, mode: 'planned', timeoutMs: 20_000 })
-  const sent = promote({ ...west, binDir }, { epoch: 1, recordNoReturn: noReturn }).then(() => 'promoted', (error: { code: string }) => error.code)
-  const pid = Number(await until(async () => (await readFile(frozen, 'utf8').catch(() => '')).trim() || undefined, { timeoutMs: 30_000, what: 'psql to be frozen' }))
+  const sent = promote({ ...west, binDir }, { epoch: 1, recordNoReturn: noReturn }).then(
+    () => 'promoted',
+    (error: { code: string }) => error.code,
+  )
+  const pid = Number(
+    await until(async () => (await readFile(frozen, 'utf8').catch(() => '')).trim() || undefined, {
+      timeoutMs: 30_000,
+      what: 'psql to be frozen',
+    }),
+  )
   const revoked = await revokePromotion(west, 2, { patienceMs: 300 })
   expect(revoked).toMatchObject({ promoted: false, restarted: true, killed: expect.arrayContaining([pid]) })
   expect(await sent).toBe('PROCESS_FAILED')

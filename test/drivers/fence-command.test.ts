@@ -14,7 +14,12 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
 test('a host is fenced once the read-back says so, and a second call finds it fenced', async () => {
-  const fence = { isolate: ['sh', '-c', `(sleep 0.3; touch ${cut}) &`], readBack: ['test', '-e', cut], release: ['rm', cut], timeoutMs: 20_000 }
+  const fence = {
+    isolate: ['sh', '-c', `(sleep 0.3; touch ${cut}) &`],
+    readBack: ['test', '-e', cut],
+    release: ['rm', cut],
+    timeoutMs: 20_000,
+  }
   expect(await commandFence(fence)).toMatchObject({ proved: true, isolated: 'now', readBack: { exitCode: 0 } })
   expect(await commandFence({ ...fence, isolate: ['false'] })).toMatchObject({ proved: true, isolated: 'already' })
   await releaseCommandFence(fence)
@@ -22,7 +27,10 @@ test('a host is fenced once the read-back says so, and a second call finds it fe
 })
 
 test('a command that says it isolated the host proves nothing', async () => {
-  await expect(commandFence({ isolate: ['true'], readBack: ['test', '-e', cut], timeoutMs: 500 })).rejects.toMatchObject({ code: 'FENCE_UNPROVEN', details: { exitCode: 1 } })
+  await expect(commandFence({ isolate: ['true'], readBack: ['test', '-e', cut], timeoutMs: 500 })).rejects.toMatchObject({
+    code: 'FENCE_UNPROVEN',
+    details: { exitCode: 1 },
+  })
 })
 
 test('a command that fails after the host was isolated is no failure', async () => {

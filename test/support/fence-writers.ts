@@ -1,11 +1,19 @@
 /** Clients of a site that try to commit before, during and after a fence, and remember what was acknowledged and when. */
 import { connect as connectTcp, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 
-export interface Place { host: string; port: number; database: string }
+export interface Place {
+  host: string
+  port: number
+  database: string
+}
 
 /** An acknowledged row, with the moment of the answer. */
-export interface Acknowledged { id: string; at: number }
+export interface Acknowledged {
+  id: string
+  at: number
+}
 
 export interface Writer {
   name: string
@@ -24,7 +32,11 @@ async function open(place: Place): Promise<pg.Client> {
   return client
 }
 
-const asked = (promise: Promise<unknown>) => promise.then(() => true, () => false)
+const asked = (promise: Promise<unknown>) =>
+  promise.then(
+    () => true,
+    () => false,
+  )
 
 /** A session that commits row after row, as fast as it is answered. */
 export async function hammer(place: Place, name: string): Promise<Writer> {
@@ -39,8 +51,19 @@ export async function hammer(place: Place, name: string): Promise<Writer> {
     else unknown.push(id)
     return done
   }
-  const loop = (async () => { while (await insert()); })()
-  return { name, acknowledged, unknown, tryAgain: insert, async close() { await client.end().catch(() => {}); await loop } }
+  const loop = (async () => {
+    while (await insert());
+  })()
+  return {
+    name,
+    acknowledged,
+    unknown,
+    tryAgain: insert,
+    async close() {
+      await client.end().catch(() => {})
+      await loop
+    },
+  }
 }
 
 /** A transaction with a row in it, begun before the fence, committed after it. */
@@ -48,7 +71,11 @@ export async function openTransaction(place: Place, id: string): Promise<Writer>
   const client = await open(place)
   await client.query('begin')
   await client.query('insert into writes values ($1)', [id])
-  return once(id, () => asked(client.query('commit')), () => client.end())
+  return once(
+    id,
+    () => asked(client.query('commit')),
+    () => client.end(),
+  )
 }
 
 /** A prepared transaction; whoever can connect may commit it. */
@@ -70,9 +97,13 @@ export async function prepared(place: Place, id: string): Promise<Writer> {
 /** A procedure that commits in a loop by itself; nobody answers it until it ends. */
 export async function procedure(place: Place, id: string): Promise<Writer> {
   const client = await open(place)
-  let over = false
-  const call = asked(client.query(`call commit_for_ever('${id}')`)).finally(() => { over = true })
-  return { ...once(id, async () => (over ? false : call), () => client.end()), unknown: [] }
+  const ended = asked(client.query(`call commit_for_ever('${id}')`)).then(() => false)
+  // One that nobody ends within a while goes on committing.
+  return once(
+    id,
+    () => Promise.race([ended, delay(10_000, true, { ref: false })]),
+    () => client.end(),
+  )
 }
 
 /** A connection that has not said who it is: it logs in, under whatever rules were in force when it was opened, only when asked to try. */
@@ -80,21 +111,31 @@ export async function silentSocket(place: Place, id: string): Promise<Writer> {
   const socket = connectTcp(place)
   socket.on('error', () => {})
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
-  return once(id, () => logInAndInsert(socket, place.database, id), async () => { socket.destroy() })
+  return once(
+    id,
+    () => logInAndInsert(socket, place.database, id),
+    async () => {
+      socket.destroy()
+    },
+  )
 }
 
 function once(id: string, act: () => Promise<boolean>, end: () => Promise<unknown>): Writer {
   const acknowledged: Acknowledged[] = []
   const unknown: string[] = []
   return {
-    name: id, acknowledged, unknown,
+    name: id,
+    acknowledged,
+    unknown,
     async tryAgain() {
       const done = await act()
       if (done) acknowledged.push({ id, at: performance.now() })
       else unknown.push(id)
       return done
     },
-    async close() { await end().catch(() => {}) },
+    async close() {
+      await end().catch(() => {})
+    },
   }
 }
 

@@ -2,7 +2,12 @@
 import type { Pair, PairSite } from '../../scripts/toolbox/pair.ts'
 import type { Site } from '../../src/failover/database/site.ts'
 
-export const siteOf = (pair: Pair, side: PairSite, change: Partial<Site> = {}): Site => ({ ...side.config, name: side.name, database: pair.database, ...change })
+export const siteOf = (pair: Pair, side: PairSite, change: Partial<Site> = {}): Site => ({
+  ...side.config,
+  name: side.name,
+  database: pair.database,
+  ...change,
+})
 
 /** A small generator of numbers from 0 to 1 that a seed repeats (mulberry32). */
 export function seeded(seed: number): () => number {

@@ -13,7 +13,14 @@ const say = (line: string) => process.stdout.write(`${line}\n`)
 
 async function recordNoReturn(): Promise<void> {
   say('recorded')
-  await until(() => access(go).then(() => true, () => false), { timeoutMs: 120_000, everyMs: 10, what: go })
+  await until(
+    () =>
+      access(go).then(
+        () => true,
+        () => false,
+      ),
+    { timeoutMs: 120_000, everyMs: 10, what: go },
+  )
 }
 
 await promote(site, { epoch, recordNoReturn }).then(

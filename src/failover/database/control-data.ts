@@ -25,7 +25,11 @@ export interface ControlData {
 export const controlFile = (site: { dataDir: string }): string => join(site.dataDir, 'global', 'pg_control')
 export const pinnedFile = (site: { dataDir: string }): string => `${controlFile(site)}.fenced`
 
-const present = (path: string) => lstat(path).then(() => true, () => false)
+const present = (path: string) =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  )
 
 /** True where a start is refused because the control file was moved aside. */
 export async function isPinned(site: { dataDir: string }): Promise<boolean> {
@@ -41,7 +45,11 @@ export function parseControlData(text: string): ControlData {
   }
   const need = (label: string): string => {
     const value = raw[label]
-    if (value === undefined) throw new HoldfastError('INTEGRITY', `pg_controldata has no line "${label}"`, { object: label, next: 'check that binDir belongs to the version of the cluster' })
+    if (value === undefined)
+      throw new HoldfastError('INTEGRITY', `pg_controldata has no line "${label}"`, {
+        object: label,
+        next: 'check that binDir belongs to the version of the cluster',
+      })
     return value
   }
   return {
@@ -60,7 +68,10 @@ export function parseControlData(text: string): ControlData {
 /** Throws NOT_FOUND where the data directory has no control file at all. */
 export async function readControlData(site: Site): Promise<ControlData> {
   return withControlView(site, async (dir) => {
-    const { stdout } = await run({ program: join(site.binDir, 'pg_controldata'), args: ['-D', dir], env: { LC_ALL: 'C' } }, { signal: site.signal, timeoutMs: 30_000 })
+    const { stdout } = await run(
+      { program: join(site.binDir, 'pg_controldata'), args: ['-D', dir], env: { LC_ALL: 'C' } },
+      { signal: site.signal, timeoutMs: 30_000 },
+    )
     return parseControlData(stdout)
   })
 }
@@ -72,7 +83,10 @@ export async function readControlData(site: Site): Promise<ControlData> {
 export async function withControlView<T>(site: { dataDir: string }, use: (dir: string) => Promise<T>): Promise<T> {
   if (await present(controlFile(site))) return use(site.dataDir)
   if (!(await present(pinnedFile(site)))) {
-    throw new HoldfastError('NOT_FOUND', `no control file in ${site.dataDir}`, { object: site.dataDir, next: 'check dataDir in holdfast.yaml, and that its disk is mounted' })
+    throw new HoldfastError('NOT_FOUND', `no control file in ${site.dataDir}`, {
+      object: site.dataDir,
+      next: 'check dataDir in holdfast.yaml, and that its disk is mounted',
+    })
   }
   const view = await mkdtemp(join(tmpdir(), 'holdfast-control-'))
   try {
@@ -80,7 +94,8 @@ export async function withControlView<T>(site: { dataDir: string }, use: (dir: s
     await copyFile(pinnedFile(site), controlFile({ dataDir: view }))
     // Those programs run as the cluster's owner.
     const { uid, gid } = await stat(site.dataDir)
-    if (process.getuid?.() === 0) for (const path of [view, join(view, 'global'), controlFile({ dataDir: view })]) await chown(path, uid, gid)
+    if (process.getuid?.() === 0)
+      for (const path of [view, join(view, 'global'), controlFile({ dataDir: view })]) await chown(path, uid, gid)
     return await use(view)
   } finally {
     await rm(view, { recursive: true, force: true })

@@ -12,7 +12,11 @@ import { type RunOptions, type RunResult, run } from '../../process/run.ts'
 import { killHolders } from './lock-holders.ts'
 
 /** All that the epoch needs to know of a site. */
-export interface EpochSite { name: string; dataDir: string; signal?: AbortSignal }
+export interface EpochSite {
+  name: string
+  dataDir: string
+  signal?: AbortSignal
+}
 
 export const epochFolder = (site: { dataDir: string }): string => `${site.dataDir}.holdfast`
 const lockFile = (site: { dataDir: string }) => join(epochFolder(site), 'lock')
@@ -50,7 +54,11 @@ export async function readEpoch(site: { dataDir: string }): Promise<number> {
     throw error
   })
   const epoch = Number(text.trim())
-  if (!Number.isSafeInteger(epoch) || epoch < 0) throw new HoldfastError('INTEGRITY', `${epochFile(site)} holds no epoch`, { object: epochFile(site), next: 'write the highest epoch of both sites into it' })
+  if (!Number.isSafeInteger(epoch) || epoch < 0)
+    throw new HoldfastError('INTEGRITY', `${epochFile(site)} holds no epoch`, {
+      object: epochFile(site),
+      next: 'write the highest epoch of both sites into it',
+    })
   return epoch
 }
 
@@ -79,7 +87,9 @@ export async function underEpoch(site: EpochSite, epoch: number, command: Comman
     const result = await run(guarded, { signal: site.signal, ...options, accept: [...accept, BUSY, STALE] })
     refuseFrom(site, epoch, result)
     if (accept.includes(result.exitCode)) return result
-    throw new HoldfastError('PROCESS_FAILED', `${describe(guarded)} exited with ${result.exitCode}: ${result.stderr.trim()}`, { object: command.program })
+    throw new HoldfastError('PROCESS_FAILED', `${describe(guarded)} exited with ${result.exitCode}: ${result.stderr.trim()}`, {
+      object: command.program,
+    })
   } catch (error) {
     throw unwrapped(error, guarded, command)
   }
@@ -89,10 +99,19 @@ export async function underEpoch(site: EpochSite, epoch: number, command: Comman
 function unwrapped(error: unknown, guarded: Command, command: Command): unknown {
   if (!(error instanceof HoldfastError) || !error.message.includes(describe(guarded))) return error
   const { code, next, details, retryable } = error
-  return new HoldfastError(code, error.message.replace(describe(guarded), describe(command)), { object: command.program, next, details, retryable, cause: error.cause })
+  return new HoldfastError(code, error.message.replace(describe(guarded), describe(command)), {
+    object: command.program,
+    next,
+    details,
+    retryable,
+    cause: error.cause,
+  })
 }
 
-export interface Raised { epoch: number; killed: number[] }
+export interface Raised {
+  epoch: number
+  killed: number[]
+}
 
 /**
  * Raises the epoch, never lowers it: EPOCH_STALE where it is higher already. Waits for the lock, and after `patienceMs`
@@ -108,30 +127,45 @@ export async function raiseEpoch(site: EpochSite, to: number, { patienceMs = 3_0
     killed.push(...(await killHolders(lockFile(site))))
   }
   throw new HoldfastError('BUSY', `the epoch lock of site ${site.name} is still held after its holders were killed`, {
-    object: lockFile(site), details: { killed }, next: `look at who holds it: fuser -v ${lockFile(site)}`,
+    object: lockFile(site),
+    details: { killed },
+    next: `look at who holds it: fuser -v ${lockFile(site)}`,
   })
 }
 
 function guard(script: string, site: EpochSite, epoch: number, waitMs: number, command: Command | undefined): Command {
-  if (!Number.isSafeInteger(epoch) || epoch < 1) throw new HoldfastError('INPUT_INVALID', `an epoch is a whole number from 1, not ${epoch}`, { object: 'epoch' })
+  if (!Number.isSafeInteger(epoch) || epoch < 1)
+    throw new HoldfastError('INPUT_INVALID', `an epoch is a whole number from 1, not ${epoch}`, { object: 'epoch' })
   const words = command ? [command.program, ...command.args] : []
-  return { ...command, program: 'sh', args: ['-c', script, 'holdfast-epoch', epochFolder(site), String(epoch), String(waitMs / 1000), ...words] }
+  return {
+    ...command,
+    program: 'sh',
+    args: ['-c', script, 'holdfast-epoch', epochFolder(site), String(epoch), String(waitMs / 1000), ...words],
+  }
 }
 
 function refuseFrom(site: EpochSite, epoch: number, { exitCode, stderr }: RunResult): void {
   const line = stderr.split('\n').find((one) => one.startsWith(MARK))
   if (!line) return
   if (exitCode === STALE) throw stale(site, epoch, Number(/is (\d+)/.exec(line)?.[1] ?? Number.NaN))
-  if (exitCode === BUSY) throw new HoldfastError('BUSY', `another step holds the epoch lock of site ${site.name}`, { object: lockFile(site), retryable: true })
+  if (exitCode === BUSY)
+    throw new HoldfastError('BUSY', `another step holds the epoch lock of site ${site.name}`, { object: lockFile(site), retryable: true })
 }
 
 function stale(site: EpochSite, epoch: number, now: number): HoldfastError {
-  return new HoldfastError('EPOCH_STALE', `site ${site.name} is at epoch ${now}, this run has ${epoch}`, { object: epochFile(site), details: { now, epoch } })
+  return new HoldfastError('EPOCH_STALE', `site ${site.name} is at epoch ${now}, this run has ${epoch}`, {
+    object: epochFile(site),
+    details: { now, epoch },
+  })
 }
 
 async function prepare(site: EpochSite): Promise<void> {
   await stat(site.dataDir).catch((cause: unknown) => {
-    throw new HoldfastError('NOT_FOUND', `site ${site.name} has no data directory ${site.dataDir}`, { object: site.dataDir, cause, next: 'check dataDir in holdfast.yaml' })
+    throw new HoldfastError('NOT_FOUND', `site ${site.name} has no data directory ${site.dataDir}`, {
+      object: site.dataDir,
+      cause,
+      next: 'check dataDir in holdfast.yaml',
+    })
   })
   await mkdir(epochFolder(site), { recursive: true })
   await writeFile(lockFile(site), '', { flag: 'a' })

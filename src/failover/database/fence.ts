@@ -25,7 +25,11 @@ export interface FenceOptions {
   onStep?(name: string): void
 }
 
-export interface FenceStep { name: string; seconds: number; detail: string }
+export interface FenceStep {
+  name: string
+  seconds: number
+  detail: string
+}
 
 export interface FenceReport {
   proved: true
@@ -65,22 +69,66 @@ export async function fence(site: Site, options: FenceOptions): Promise<FenceRep
     steps.push({ name, seconds: Math.round(performance.now() - begun) / 1000, detail: say(result) })
     return result
   }
-  await step('epoch', () => raiseEpoch(site, epoch), ({ killed }) => `${epoch}${killed.length > 0 ? `, killed holders ${killed.join(', ')}` : ''}`)
-  await step('mask', () => supervise(site, epoch, 'mask'), () => 'the supervisor may not start it')
+  await step(
+    'epoch',
+    () => raiseEpoch(site, epoch),
+    ({ killed }) => `${epoch}${killed.length > 0 ? `, killed holders ${killed.join(', ')}` : ''}`,
+  )
+  await step(
+    'mask',
+    () => supervise(site, epoch, 'mask'),
+    () => 'the supervisor may not start it',
+  )
   const segment = (await readPidFile(site))?.segment
-  const witnesses = await step('witness', () => openWitnesses(site), (found) => `session ${found.session}, socket ${found.socket}`)
+  const witnesses = await step(
+    'witness',
+    () => openWitnesses(site),
+    (found) => `session ${found.session}, socket ${found.socket}`,
+  )
   try {
-    if (options.rollbackPrepared) await step('rollback', () => rollbackPrepared(site, epoch, witnesses.prepared ?? []), (count) => `${count} prepared transactions rolled back`)
-    const stopped = await step('stop', () => stopSite(site, options), ({ how, clean, killed }) => `${how}${clean ? ', clean' : ''}${killed.length > 0 ? `, killed ${killed.join(', ')}` : ''}`)
-    await step('prove', () => prove(site, witnesses, segment), (found) => found.join('; '))
-    await step('pin', () => pinAndLookAgain(site, options, stopped), () => 'the control file is moved aside')
-    const startRefused = await step('refuse', () => proveRefusal(site, epoch), ({ exitCode, message }) => `start exits ${exitCode}: ${message}`)
+    if (options.rollbackPrepared)
+      await step(
+        'rollback',
+        () => rollbackPrepared(site, epoch, witnesses.prepared ?? []),
+        (count) => `${count} prepared transactions rolled back`,
+      )
+    const stopped = await step(
+      'stop',
+      () => stopSite(site, options),
+      ({ how, clean, killed }) => `${how}${clean ? ', clean' : ''}${killed.length > 0 ? `, killed ${killed.join(', ')}` : ''}`,
+    )
+    await step(
+      'prove',
+      () => prove(site, witnesses, segment),
+      (found) => found.join('; '),
+    )
+    await step(
+      'pin',
+      () => pinAndLookAgain(site, options, stopped),
+      () => 'the control file is moved aside',
+    )
+    const startRefused = await step(
+      'refuse',
+      () => proveRefusal(site, epoch),
+      ({ exitCode, message }) => `start exits ${exitCode}: ${message}`,
+    )
     const control = await readControlData(site)
     if (mode === 'planned' && !(stopped.clean && control.state === 'shut down')) throw unclean(site, control)
     return {
-      proved: true, site: site.name, epoch, mode, steps, killed: stopped.killed, cleanShutdown: stopped.clean,
-      controlState: control.state, lsn: control.checkpointLsn, timeline: control.timeline, systemId: control.systemId,
-      preparedTransactions: witnesses.prepared, pinned: true, startRefused,
+      proved: true,
+      site: site.name,
+      epoch,
+      mode,
+      steps,
+      killed: stopped.killed,
+      cleanShutdown: stopped.clean,
+      controlState: control.state,
+      lsn: control.checkpointLsn,
+      timeline: control.timeline,
+      systemId: control.systemId,
+      preparedTransactions: witnesses.prepared,
+      pinned: true,
+      startRefused,
     }
   } finally {
     witnesses.close()
@@ -97,7 +145,12 @@ export async function supervise(site: Site, epoch: number, verb: 'start' | 'stop
 async function rollbackPrepared(site: Site, epoch: number, gids: string[]): Promise<number> {
   for (const gid of gids) {
     const sql = `rollback prepared '${gid.replaceAll("'", "''")}'`
-    await underEpoch(site, epoch, { program: join(site.binDir, 'psql'), args: ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-c', sql], env: environmentOf(site) }, { timeoutMs: 30_000 })
+    await underEpoch(
+      site,
+      epoch,
+      { program: join(site.binDir, 'psql'), args: ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-c', sql], env: environmentOf(site) },
+      { timeoutMs: 30_000 },
+    )
   }
   return gids.length
 }
@@ -143,19 +196,30 @@ async function proveRefusal(site: Site, epoch: number): Promise<{ exitCode: numb
   const answer = await knock(site)
   if (exitCode === 0 || pids.length > 0 || answer !== 'refused') {
     await killAll(site, epoch)
-    throw unproven(site, `its supervisor's start exited ${exitCode} although it is pinned (processes: ${pids.join(', ') || 'none'}; port: ${answer})`)
+    throw unproven(
+      site,
+      `its supervisor's start exited ${exitCode} although it is pinned (processes: ${pids.join(', ') || 'none'}; port: ${answer})`,
+    )
   }
   if (!(await isPinned(site))) throw unproven(site, 'somebody moved its control file back')
   return { exitCode, message }
 }
 
 function unproven(site: Site, why: string): HoldfastError {
-  return new HoldfastError('FENCE_UNPROVEN', `site ${site.name} is not shown to be fenced: ${why}`, { object: site.dataDir, next: 'look at what is named, then retry the step; or fence the host by hand and attest it' })
+  return new HoldfastError('FENCE_UNPROVEN', `site ${site.name} is not shown to be fenced: ${why}`, {
+    object: site.dataDir,
+    next: 'look at what is named, then retry the step; or fence the host by hand and attest it',
+  })
 }
 
 function unclean(site: Site, control: ControlData): HoldfastError {
-  return new HoldfastError('FENCE_UNPROVEN', `site ${site.name} is fenced, but was not stopped cleanly (its control file says "${control.state}")`, {
-    object: site.dataDir, details: { fenced: true, controlState: control.state, lsn: control.checkpointLsn },
-    next: 'abort, or go on with mode unplanned, which accepts a loss',
-  })
+  return new HoldfastError(
+    'FENCE_UNPROVEN',
+    `site ${site.name} is fenced, but was not stopped cleanly (its control file says "${control.state}")`,
+    {
+      object: site.dataDir,
+      details: { fenced: true, controlState: control.state, lsn: control.checkpointLsn },
+      next: 'abort, or go on with mode unplanned, which accepts a loss',
+    },
+  )
 }

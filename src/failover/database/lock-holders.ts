@@ -27,7 +27,9 @@ export async function killHolders(path: string): Promise<number[]> {
   const all = [...new Set([...(await descendantsOf(holders)), ...holders])]
   for (const pid of all) send(pid, 'SIGKILL')
   await until(async () => (await holdersOf(path)).every((pid) => !holders.includes(pid)), {
-    timeoutMs: 10_000, everyMs: 20, what: `the holders of ${path} to end`,
+    timeoutMs: 10_000,
+    everyMs: 20,
+    what: `the holders of ${path} to end`,
   })
   return all
 }

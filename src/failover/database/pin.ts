@@ -7,12 +7,18 @@ import { underEpoch } from './epoch.ts'
 import type { Site } from './site.ts'
 
 // One command, so that it happens under the lock or not at all; the folder is on disk before it is reported.
-const move = (from: string, to: string): Command => ({ program: 'sh', args: ['-c', 'mv -f "$1" "$2" && sync "$3"', 'holdfast-pin', from, to, dirname(to)] })
+const move = (from: string, to: string): Command => ({
+  program: 'sh',
+  args: ['-c', 'mv -f "$1" "$2" && sync "$3"', 'holdfast-pin', from, to, dirname(to)],
+})
 
 /** May be called twice. Throws EPOCH_STALE where a newer run owns the site. */
 export async function pin(site: Site, epoch: number): Promise<void> {
   if (!(await isPinned(site))) await underEpoch(site, epoch, move(controlFile(site), pinnedFile(site)))
-  if (!(await isPinned(site))) throw new HoldfastError('FENCE_UNPROVEN', `site ${site.name} could not be pinned: ${controlFile(site)} is still there`, { object: controlFile(site) })
+  if (!(await isPinned(site)))
+    throw new HoldfastError('FENCE_UNPROVEN', `site ${site.name} could not be pinned: ${controlFile(site)} is still there`, {
+      object: controlFile(site),
+    })
 }
 
 /** Only for a rewind or an abort, and only with the newest epoch. May be called twice. */

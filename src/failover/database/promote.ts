@@ -42,10 +42,14 @@ export async function intentsOf(site: Site): Promise<string[]> {
 
 /** Once it is settled what came of them; `except` keeps the one of that epoch for a retry. */
 export async function removeIntents(site: Site, except?: number): Promise<void> {
-  for (const name of await intentsOf(site)) if (except === undefined || name !== INTENT(except)) await rm(join(epochFolder(site), name), { force: true })
+  for (const name of await intentsOf(site))
+    if (except === undefined || name !== INTENT(except)) await rm(join(epochFolder(site), name), { force: true })
 }
 
-interface Intent { fromTimeline: number; replayedLsn: string }
+interface Intent {
+  fromTimeline: number
+  replayedLsn: string
+}
 
 export async function promote(site: Site, options: PromoteOptions): Promise<PromoteReport> {
   const { epoch } = options
@@ -55,7 +59,12 @@ export async function promote(site: Site, options: PromoteOptions): Promise<Prom
   const before = await withSite(site, readPosition)
   let intent = await readIntent(site, epoch)
   const alreadyPromoted = !before.standby
-  if (alreadyPromoted && !intent) throw unfit(site, `is a primary on timeline ${before.timeline} already, and not by this run`, 'find out who promoted it before anything else is done')
+  if (alreadyPromoted && !intent)
+    throw unfit(
+      site,
+      `is a primary on timeline ${before.timeline} already, and not by this run`,
+      'find out who promoted it before anything else is done',
+    )
   if (!alreadyPromoted) {
     const replayedLsn = options.mustReach ? await awaitReach(site, options.mustReach, timeoutMs) : (before.lsn ?? '0/0')
     await options.recordNoReturn()
@@ -63,17 +72,26 @@ export async function promote(site: Site, options: PromoteOptions): Promise<Prom
     await writeBeside(site, INTENT(epoch), JSON.stringify(intent))
     await send(site, epoch, timeoutMs)
   }
-  const after = await until(async () => {
-    const position = await withSite(site, readPosition)
-    return !position.standby && position
-  }, { timeoutMs, what: `site ${site.name} to leave recovery`, signal: site.signal })
+  const after = await until(
+    async () => {
+      const position = await withSite(site, readPosition)
+      return !position.standby && position
+    },
+    { timeoutMs, what: `site ${site.name} to leave recovery`, signal: site.signal },
+  )
   const { fromTimeline, replayedLsn } = intent as Intent
-  if (after.timeline <= fromTimeline) throw unfit(site, `left recovery on timeline ${after.timeline}, no newer one than ${fromTimeline}`, 'look at its log')
+  if (after.timeline <= fromTimeline)
+    throw unfit(site, `left recovery on timeline ${after.timeline}, no newer one than ${fromTimeline}`, 'look at its log')
   await removeIntents(site, epoch)
   const canary = options.canary === false ? undefined : await writeCanary(site, { epoch, note: 'promoted' })
   return {
-    timeline: after.timeline, previousTimeline: fromTimeline, forkLsn: await forkOf(site, after.timeline, fromTimeline), alreadyPromoted, replayedLsn,
-    ...(canary ? { canary: { at: canary.at, lsn: canary.lsn } } : {}), seconds: Math.round(performance.now() - begun) / 1000,
+    timeline: after.timeline,
+    previousTimeline: fromTimeline,
+    forkLsn: await forkOf(site, after.timeline, fromTimeline),
+    alreadyPromoted,
+    replayedLsn,
+    ...(canary ? { canary: { at: canary.at, lsn: canary.lsn } } : {}),
+    seconds: Math.round(performance.now() - begun) / 1000,
   }
 }
 
@@ -82,17 +100,28 @@ export async function isPromoted(site: Site): Promise<boolean> {
   const position = await withSite(site, readPosition).catch(() => undefined)
   if (position) return !position.standby
   if ((await pidsOf(site)).length > 0) {
-    throw new HoldfastError('STANDBY_UNHEALTHY', `site ${site.name} runs and answers nobody: whether it was promoted cannot be told`, { object: site.name, retryable: true })
+    throw new HoldfastError('STANDBY_UNHEALTHY', `site ${site.name} runs and answers nobody: whether it was promoted cannot be told`, {
+      object: site.name,
+      retryable: true,
+    })
   }
   // A promotion removes the signal before the first write is allowed.
   return !(await present(join(site.dataDir, 'standby.signal')))
 }
 
-export const present = (path: string): Promise<boolean> => lstat(path).then(() => true, () => false)
+export const present = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  )
 
 async function send(site: Site, epoch: number, timeoutMs: number): Promise<void> {
   const sql = `select case when pg_is_in_recovery() then pg_promote(true, ${Math.ceil(timeoutMs / 1000)}) end`
-  const psql = { program: join(site.binDir, 'psql'), args: ['-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-c', sql], env: environmentOf(site) }
+  const psql = {
+    program: join(site.binDir, 'psql'),
+    args: ['-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-c', sql],
+    env: environmentOf(site),
+  }
   await underEpoch(site, epoch, psql, { timeoutMs: timeoutMs + 15_000 })
 }
 
@@ -101,13 +130,18 @@ async function awaitReach(site: Site, { lsn, timeline }: { lsn: string; timeline
   let seen = await withSite(site, readPosition)
   if (seen.timeline !== timeline) throw unfit(site, `is on timeline ${seen.timeline}, the old side stopped on ${timeline}`, 're-clone it')
   const reached = () => parseLsn(seen.lsn ?? '0/0') > parseLsn(lsn)
-  await until(async () => {
-    seen = await withSite(site, readPosition)
-    return reached()
-  }, { timeoutMs, what: `site ${site.name} to replay past ${lsn}`, signal: site.signal }).catch((error: unknown) => {
+  await until(
+    async () => {
+      seen = await withSite(site, readPosition)
+      return reached()
+    },
+    { timeoutMs, what: `site ${site.name} to replay past ${lsn}`, signal: site.signal },
+  ).catch((error: unknown) => {
     if (site.signal?.aborted) throw error
     throw new HoldfastError('LAG_TOO_LARGE', `site ${site.name} has replayed to ${seen.lsn}, the old side stopped at ${lsn}`, {
-      object: site.name, cause: error, details: { replayed: seen.lsn, mustReach: lsn },
+      object: site.name,
+      cause: error,
+      details: { replayed: seen.lsn, mustReach: lsn },
       next: 'wait for the standby and retry the step; or abort; or accept the loss',
     })
   })

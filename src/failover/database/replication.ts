@@ -17,7 +17,13 @@ export interface Lag {
   why?: string
 }
 
-interface StandbyRow { standby: boolean; received: string | null; replayed: string | null; streaming: boolean; timeline: number }
+interface StandbyRow {
+  standby: boolean
+  received: string | null
+  replayed: string | null
+  streaming: boolean
+  timeline: number
+}
 
 const STANDBY = `select pg_is_in_recovery() as standby, pg_last_wal_receive_lsn()::text as received, pg_last_wal_replay_lsn()::text as replayed,
   coalesce((select status = 'streaming' from pg_stat_wal_receiver), false) as streaming,
@@ -34,15 +40,28 @@ export async function lagOf(primary: Site | undefined, standby: Site): Promise<L
   } catch (error) {
     return { known: false, streaming: false, why: `site ${standby.name} does not answer: ${messageOf(error)}` }
   }
-  const seen = { streaming: row.streaming, timeline: row.timeline, ...(row.received ? { receivedLsn: row.received } : {}), ...(row.replayed ? { replayedLsn: row.replayed } : {}) }
+  const seen = {
+    streaming: row.streaming,
+    timeline: row.timeline,
+    ...(row.received ? { receivedLsn: row.received } : {}),
+    ...(row.replayed ? { replayedLsn: row.replayed } : {}),
+  }
   if (!row.standby) return { ...seen, known: false, why: `site ${standby.name} is no standby` }
   if (!row.replayed) return { ...seen, known: false, why: `site ${standby.name} has replayed nothing yet` }
   if (!primary) return { ...seen, known: false, why: 'the primary cannot be asked' }
   try {
-    const position = await withSite(primary, async (client) => (await client.query<{ lsn: string | null; timeline: number | null }>(PRIMARY)).rows[0])
+    const position = await withSite(
+      primary,
+      async (client) => (await client.query<{ lsn: string | null; timeline: number | null }>(PRIMARY)).rows[0],
+    )
     if (!position?.lsn) return { ...seen, known: false, why: `site ${primary.name} is in recovery itself` }
     if (position.timeline !== row.timeline) {
-      return { ...seen, known: false, primaryLsn: position.lsn, why: `timeline ${row.timeline} on ${standby.name}, ${position.timeline} on ${primary.name}` }
+      return {
+        ...seen,
+        known: false,
+        primaryLsn: position.lsn,
+        why: `timeline ${row.timeline} on ${standby.name}, ${position.timeline} on ${primary.name}`,
+      }
     }
     const bytes = parseLsn(position.lsn) - parseLsn(row.replayed)
     return { ...seen, known: true, primaryLsn: position.lsn, bytes: bytes > 0n ? Number(bytes) : 0 }
@@ -68,11 +87,30 @@ export interface Slot {
 
 /** The slots of the site, with what each keeps: a dead standby must not fill the primary's disk unseen. */
 export async function slotsOf(site: Site): Promise<Slot[]> {
-  const rows = await withSite(site, async (client) => (await client.query<{ name: string; kind: string; active: boolean; lsn: string | null; status: string | null; bytes: string | null }>(
-    `select slot_name as name, slot_type as kind, active, restart_lsn::text as lsn, wal_status as status,
+  const rows = await withSite(
+    site,
+    async (client) =>
+      (
+        await client.query<{
+          name: string
+          kind: string
+          active: boolean
+          lsn: string | null
+          status: string | null
+          bytes: string | null
+        }>(
+          `select slot_name as name, slot_type as kind, active, restart_lsn::text as lsn, wal_status as status,
        pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, restart_lsn)::text as bytes
-     from pg_replication_slots order by 1`)).rows)
+     from pg_replication_slots order by 1`,
+        )
+      ).rows,
+  )
   return rows.map(({ name, kind, active, lsn, status, bytes }) => ({
-    name, kind, active, ...(lsn ? { restartLsn: lsn } : {}), ...(status ? { walStatus: status } : {}), ...(bytes === null ? {} : { retainedBytes: Number(bytes) }),
+    name,
+    kind,
+    active,
+    ...(lsn ? { restartLsn: lsn } : {}),
+    ...(status ? { walStatus: status } : {}),
+    ...(bytes === null ? {} : { retainedBytes: Number(bytes) }),
   }))
 }

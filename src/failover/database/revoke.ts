@@ -7,7 +7,12 @@ import { supervise } from './fence.ts'
 import { intentsOf, isPromoted, present, removeIntents } from './promote.ts'
 import { pidsOf, type Site, withSite } from './site.ts'
 
-export interface Revoked { epoch: number; killed: number[]; restarted: boolean; promoted: boolean }
+export interface Revoked {
+  epoch: number
+  killed: number[]
+  restarted: boolean
+  promoted: boolean
+}
 
 /**
  * Raises the standby's epoch (killing a straggler that holds the lock) and tells whether it was promoted. Where a
@@ -27,7 +32,9 @@ async function promotionPending(site: Site): Promise<boolean> {
   if (await present(join(site.dataDir, 'promote'))) return true
   if ((await intentsOf(site)).length > 0) return true
   return withSite(site, async (client) => {
-    const { rows } = await client.query("select 1 from pg_stat_activity where pid <> pg_backend_pid() and query ilike '%pg_promote%' and state = 'active'")
+    const { rows } = await client.query(
+      "select 1 from pg_stat_activity where pid <> pg_backend_pid() and query ilike '%pg_promote%' and state = 'active'",
+    )
     return rows.length > 0
   })
 }

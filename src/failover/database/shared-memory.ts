@@ -3,8 +3,14 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../../process/run.ts'
 
-export interface Segment { key: number; id: string }
-export interface PidFile { pid: number; segment?: Segment }
+export interface Segment {
+  key: number
+  id: string
+}
+export interface PidFile {
+  pid: number
+  segment?: Segment
+}
 
 /** What postmaster.pid says; whether the process is there is another question. */
 export async function readPidFile(site: { dataDir: string }): Promise<PidFile | undefined> {

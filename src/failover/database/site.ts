@@ -34,8 +34,14 @@ export interface SiteState {
 export function connectionOf(site: Site, options: { dbname?: string; timeoutSeconds?: number } = {}): string {
   const { user, password, dbname, sslmode } = site.database
   return formatConnection({
-    host: site.address, port: String(site.port), user, dbname: options.dbname ?? dbname, sslmode, application_name: 'holdfast',
-    connect_timeout: String(options.timeoutSeconds ?? 5), ...(password ? { password } : {}),
+    host: site.address,
+    port: String(site.port),
+    user,
+    dbname: options.dbname ?? dbname,
+    sslmode,
+    application_name: 'holdfast',
+    connect_timeout: String(options.timeoutSeconds ?? 5),
+    ...(password ? { password } : {}),
   })
 }
 
@@ -81,7 +87,11 @@ async function askRole(site: Site): Promise<Answer> {
   }
 }
 
-export interface Position { standby: boolean; lsn: string | null; timeline: number }
+export interface Position {
+  standby: boolean
+  lsn: string | null
+  timeline: number
+}
 
 /** Role, position and timeline, read in one statement. */
 export async function readPosition(client: Client): Promise<Position> {

@@ -16,7 +16,11 @@ export interface Stopped {
   killed: number[]
 }
 
-export interface StopOptions { epoch: number; mode: 'planned' | 'unplanned'; timeoutMs: number }
+export interface StopOptions {
+  epoch: number
+  mode: 'planned' | 'unplanned'
+  timeoutMs: number
+}
 
 const LINGER_MS = 5_000
 
@@ -37,26 +41,39 @@ async function pgCtlStop(site: Site, epoch: number, mode: 'fast' | 'immediate', 
   const postmaster = await readPidFile(site)
   if (!postmaster || !(await pidsOf(site)).includes(postmaster.pid)) return undefined
   const seconds = Math.max(1, Math.ceil(timeoutMs / 1000))
-  const command: Command = { program: join(site.binDir, 'pg_ctl'), args: ['stop', '-D', site.dataDir, '-m', mode, '-t', String(seconds)], cwd: '/', user: siteUser(site) }
+  const command: Command = {
+    program: join(site.binDir, 'pg_ctl'),
+    args: ['stop', '-D', site.dataDir, '-m', mode, '-t', String(seconds)],
+    cwd: '/',
+    user: siteUser(site),
+  }
   return (await underEpoch(site, epoch, command, { accept: [0, 1], timeoutMs: (seconds + 15) * 1000 })).exitCode
 }
 
 /** SIGKILL to everything that works in the data directory, again and again until nothing does; gives the pids. */
 export async function killAll(site: Site, epoch: number): Promise<number[]> {
   const killed = new Set<number>()
-  await until(async () => {
-    const left = await processesIn(site.dataDir)
-    if (left.length === 0) return true
-    await assertEpoch(site, epoch)
-    for (const { pid } of left) killed.add(pid)
-    signalAll(left, 'SIGKILL')
-    return false
-  }, { timeoutMs: 30_000, everyMs: 20, what: `the killed processes of site ${site.name} to end`, signal: site.signal })
+  await until(
+    async () => {
+      const left = await processesIn(site.dataDir)
+      if (left.length === 0) return true
+      await assertEpoch(site, epoch)
+      for (const { pid } of left) killed.add(pid)
+      signalAll(left, 'SIGKILL')
+      return false
+    },
+    { timeoutMs: 30_000, everyMs: 20, what: `the killed processes of site ${site.name} to end`, signal: site.signal },
+  )
   return [...killed]
 }
 
 function nobodyLeft(site: Site, timeoutMs: number): Promise<true> {
-  return until(async () => (await pidsOf(site)).length === 0, { timeoutMs, everyMs: 20, what: `site ${site.name} to end`, signal: site.signal })
+  return until(async () => (await pidsOf(site)).length === 0, {
+    timeoutMs,
+    everyMs: 20,
+    what: `site ${site.name} to end`,
+    signal: site.signal,
+  })
 }
 
 async function saysShutDown(site: Site): Promise<boolean> {

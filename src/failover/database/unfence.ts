@@ -17,8 +17,11 @@ export async function unfence(site: Site, epoch: number, { timeoutMs = 120_000 }
   }
   await supervise(site, epoch, 'unmask')
   await supervise(site, epoch, 'start')
-  return until(async () => {
-    const state = await inspectSite(site)
-    return state.role !== 'down' && state
-  }, { timeoutMs, everyMs: 100, what: `site ${site.name} to answer`, signal: site.signal })
+  return until(
+    async () => {
+      const state = await inspectSite(site)
+      return state.role !== 'down' && state
+    },
+    { timeoutMs, everyMs: 100, what: `site ${site.name} to answer`, signal: site.signal },
+  )
 }

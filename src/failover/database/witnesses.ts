@@ -28,7 +28,10 @@ export async function openWitnesses(site: Site): Promise<Witnesses> {
     openSession(connectionOf(site), { applicationName: 'holdfast-fence', timeoutMs: OPEN_MS }).catch(() => undefined),
   ])
   const prepared = await Promise.race([
-    session?.query<{ gid: string }>('select gid from pg_prepared_xacts order by prepared').then(({ rows }) => rows.map(({ gid }) => gid), () => undefined),
+    session?.query<{ gid: string }>('select gid from pg_prepared_xacts order by prepared').then(
+      ({ rows }) => rows.map(({ gid }) => gid),
+      () => undefined,
+    ),
     delay(OPEN_MS, undefined, { ref: false }),
   ])
   return {
@@ -37,7 +40,15 @@ export async function openWitnesses(site: Site): Promise<Witnesses> {
     prepared: prepared ?? undefined,
     async survivors(timeoutMs) {
       const [loggedIn, silent] = await Promise.all([
-        session ? livesOn(session.query('select 1').then(() => true, () => false), timeoutMs) : false,
+        session
+          ? livesOn(
+              session.query('select 1').then(
+                () => true,
+                () => false,
+              ),
+              timeoutMs,
+            )
+          : false,
         socket ? livesOn(answers(socket), timeoutMs) : false,
       ])
       return [...(loggedIn ? ['the session opened before'] : []), ...(silent ? ['the socket opened before'] : [])]
@@ -52,9 +63,18 @@ export async function openWitnesses(site: Site): Promise<Witnesses> {
 function openSocket(site: Site): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host: site.address, port: site.port })
-    const timer = setTimeout(() => { socket.destroy(); resolve(undefined) }, OPEN_MS)
-    socket.once('connect', () => { clearTimeout(timer); resolve(socket) })
-    socket.on('error', () => { clearTimeout(timer); resolve(undefined) })
+    const timer = setTimeout(() => {
+      socket.destroy()
+      resolve(undefined)
+    }, OPEN_MS)
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      resolve(socket)
+    })
+    socket.on('error', () => {
+      clearTimeout(timer)
+      resolve(undefined)
+    })
   })
 }
 
@@ -77,8 +97,18 @@ async function livesOn(answer: Promise<boolean>, timeoutMs: number): Promise<boo
 export function knock(site: Site, timeoutMs = 3_000): Promise<'refused' | 'open' | string> {
   return new Promise((resolve) => {
     const socket = connect({ host: site.address, port: site.port })
-    const timer = setTimeout(() => { socket.destroy(); resolve('no answer') }, timeoutMs)
-    socket.once('connect', () => { clearTimeout(timer); socket.destroy(); resolve('open') })
-    socket.once('error', (error: NodeJS.ErrnoException) => { clearTimeout(timer); resolve(error.code === 'ECONNREFUSED' ? 'refused' : (error.code ?? 'error')) })
+    const timer = setTimeout(() => {
+      socket.destroy()
+      resolve('no answer')
+    }, timeoutMs)
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve('open')
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer)
+      resolve(error.code === 'ECONNREFUSED' ? 'refused' : (error.code ?? 'error'))
+    })
   })
 }

@@ -12,7 +12,12 @@ export interface CommandFence {
   signal?: AbortSignal
 }
 
-export interface CommandFenceReport { proved: true; isolated: 'already' | 'now'; readBack: { exitCode: 0; message: string }; seconds: number }
+export interface CommandFenceReport {
+  proved: true
+  isolated: 'already' | 'now'
+  readBack: { exitCode: 0; message: string }
+  seconds: number
+}
 
 const ANY_CODE = Array.from({ length: 256 }, (_, code) => code)
 
@@ -20,22 +25,37 @@ const ANY_CODE = Array.from({ length: 256 }, (_, code) => code)
 export async function commandFence(options: CommandFence): Promise<CommandFenceReport> {
   const begun = performance.now()
   const timeoutMs = options.timeoutMs ?? 60_000
-  const report = (isolated: 'already' | 'now', { stdout }: RunResult): CommandFenceReport =>
-    ({ proved: true, isolated, readBack: { exitCode: 0, message: stdout.trim() }, seconds: Math.round(performance.now() - begun) / 1000 })
+  const report = (isolated: 'already' | 'now', { stdout }: RunResult): CommandFenceReport => ({
+    proved: true,
+    isolated,
+    readBack: { exitCode: 0, message: stdout.trim() },
+    seconds: Math.round(performance.now() - begun) / 1000,
+  })
   const before = await readBack(options)
   if (before.exitCode === 0) return report('already', before)
   let why = ''
   // What it says of itself proves nothing either way: only the read-back does.
-  await run(commandOf(options.isolate), { signal: options.signal, timeoutMs }).catch((error: unknown) => { why = messageOf(error) })
+  await run(commandOf(options.isolate), { signal: options.signal, timeoutMs }).catch((error: unknown) => {
+    why = messageOf(error)
+  })
   let last = before
-  const proved = await until(async () => {
-    last = await readBack(options)
-    return last.exitCode === 0 && last
-  }, { timeoutMs, everyMs: 200, what: `${options.readBack[0]} to say that the host is isolated`, signal: options.signal }).catch((cause: unknown) => {
+  const proved = await until(
+    async () => {
+      last = await readBack(options)
+      return last.exitCode === 0 && last
+    },
+    { timeoutMs, everyMs: 200, what: `${options.readBack[0]} to say that the host is isolated`, signal: options.signal },
+  ).catch((cause: unknown) => {
     if (options.signal?.aborted) throw cause
-    throw new HoldfastError('FENCE_UNPROVEN', `the host is not shown to be isolated: ${options.readBack[0]} exits ${last.exitCode}${why ? `; ${why}` : ''}`, {
-      object: options.readBack[0], cause, details: { exitCode: last.exitCode, output: `${last.stdout}${last.stderr}`.slice(-2000) },
-    })
+    throw new HoldfastError(
+      'FENCE_UNPROVEN',
+      `the host is not shown to be isolated: ${options.readBack[0]} exits ${last.exitCode}${why ? `; ${why}` : ''}`,
+      {
+        object: options.readBack[0],
+        cause,
+        details: { exitCode: last.exitCode, output: `${last.stdout}${last.stderr}`.slice(-2000) },
+      },
+    )
   })
   return report('now', proved)
 }
