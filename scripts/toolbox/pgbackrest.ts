@@ -77,11 +77,13 @@ export async function createStanza(configFile: string, stanza: string): Promise<
 function repoLines(repo: BackrestRepo): Record<string, string> {
   if (repo.type === 'posix') return { 'repo1-type': 'posix', 'repo1-path': repo.path }
   const url = new URL(repo.endpoint)
+  // pgBackRest finds names in a certificate, and no addresses.
+  const host = url.hostname === '127.0.0.1' ? 'localhost' : url.hostname
   return {
     'repo1-type': 's3',
     'repo1-path': repo.path ?? '/pgbackrest',
     'repo1-s3-bucket': repo.bucket,
-    'repo1-s3-endpoint': url.hostname,
+    'repo1-s3-endpoint': host,
     'repo1-storage-port': url.port || '443',
     'repo1-s3-region': repo.region ?? 'us-east-1',
     'repo1-s3-uri-style': 'path',

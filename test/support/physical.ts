@@ -57,12 +57,14 @@ export async function createPhysicalSource(
     stanza: STANZA,
     pg,
     repo,
+    // A file that cannot be restored is no better after a pause of 15 s.
+    settings: { 'job-retry': '0' },
     ...(options.cipherPass ? { cipherPass: options.cipherPass } : {}),
   })
   const cluster = await createCluster({
     dir,
     port,
-    settings: { archive_mode: 'on', archive_command: archiveCommand(configFile, STANZA), archive_timeout: '60', ...options.settings },
+    settings: { archive_mode: 'on', archive_command: archiveCommand(configFile, STANZA), archive_timeout: '3600', ...options.settings },
   })
   const store = createMemoryStore()
   const identity = await makeIdentity(root)

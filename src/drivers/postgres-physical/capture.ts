@@ -29,6 +29,7 @@ export async function capturePhysical(
 ): Promise<Captured> {
   const { engine } = on
   const warnings: string[] = []
+  await settleTimeline(on.connection)
   const backup = await takeOnce(on, context, request, warnings)
   context.onProgress({ phase: 'mark' })
   const nextXid = await firstFreeXid(on.connection)
@@ -62,6 +63,16 @@ export async function capturePhysical(
     fileCount: await engine.fileCount(backup.label),
     ...(mark.content ? { content: mark.content } : {}),
   }
+}
+
+/** Right after a promotion the control file still names the old timeline, and an engine that reads it refuses: a checkpoint brings it up to date. */
+async function settleTimeline(connection: string): Promise<void> {
+  await withClient(connection, {}, async (client) => {
+    const { rows } = await client.query<{ behind: boolean }>(
+      "select not pg_is_in_recovery() and timeline_id <> ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int as behind from pg_control_checkpoint()",
+    )
+    if (rows[0]?.behind) await client.query('checkpoint')
+  })
 }
 
 /** The backup of this recovery point: found again by its annotation where an earlier try took it. */

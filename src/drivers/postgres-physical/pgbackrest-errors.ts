@@ -1,5 +1,5 @@
 /** What pgBackRest's errors mean to an operator: its exit code is the number in brackets of its message. */
-import { type ErrorCode, HoldfastError, messageOf } from '../../core/errors.ts'
+import { type ErrorCode, HoldfastError } from '../../core/errors.ts'
 
 interface Meaning {
   code: ErrorCode
@@ -18,16 +18,23 @@ const MEANINGS: Meaning[] = [
     retryable: true,
   },
   {
+    code: 'STORE_UNREACHABLE',
+    says: /certificate/,
+    next: 'check repo1-storage-ca-file and the name in repo1-s3-endpoint: pgBackRest finds names in a certificate, and no addresses',
+    retryable: false,
+  },
+  {
     code: 'KEY_WRONG',
     exits: [95],
-    says: /CryptoError/,
-    next: 'correct repo1-cipher-type and repo1-cipher-pass of the pgBackRest configuration',
+    // With another passphrase the info file decrypts to noise as often as it fails to decrypt.
+    says: /CryptoError|unable to load info file[\s\S]*FormatError/,
+    next: 'correct repo1-cipher-type and repo1-cipher-pass of the pgBackRest configuration; in a repository without cipher, its info file is damaged',
   },
   { code: 'SPACE_SHORT', says: /No space left on device/, next: 'free space on the disk that the message names' },
   {
     code: 'STORE_DENIED',
     exits: [105],
-    says: /AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|Permission denied/,
+    says: /AccessDenied|SignatureDoesNotMatch|CanonicalRequest|InvalidAccessKeyId|403 \(Forbidden\)|Permission denied/,
     next: 'let the user that pgBackRest runs as read and write the repository',
   },
   {
@@ -73,11 +80,12 @@ function meaningOf(error: HoldfastError, object: string): HoldfastError | undefi
   const exit = Number(error.details.exitCode ?? Number.NaN)
   const found = MEANINGS.find(({ says }) => says?.test(said)) ?? MEANINGS.find(({ exits }) => exits?.includes(exit))
   if (!found) return undefined
+  // Only the program's own sentences: not what decrypted to noise, nor a store's answer in XML.
   const words = said
     .split('\n')
     .map((line) => line.replace(/^.*?(?=ERROR|WARN)/, '').trim())
-    .filter(Boolean)
-  return new HoldfastError(found.code, `pgBackRest: ${words.join(' ').slice(0, 600) || messageOf(error)}`, {
+    .filter((line) => /^[\x20-\x7e]+$/.test(line) && !line.includes('</'))
+  return new HoldfastError(found.code, `pgBackRest: ${words.join(' ').slice(0, 600) || `exit code ${exit}: ${found.next}`}`, {
     object,
     next: found.next,
     cause: error,
