@@ -1,4 +1,5 @@
 /** The steps of a backup. Each may run twice, and a try that Temporal gave up may still be running. */
+import { Context } from '@temporalio/activity'
 import { VERSION } from '../src/core/version.ts'
 import { readStaged, stage, stagedKey } from '../src/catalog/staged.ts'
 import { HoldfastError } from '../src/core/errors.ts'
@@ -11,8 +12,10 @@ import { currentHost } from './placement.ts'
 import { type Services, sourceOf } from './services.ts'
 
 interface Place { source: string; id: string }
-interface PublishInput extends Place {
-  kind: PointKind; attempt: number; tags: string[]; description?: string; schemaVersion?: string | number; workflowId: string; runId: string
+/** Which try captured it, and what its record must still be: the repository is writable by others. */
+interface Staging { attempt: number; digest: string }
+interface PublishInput extends Place, Staging {
+  kind: PointKind; tags: string[]; description?: string; schemaVersion?: string | number; workflowId: string; runId: string
 }
 
 export function createBackupActivities(services: Services) {
@@ -29,9 +32,11 @@ export function createBackupActivities(services: Services) {
       return { driver, ...(host !== undefined && { host }) }
     },
 
+    /** The same run gets the same id again. */
     async reserveId({ source, kind, at }: { source: string; kind: PointKind; at: string }): Promise<{ id: string }> {
+      const owner = Context.current().info.workflowExecution?.runId
       const { catalog } = await open(source)
-      return { id: await catalog.reserveId(source, kind, new Date(at)) }
+      return { id: await catalog.reserveId(source, kind, new Date(at), owner) }
     },
 
     async preflight({ source }: { source: string }) {
@@ -59,16 +64,16 @@ export function createBackupActivities(services: Services) {
           signal: context.signal, onProgress: context.onProgress,
         })
         const captured = await driver.capture(context, { id, kind, attempt }, sink)
-        await stage(store, { source, id, attempt }, { ...captured, versions, startedAt })
+        const digest = await stage(store, { source, id, attempt }, { ...captured, versions, startedAt })
         const storedBytes = captured.storedBytes ?? captured.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
-        return { attempt, sizeBytes: captured.sizeBytes, storedBytes, fileCount: captured.fileCount, warnings: captured.warnings }
+        return { attempt, digest, sizeBytes: captured.sizeBytes, storedBytes, fileCount: captured.fileCount, warnings: captured.warnings }
       })
     },
 
     /** Asks the store what it really has: size and its own whole-object checksum of each artifact. */
-    async checksum({ source, id, attempt }: Place & { attempt: number }) {
+    async checksum({ source, id, attempt, digest }: Place & Staging) {
       const { store } = await open(source)
-      const { artifacts } = await readStaged(store, { source, id, attempt })
+      const { artifacts } = await readStaged(store, { source, id, attempt, digest })
       for (const artifact of artifacts) {
         const found = await store.head(artifact.key)
         if (!found) throw new HoldfastError('INTEGRITY', `${artifact.key} was stored and is not there`, { object: artifact.key })
@@ -80,9 +85,9 @@ export function createBackupActivities(services: Services) {
 
     /** Makes it a recovery point: the manifest, last, only where none stands. */
     async publish(input: PublishInput): Promise<{ id: string }> {
-      const { source, id, attempt, kind } = input
+      const { source, id, attempt, digest, kind } = input
       const { store, catalog } = await open(source)
-      const staged = await readStaged(store, { source, id, attempt }).catch(async (error) => {
+      const staged = await readStaged(store, { source, id, attempt, digest }).catch(async (error) => {
         // A first try that published and was killed before it could say so has removed what was staged.
         if (await catalog.hasManifest(source, id)) return undefined
         throw error

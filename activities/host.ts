@@ -13,9 +13,10 @@ import { fence } from '../src/failover/database/fence.ts'
 import { findFork } from '../src/failover/database/fork.ts'
 import { removeKept } from '../src/failover/database/kept-copy.ts'
 import { exportLostWrites } from '../src/failover/database/lost-writes.ts'
-import { isPromoted, promote } from '../src/failover/database/promote.ts'
+import { promote } from '../src/failover/database/promote.ts'
 import { reclone } from '../src/failover/database/reclone.ts'
 import { rejoin } from '../src/failover/database/rejoin.ts'
+import { revokePromotion } from '../src/failover/database/revoke.ts'
 import { rewind } from '../src/failover/database/rewind.ts'
 import { inspectSite } from '../src/failover/database/site.ts'
 import { awaitStreaming } from '../src/failover/database/streaming.ts'
@@ -111,12 +112,12 @@ export function createHostActivities(services: Services) {
       })
     },
 
-    async isPromoted(input: Place): Promise<{ promoted: boolean }> {
-      return withProgress(async (context) => ({ promoted: await isPromoted((await at(input, context)).site) }))
-    },
-
-    async raiseEpoch(input: Place & { epoch: number }): Promise<void> {
-      await withProgress(async (context) => raiseEpoch((await at(input, context)).site, input.epoch))
+    /** No straggler of this run promotes the site any more; says whether one already did. */
+    async revokePromotion(input: Place & { epoch: number }): Promise<{ promoted: boolean }> {
+      return withProgress(async (context) => {
+        const { promoted } = await revokePromotion((await at(input, context)).site, input.epoch)
+        return { promoted }
+      })
     },
 
     async unfence(input: Place & { epoch: number }): Promise<void> {

@@ -4,7 +4,7 @@ import { HoldfastError } from '../src/core/errors.ts'
 import { withProgress } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
 
-export interface RetentionReport { source: string; keep: { id: string; reasons: string[] }[]; delete: { id: string; reason: string }[]; locked: string[] }
+export interface RetentionReport { source: string; keep: { id: string; reasons: string[] }[]; delete: { id: string; reason: string; label?: string }[]; /** Still under object lock. */ locked: string[]; /** Held since the plan was made: left alone. */ held: string[] }
 
 export function createRetentionActivities(services: Services) {
   const { config } = services
@@ -18,11 +18,12 @@ export function createRetentionActivities(services: Services) {
       const catalog = await catalogOf(source)
       const points = await catalog.listPoints(source)
       const plan = planRetention(points, sourceOf(config, source).retention, new Date(), { healthy: isHealthy(points) })
-      return { source, keep: plan.keep, delete: plan.delete, locked: [] }
+      const label = new Map(points.map((point) => [point.id, point.label]))
+      return { source, keep: plan.keep, delete: plan.delete.map(({ id, reason }) => ({ id, reason, ...(label.get(id) !== undefined && { label: label.get(id) }) })), locked: [], held: [] }
     },
 
     /** Throws POINT_PROTECTED for the last good point, one that another needs, and a held one. */
-    async mayDelete({ source, id }: { source: string; id: string }): Promise<void> {
+    async mayDelete({ source, id }: { source: string; id: string }): Promise<{ label?: string }> {
       const points = await (await catalogOf(source)).listPoints(source)
       const point = points.find((one) => one.id === id)
       if (!point) throw new HoldfastError('NOT_FOUND', `${source} has no recovery point "${id}"`, { object: id, next: `holdfast list ${source}` })
@@ -31,6 +32,7 @@ export function createRetentionActivities(services: Services) {
       if (point.held) throw new HoldfastError('POINT_PROTECTED', `${id} is held`, { object: id, next: `holdfast hold ${source} ${id} --release` })
       const good = points.filter((one) => one.good)
       if (point.good && good.length === 1) throw new HoldfastError('POINT_PROTECTED', `${id} is the last good recovery point of ${source}`, { object: id, next: `take and prove another: holdfast backup ${source} --prove full` })
+      return point.label === undefined ? {} : { label: point.label }
     },
 
     /** Deletes exactly what the report lists. Safe to repeat: what is gone stays gone. */
@@ -40,14 +42,19 @@ export function createRetentionActivities(services: Services) {
         const catalog = await catalogOf(source)
         const driver = await services.driver(source)
         const locked: string[] = []
-        for (const [index, { id }] of report.delete.entries()) {
+        const held: string[] = []
+        for (const [index, { id, label }] of report.delete.entries()) {
           context.onProgress({ phase: `delete ${id}`, parts: index })
-          const found = await catalog.findManifest(source, id)
-          const result = await catalog.deletePoint(source, id)
-          if (result.locked.length > 0) locked.push(id)
-          else if (found && driver.expirePoint) await driver.expirePoint(found, context)
+          const result = await catalog.deletePoint(source, id).catch((error: unknown) => {
+            if (error instanceof HoldfastError && error.code === 'POINT_PROTECTED') return undefined
+            throw error
+          })
+          if (!result) held.push(id)
+          else if (result.locked.length > 0) locked.push(id)
+          // By the label of the report: a try that was killed right here finds no manifest any more.
+          else if (label !== undefined) await driver.expirePoint?.(label)
         }
-        return { ...report, locked }
+        return { ...report, locked, held }
       })
     },
 

@@ -14,6 +14,7 @@ import { createRetentionActivities } from '../activities/retention.ts'
 import type { Config } from '../src/config/schema.ts'
 import { CONTROL_QUEUE, DATA_QUEUE, hostQueue } from '../src/contract/vocabulary.ts'
 import { HoldfastError } from '../src/core/errors.ts'
+import { connectionSettings, unreachable } from '../src/temporal/connection.ts'
 import { createServices } from './services.ts'
 
 export interface WorkerRoles { control: boolean; data: boolean; hosts: string[] }
@@ -36,7 +37,7 @@ export function parseRoles(text: string): WorkerRoles {
 }
 
 export async function startWorker(config: Config, roles: WorkerRoles, extra: Pick<WorkerOptions, 'interceptors'> = {}): Promise<RunningWorker> {
-  const connection = await NativeConnection.connect({ address: config.temporal.address })
+  const connection = await NativeConnection.connect(connectionSettings(config.temporal.address)).catch((error: unknown) => { throw unreachable(config.temporal.address, error) })
   const client = new Client({ connection, namespace: config.temporal.namespace })
   const services = createServices(config, client)
   const queues: WorkerOptions[] = []

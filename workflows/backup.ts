@@ -61,9 +61,9 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
     }
     await step('preflight', () => heavy.preflight.executeWithOptions({ summary: source }, [{ source }]))
     const captured = await step('dump', () => heavy.dump.executeWithOptions({ summary: `${driver} ${id}` }, [{ source, id, kind }]), (c) => `${c.storedBytes} bytes`)
-    await step('checksum', () => light.checksum.executeWithOptions({ summary: id }, [{ source, id, attempt: captured.attempt }]), (c) => `${c.objects} objects`)
+    await step('checksum', () => light.checksum.executeWithOptions({ summary: id }, [{ source, id, attempt: captured.attempt, digest: captured.digest }]), (c) => `${c.objects} objects`)
     const { workflowId, runId } = workflowInfo()
-    await step('publish', () => light.publish.executeWithOptions({ summary: id }, [{ ...input, id, attempt: captured.attempt, workflowId, runId }]))
+    await step('publish', () => light.publish.executeWithOptions({ summary: id }, [{ ...input, id, attempt: captured.attempt, digest: captured.digest, workflowId, runId }]))
     return { outcome: 'success', source, id, driver, kind, sizeBytes: captured.sizeBytes, storedBytes: captured.storedBytes, seconds: 0, warnings: captured.warnings }
   } catch (error) {
     const failed = await saga.compensate()

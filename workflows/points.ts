@@ -16,9 +16,9 @@ export async function deleteRecoveryPoint(given: DeleteInput): Promise<Retention
   const view = createView({ source, kind: 'delete' })
   if (confirm !== recoveryPoint) throw failure('CONFIRM_MISMATCH', `confirm is "${confirm}", the point is "${recoveryPoint}"`, { object: recoveryPoint, next: `repeat with "confirm": "${recoveryPoint}"` })
   const report = await withLocks([`points/${source}`], { work: 'retention', wait: false, what: `delete ${recoveryPoint}` }, async () => {
-    await light.mayDelete({ source, id: recoveryPoint })
+    const { label } = await light.mayDelete({ source, id: recoveryPoint })
     const { host } = await resolveSource({ source })
-    return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [{ source, keep: [], delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}` }], locked: [] }])
+    return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [{ source, keep: [], delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}`, ...(label !== undefined && { label }) }], locked: [], held: [] }])
   })
   view.outcome('success')
   return report

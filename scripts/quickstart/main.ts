@@ -48,7 +48,8 @@ async function main(): Promise<number> {
   interrupted.catch(() => {})
   const report = emptyReport()
   const footprint = await leftovers()
-  const whole = runSteps({ report, cleanup, signal: abort.signal, last, scale })
+  let starting: Promise<unknown> = Promise.resolve()
+  const whole = runSteps({ report, cleanup, signal: abort.signal, last, scale, onStart: (start) => { starting = start } })
   whole.catch(() => {})
   try {
     await Promise.race([whole, interrupted])
@@ -62,7 +63,7 @@ async function main(): Promise<number> {
   }
   say('stopping')
   // A part that was being started when the stop came is awaited first: nothing may come up behind the cleanup.
-  await Promise.allSettled([abort.signal.aborted ? whole : undefined])
+  await Promise.allSettled([starting])
   await cleanup.end()
   const left = await leftovers(footprint)
   report.steps.push({ name: 'clean', ok: left.length === 0, seconds: 0, detail: left.length === 0 ? 'nothing is left' : left.join('; ') })
@@ -73,9 +74,9 @@ async function main(): Promise<number> {
   return abort.signal.aborted && !values.keep ? 130 : report.ok ? 0 : 1
 }
 
-interface Run { report: Session['report']; cleanup: ReturnType<typeof createCleanup>; signal: AbortSignal; last: number; scale: number }
+interface Run { report: Session['report']; cleanup: ReturnType<typeof createCleanup>; signal: AbortSignal; last: number; scale: number; onStart(start: Promise<unknown>): void }
 
-async function runSteps({ report, cleanup, signal, last, scale }: Run): Promise<void> {
+async function runSteps({ report, cleanup, signal, last, scale, onStart }: Run): Promise<void> {
   const timed = async (name: string, act: () => Promise<string>): Promise<void> => {
     signal.throwIfAborted()
     const from = Date.now()
@@ -93,12 +94,14 @@ async function runSteps({ report, cleanup, signal, last, scale }: Run): Promise<
     }
   }
   let session: Session | undefined
-  await timed('start', async () => {
+  const start = timed('start', async () => {
     await ensureToolbox({ progress: say, signal })
     const stack = await startStack(say, cleanup, signal)
     session = { stack, report, say, signal, scale, writerLog: `${stack.dir}/writer.log`, primary: stack.pair.primary, standby: stack.pair.standby }
     return `UI ${stack.temporal.uiUrl}, config ${stack.configFile}`
   })
+  onStart(start)
+  await start
   for (const [index, step] of STEPS.entries()) {
     if (!session || index + 2 > last) return
     const now = session

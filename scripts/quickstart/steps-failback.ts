@@ -2,7 +2,7 @@
 import { rename } from 'node:fs/promises'
 import type { FailbackReport } from '../../src/contract/failover.ts'
 import { awaitStreaming } from '../toolbox/pair.ts'
-import { presentIds, type Session } from './session.ts'
+import { presentIds, resultOf, type Session } from './session.ts'
 import { approveAs, awayFrom } from './steps-failover.ts'
 import { awaitWrites, missing, readLog } from './writer-log.ts'
 
@@ -19,7 +19,7 @@ export async function failBack(session: Session): Promise<string> {
   })
   session.say(`failback: ${stack.temporal.uiUrl}/namespaces/default/workflows/failback-shop`)
   await approveAs(handle, 'second-person', 'the standby streams', () => awaitWrites(session.writerLog, started, WRITES, 300_000))
-  const result = (await handle.result()) as FailbackReport
+  const result = await resultOf<FailbackReport>(handle)
   session.standby = session.primary
   session.primary = home
   await awaitWrites(session.writerLog, Date.now(), 50)

@@ -6,7 +6,7 @@ import type { FailoverReport } from '../../src/contract/failover.ts'
 import { approve, type RunView, viewQuery } from '../../src/contract/messages.ts'
 import { until } from '../../src/process/wait.ts'
 import { startLoad } from './load.ts'
-import { presentIds, type Session } from './session.ts'
+import { presentIds, resultOf, type Session } from './session.ts'
 import { awaitWrites, missing, readLog } from './writer-log.ts'
 
 /** Where the old site's log is put out of reach, as after a lost disk. */
@@ -30,7 +30,7 @@ export async function crashAndFailOver(session: Session): Promise<string> {
   })
   session.say(`failover: ${temporal.uiUrl}/namespaces/default/workflows/failover-shop`)
   await approveAs(handle, 'second-person', 'the primary is gone')
-  const result = (await handle.result()) as FailoverReport
+  const result = await resultOf<FailoverReport>(handle)
   await load.stop()
   session.primary = standby
   session.standby = primary

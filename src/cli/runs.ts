@@ -1,6 +1,7 @@
 /** Starting a workflow and following it to its end: what every command that acts has in common. */
 import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client'
 import type { WorkflowType } from '../contract/inputs.ts'
+import { CONTROL_QUEUE } from '../contract/vocabulary.ts'
 import { type RunView, viewQuery } from '../contract/messages.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { type CommandContext, withClient } from './context.ts'
@@ -16,10 +17,10 @@ export interface Follow {
 
 /** Starts the workflow; resolves with its result, or with its id where it is not followed. Throws what the run failed with. */
 export async function runWorkflow<T>(context: CommandContext, type: WorkflowType, input: Record<string, unknown>, follow: Follow = {}): Promise<{ workflowId: string; result?: T }> {
-  return withClient(context, async (client, config) => {
+  return withClient(context, async (client) => {
     const workflowId = follow.workflowId ?? `${type}/${String(input['source'] ?? input['group'] ?? 'all')}/${new Date().toISOString()}`
     const defined = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
-    const handle = await start(client, type, { taskQueue: config.temporal.taskQueue, workflowId, input: defined })
+    const handle = await start(client, type, { taskQueue: CONTROL_QUEUE, workflowId, input: defined })
     if (follow.detach) return { workflowId }
     context.output.note(`${type} ${workflowId}`)
     return { workflowId, result: await followRun<T>(context, handle) }

@@ -148,8 +148,8 @@ export type FailoverGroupConfig = z.infer<typeof failoverGroup>
 
 /** The shape only: names that must exist, calendars and time zones are looked at by meaning.ts. */
 export const configSchema = z.strictObject({
-  temporal: z.strictObject({ address: z.string().default('127.0.0.1:7233'), namespace: z.string().default('default'), taskQueue: z.string().default('holdfast') })
-    .default({ address: '127.0.0.1:7233', namespace: 'default', taskQueue: 'holdfast' }),
+  temporal: z.strictObject({ address: z.string().default('127.0.0.1:7233'), namespace: z.string().default('default') })
+    .default({ address: '127.0.0.1:7233', namespace: 'default' }),
   repositories: z.record(name, repositorySchema),
   encryption: z.strictObject({
     recipients: z.array(z.string().regex(/^age1/, 'an age recipient begins with age1')).min(1),
@@ -161,7 +161,7 @@ export const configSchema = z.strictObject({
     privateKeyFile: z.string().optional().describe('PKCS#8 PEM of the ed25519 key that this worker signs with'),
     publicKeys: z.record(z.string(), z.string()).describe('key id to base64 of the raw ed25519 public key'),
   }),
-  sources: z.record(name, sourceSchema),
+  sources: z.record(name.refine((key) => !['sets', 'index', 'evidence', 'heads'].includes(key), 'the repository uses this name itself'), sourceSchema),
   failoverGroups: z.record(name, failoverGroup).default({}),
 })
 export type Config = z.infer<typeof configSchema>

@@ -117,8 +117,8 @@ export interface SourceDriver {
   verifyRepository?(context: DriverContext): Promise<{ ok: boolean; problems: string[] }>
   /** Putting a point in the place of the live database; absent where that is not possible. */
   live?: LiveRestore
-  /** Removes what the engine itself stores of a point whose manifest is gone. May be called twice. */
-  expirePoint?(manifest: Manifest, context: DriverContext): Promise<void>
+  /** Removes what the engine itself stores of a point, by its label: the manifest is gone by then. May be called twice. */
+  expirePoint?(label: string): Promise<void>
   /** Ends the current WAL segment and returns its name once the archive has it. */
   switchWal?(): Promise<string>
 }

@@ -1,4 +1,5 @@
 /** Which schedules a configuration wants. Pure. */
+import { CONTROL_QUEUE } from '../contract/vocabulary.ts'
 import type { Duration } from '@temporalio/common'
 import type { Config, SourceConfig } from '../config/schema.ts'
 import { type Calendar, parseCalendar } from '../core/calendar.ts'
@@ -44,7 +45,7 @@ export function planSchedules(config: Config): DesiredSchedule[] {
       (group): Wanted => ({ of: group, name: 'readiness', workflowType: 'evaluateReadiness', input: { group }, calendar: READINESS }),
     ),
   ]
-  return wanted.map((one) => complete(one, config.temporal.taskQueue)).sort((a, b) => (a.id < b.id ? -1 : 1))
+  return wanted.map((one) => complete(one, CONTROL_QUEUE)).sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
 function ofSchedules(source: string, { schedules }: SourceConfig): Wanted[] {

@@ -1,4 +1,5 @@
 /** Makes the schedules of a namespace those that the configuration wants. */
+import { CONTROL_QUEUE } from '../contract/vocabulary.ts'
 import { createHash } from 'node:crypto'
 import {
   type Client,
@@ -66,7 +67,7 @@ async function unwanted(client: Client, config: Config, wanted: DesiredSchedule[
     if (!scheduleId.startsWith(SCHEDULE_PREFIX) || keep.has(scheduleId)) continue
     // The listing lags: it still shows what is gone.
     const there = await describe(client, scheduleId)
-    if (there?.action.taskQueue === config.temporal.taskQueue) found.push(scheduleId)
+    if (there?.action.taskQueue === CONTROL_QUEUE) found.push(scheduleId)
   }
   return found.sort()
 }

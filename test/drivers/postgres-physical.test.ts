@@ -346,13 +346,13 @@ describe('point in time', () => {
 
 describe('expiring', () => {
   test('a backup that another needs stays; one that nobody needs goes, twice without complaint', async () => {
-    await expect(source.driver.expirePoint(first)).rejects.toMatchObject({
+    await expect(source.driver.expirePoint(first.reference?.label ?? '')).rejects.toMatchObject({
       code: 'POINT_PROTECTED',
       message: expect.stringContaining(String(points.get('third')?.reference?.label)),
     })
     const third = points.get('third') as Manifest
-    await source.driver.expirePoint(third)
-    await source.driver.expirePoint(third)
+    await source.driver.expirePoint(third.reference?.label ?? '')
+    await source.driver.expirePoint(third.reference?.label ?? '')
     const labels = (await engine().info()).backups.map(({ label }) => label)
     expect(labels).not.toContain(third.reference?.label)
     expect(labels).toContain(first.reference?.label)

@@ -65,7 +65,7 @@ test('an abort before the promotion takes the fence back, with a newer epoch fir
     await awaitView(handle, (v) => v.awaiting?.what === 'drainArchive')
     await handle.executeUpdate(abort, { args: [{ actor: 'bo', reason: 'the primary is well' }] })
     expect((await failureOf(handle.result())).code).toBe('ABORTED')
-    expect(stage.ran.slice(-3)).toEqual(['raiseEpoch', 'isPromoted', 'unfence'])
+    expect(stage.ran.slice(-2)).toEqual(['revokePromotion', 'unfence'])
   })
 })
 

@@ -36,7 +36,7 @@ export function createClock(from: number): Clock {
 }
 
 export async function switchOver(context: SwitchContext): Promise<SwitchResult> {
-  const { plan, mode, view, steering, saga, run, clock } = context
+  const { plan, mode, view, saga, run, clock } = context
   const { group, epoch } = plan
 
   view.phase('fence')
@@ -44,14 +44,13 @@ export async function switchOver(context: SwitchContext): Promise<SwitchResult> 
   const fence = await fenceOld(context)
   clock.mark('fence')
 
+  // What a side that did not stop cleanly wrote last goes into the archive half-filled: it could not go on behind that.
+  if (!fence.clean) await pastNoReturn(context)
   view.phase('drain')
   const drain = await drainWal(context, fence)
   clock.mark('drain')
 
-  await steering.gate()
-  // Recorded before the promotion is sent: a lost reply must not let anybody un-fence the old side.
-  steering.passNoReturn()
-  saga.forget()
+  await pastNoReturn(context)
   return CancellationScope.nonCancellable(async () => {
     view.phase('promote')
     const mustReach = mode === 'planned' && fence.lsn && fence.timeline ? { lsn: fence.lsn, timeline: fence.timeline } : undefined
@@ -82,6 +81,13 @@ export async function switchOver(context: SwitchContext): Promise<SwitchResult> 
       drain, promote, loss: lossBound(plan, mode, fence, drain, promote), firstGoodWrite: good,
     }
   })
+}
+
+/** Recorded before the promotion is sent: a lost reply must not let anybody un-fence the old side. */
+async function pastNoReturn({ steering, saga }: SwitchContext): Promise<void> {
+  await steering.gate()
+  steering.passNoReturn()
+  saga.forget()
 }
 
 /** Nothing acknowledges a write on the old side from here: proved on its host, by a command, or attested by two persons. */
@@ -129,8 +135,7 @@ async function drainWal({ plan, run }: SwitchContext, fence: FenceSummary): Prom
 /** Only before the point of no return: newer epoch first, so that no straggler promotes behind it. */
 async function unfence(plan: PairPlan): Promise<void> {
   const epoch = plan.epoch + 1
-  await host(plan.toHost).raiseEpoch({ group: plan.group, site: plan.to, epoch })
-  const { promoted } = await host(plan.toHost).isPromoted({ group: plan.group, site: plan.to })
+  const { promoted } = await host(plan.toHost).revokePromotion({ group: plan.group, site: plan.to, epoch })
   if (promoted) throw failure('PAST_NO_RETURN', `${plan.to} is promoted`, { object: plan.to })
   if (plan.fromReachable) await host(plan.fromHost).unfence({ group: plan.group, site: plan.from, epoch })
 }

@@ -33,7 +33,7 @@ export interface PhysicalOptions {
 export interface PhysicalDriver extends SourceDriver {
   restore(context: DriverContext, manifest: Manifest, source: ArtifactSource, options: RestoreOptions): Promise<Restored>
   /** Removes the engine's backup of a point. Throws POINT_PROTECTED where another needs it. May be called twice. */
-  expirePoint(manifest: Manifest): Promise<void>
+  expirePoint(label: string): Promise<void>
   /** Removes WAL that lies before the newest `keepFulls` full backups, except what older ones need to be consistent. */
   expireWal(keepFulls: number): Promise<void>
   switchWal(context?: DriverContext): Promise<string>
@@ -84,7 +84,7 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
     },
     verify: (context, manifest, target, verifying) => verifyPhysical({ binDir, osUser }, context, manifest, target, verifying),
     destroy: ({ dir }) => destroyInstance(dir),
-    expirePoint: (manifest) => engine.expire(referenceOf(manifest).label),
+    expirePoint: (label) => engine.expire(label),
     expireWal: (keepFulls) => {
       if (!Number.isInteger(keepFulls) || keepFulls < 1)
         throw new HoldfastError('INPUT_INVALID', `keepFulls is ${keepFulls}`, {

@@ -20,7 +20,7 @@ export function pairFakes(plan: Partial<PairPlan> = {}, own: Fakes = {}): Fakes 
     promoteReplica: async () => ({ timeline: 2, forkLsn: '0/2', alreadyPromoted: false, seconds: 0.1 }),
     updateDns: async () => ({ changed: true, confirmedBy: ['ns'], oldTtlSeconds: 1, previous: [] }),
     firstGoodWrite: async () => ({ at: new Date().toISOString(), site: 'west', checks: [] }),
-    raiseEpoch: async () => undefined, isPromoted: async () => ({ promoted: false }), unfence: async () => undefined,
+    revokePromotion: async () => ({ promoted: false }), unfence: async () => undefined,
     rejoinStandby: async () => undefined, awaitStreaming: async () => ({ streaming: true, slot: 'slot' }),
     writeEvidence: async () => ({ writer: 'test', number: 1 }),
     ...own,

@@ -47,7 +47,7 @@ const but = (line: string, otherwise: string): string => {
 describe('a configuration', () => {
   it('is read with its defaults', () => {
     const config = parseConfig(good, 'holdfast.yaml')
-    expect(config.temporal).toEqual({ address: '127.0.0.1:7233', namespace: 'default', taskQueue: 'holdfast' })
+    expect(config.temporal).toEqual({ address: '127.0.0.1:7233', namespace: 'default' })
     expect(config.sources.orders).toMatchObject({ driver: 'postgres-logical', jobs: 2, connection: '$' + '{env:ORDERS_DSN}' })
   })
 
