@@ -1,5 +1,5 @@
 /** Reads the lines that pg_waldump prints, of PostgreSQL 15 and later, and adds up what committed. Pure. */
-import { parseLsn, xidPrecedes } from './wal-position.ts'
+import { formatLsn, parseLsn, xidPrecedes } from './wal-position.ts'
 
 export interface WalRecord {
   manager: string
@@ -42,7 +42,9 @@ export function parseCommit(record: WalRecord): Commit | undefined {
   const [, prepared, day, time] = COMMIT.exec(record.description) ?? []
   if (!day) return undefined
   const subxids = SUBXIDS.exec(record.description)?.[1]?.trim().split(/ +/).map(Number) ?? []
-  return { xid: prepared ? Number(prepared) : record.xid, subxids, at: `${day}T${time}Z`, lsn: record.lsn }
+  // Made anew, because a part of a line keeps all of the text alive that it was cut from: that is the whole log, in the end.
+  const at = new Date(`${day}T${time}Z`).toISOString()
+  return { xid: prepared ? Number(prepared) : record.xid, subxids, at, lsn: formatLsn(parseLsn(record.lsn)) }
 }
 
 /** The change of rows that a record tells of; `relation` is `database oid/file number`. */
@@ -74,6 +76,8 @@ export function parseNextXid(record: WalRecord): number | undefined {
 
 export interface Tally {
   add(line: string): void
+  /** How many records were read. */
+  records: number
   /** Commits at or after `from`, in the order of the log. */
   commits: Commit[]
   /** Changes of those transactions, by `database oid/file number`. */
@@ -90,9 +94,11 @@ export function createTally(from: string): Tally {
   const tally: Tally = {
     commits: [],
     changes: new Map(),
+    records: 0,
     add(line) {
       const record = parseRecord(line)
       if (!record) return
+      tally.records++
       firstNextXid ??= parseNextXid(record)
       const change = parseChange(record)
       if (change) return note(open, record.xid, change.relation, change.changes)

@@ -8,7 +8,7 @@ import type { Command } from '../../process/command.ts'
 import { run } from '../../process/run.ts'
 import { type ArchiveGet, type Assembled, assembleForward, linkSegment, segmentBytesOf, type WalSource } from './wal-files.ts'
 import { forkPoint, formatLsn, historyName, parseLsn, segmentStart } from './wal-position.ts'
-import { type Changes, type Commit, createTally, parseRecord, type Tally } from './wal-records.ts'
+import { type Changes, type Commit, createTally, type Tally } from './wal-records.ts'
 
 export interface WalkRequest {
   binDir: string
@@ -74,7 +74,7 @@ async function walk(request: WalkRequest, segmentBytes: number, nothing: (why: s
   if (files.end === begin) return nothing(missing(begin))
   if (files.beyondGap) return nothing(`${missing(files.end)}, but ${files.beyondGap} is there`)
   const tally = createTally(request.from)
-  const reading = await read(request, files, begin, (line) => tally.add(line))
+  const reading = await read(request, files, begin, tally)
   if (reading.nothingFound) return nothing(`pg_waldump found no record from ${formatLsn(begin)} on: ${reading.message}`)
   const stoppedAt = reading.stoppedAt
   if (stoppedAt !== undefined && stoppedAt < files.end - 2n * BigInt(segmentBytes)) return nothing(`the WAL is damaged: ${reading.message}`)
@@ -97,7 +97,7 @@ async function lookBack(
     if (oldest === first) return { changes: found.changes, complete: await beganAt(request, first, segmentBytes) }
     first = oldest
     const tally = createTally(request.from)
-    await read(request, files, first, (line) => tally.add(line))
+    await read(request, files, first, tally)
     found = tally
     if (found.coversAll()) return { changes: found.changes, complete: true }
   }
@@ -125,16 +125,14 @@ async function beganAt({ walDir, timeline }: WalkRequest, position: bigint, segm
  * pg_waldump exits 1 at every end of a log, which is none of the failures that end a stream early: the shell keeps its
  * code and its message apart from the records.
  */
-async function read(request: WalkRequest, { folder, end }: Assembled, start: bigint, onLine: (line: string) => void): Promise<Reading> {
+async function read(request: WalkRequest, { folder, end }: Assembled, start: bigint, tally: Tally): Promise<Reading> {
   const messages = join(request.workDir, 'messages')
   const chain = startChain([waldump(request, folder, { start, end }, messages)], { signal: request.signal })
   let ended = ''
-  let records = 0
-  for await (const line of linesOf(chain.stdout)) {
-    if (line.startsWith('exit ')) ended = line
-    else if (parseRecord(line)) {
-      records++
-      onLine(line)
+  for await (const lines of linesOf(chain.stdout)) {
+    for (const line of lines) {
+      if (line.startsWith('exit ')) ended = line
+      else tally.add(line)
     }
   }
   await chain.done
@@ -142,7 +140,11 @@ async function read(request: WalkRequest, { folder, end }: Assembled, start: big
   if (ended !== 'exit 0' && ended !== 'exit 1')
     throw new HoldfastError('PROCESS_FAILED', `pg_waldump of ${folder} ended with "${ended}": ${message}`, { object: folder })
   const at = /error in WAL record at ([0-9A-F]+\/[0-9A-F]+)/.exec(message)?.[1]
-  return { nothingFound: records === 0 && /could not find a valid record/.test(message), stoppedAt: at ? parseLsn(at) : undefined, message }
+  return {
+    nothingFound: tally.records === 0 && /could not find a valid record/.test(message),
+    stoppedAt: at ? parseLsn(at) : undefined,
+    message,
+  }
 }
 
 const KEEP_MESSAGES = 'messages=$1; shift; "$@" 2>"$messages"; echo "exit $?"'
@@ -158,15 +160,16 @@ function waldump(request: WalkRequest, folder: string, range: { start: bigint; e
   }
 }
 
-async function* linesOf(stream: Readable): AsyncGenerator<string> {
+/** Many lines at a time: one by one, the waiting would cost more than the reading. */
+async function* linesOf(stream: Readable): AsyncGenerator<string[]> {
   stream.setEncoding('utf8')
   let rest = ''
   for await (const chunk of stream) {
     const lines = (rest + (chunk as string)).split('\n')
     rest = lines.pop() ?? ''
-    yield* lines
+    yield lines
   }
-  if (rest) yield rest
+  if (rest) yield [rest]
 }
 
 /** Before 15 pg_waldump takes one resource manager only, and would leave out the rest without a word. */
