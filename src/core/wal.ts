@@ -138,7 +138,7 @@ export function divergence(a: number, b: number, histories: Archive['histories']
   const wayTo = (timeline: number) => [...(histories[timeline] ?? []), { timeline, lsn: undefined }]
   const [left, right] = [wayTo(a), wayTo(b)]
   let index = 0
-  while (left[index + 1] && right[index + 1] && left[index]?.lsn === right[index]?.lsn && left[index + 1]?.timeline === right[index + 1]?.timeline) index += 1
+  while (left[index + 1] && left[index + 1]?.timeline === right[index + 1]?.timeline) index += 1
   if (left[index]?.timeline !== right[index]?.timeline) return undefined
   // Both were on this timeline; the one that left it first is where they part.
   const ends = [left[index]?.lsn, right[index]?.lsn].filter((lsn) => lsn !== undefined).map(parseLsn)
