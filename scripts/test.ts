@@ -38,8 +38,8 @@ async function runTests(args: readonly string[]): Promise<Counts> {
   // The folder's report is beside it: in it, it would be a leftover.
   const folder = await mkdtemp(join(tmpdir(), 'hf-test-'))
   const report = `${folder}.json`
-  // Servers that run as another user keep their data below it.
-  await chmod(folder, 0o755)
+  // As the one it stands for: servers that run as another user keep their data below it.
+  await chmod(folder, 0o1777)
   try {
     const exitCode = await vitest(folder, ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args])
     // A server that was told to stop when its test ended may need a moment; after a Ctrl-C nobody told it.
