@@ -127,6 +127,8 @@ test('a lost segment at the fork or in the middle makes the log unreadable, and 
   const [, second] = (await segments()) as [string, string]
   expect((await without([second], () => walk('0/1500000'))).unreadable).toContain('but 0000')
   expect((await walk('7/0')).unreadable).toContain('neither in')
+  expect((await without(await segments(), () => walk(fork))).unreadable).toContain('holds no WAL')
+  expect(await readdir(folder), 'nothing of the reading is left').toEqual(['archive'])
 })
 
 function segmentAt(position: string): string {

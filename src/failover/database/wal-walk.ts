@@ -53,10 +53,10 @@ export async function committedAfter(request: WalkRequest): Promise<Walked> {
     complete: false,
     unreadable,
   })
-  await requireVersion(request)
-  const segmentBytes = await segmentBytesOf(request.walDir).catch(() => undefined)
-  if (segmentBytes === undefined) return nothing(`${request.walDir} cannot be read or holds no WAL`)
   try {
+    await requireVersion(request)
+    const segmentBytes = await segmentBytesOf(request.walDir).catch(() => undefined)
+    if (segmentBytes === undefined) return nothing(`${request.walDir} cannot be read or holds no WAL`)
     return await walk(request, segmentBytes, nothing)
   } finally {
     await rm(request.workDir, { recursive: true, force: true })
