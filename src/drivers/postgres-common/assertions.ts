@@ -43,12 +43,16 @@ export async function amcheck({ connection, binDir, signal }: { connection: stri
   })
   const expected = 'no damage'
   if (!before.available) return { name: 'amcheck', ok: false, expected, actual: 'the extension amcheck is not installed on this worker' }
-  try {
+  let dropped = true
+  const check = async () => {
     const args = ['--install-missing', '--heapallindexed', '--jobs=2', '--no-password', `--database=${before.dbname}`]
-    const result = await run({ program: join(binDir, 'pg_amcheck'), args, env: pgEnvironment(connection) }, { accept: [0, 1, 2], ...(signal ? { signal } : {}) })
-    const said = `${result.stdout}${result.stderr}`.trim()
-    return { name: 'amcheck', ok: result.exitCode === 0, expected, actual: result.exitCode === 0 ? expected : said.slice(-1500) }
-  } finally {
-    if (!before.present) await withClient(connection, {}, (client) => client.query('drop extension if exists amcheck'))
+    return run({ program: join(binDir, 'pg_amcheck'), args, env: pgEnvironment(connection) }, { accept: [0, 1, 2], ...(signal ? { signal } : {}) })
   }
+  const result = await check().finally(async () => {
+    // A server that damage has brought down is damage found.
+    if (!before.present) dropped = await withClient(connection, {}, (client) => client.query('drop extension if exists amcheck')).then(() => true, () => false)
+  })
+  const ok = result.exitCode === 0 && dropped
+  const said = `${result.stdout}${result.stderr}`.trim().slice(-1500)
+  return { name: 'amcheck', ok, expected, actual: ok ? expected : said || 'the server went down during the check' }
 }

@@ -33,7 +33,7 @@ export interface ContentOptions {
 /** What makes equal values print equally, whatever server, role and database say. */
 const SETTINGS: Record<string, string> = {
   extra_float_digits: '1', DateStyle: 'ISO, YMD', TimeZone: 'UTC', IntervalStyle: 'postgres', bytea_output: 'hex', lc_monetary: 'C', xmloption: 'content',
-  xmlbinary: 'base64', search_path: 'pg_catalog', row_security: 'off', statement_timeout: '0', lock_timeout: '60s', idle_in_transaction_session_timeout: '0',
+  xmlbinary: 'base64', search_path: 'pg_catalog', row_security: 'off', statement_timeout: '0', idle_in_transaction_session_timeout: '0',
 }
 
 /** Gives the session the settings that digests need, for as long as its transaction lasts. */

@@ -2,7 +2,7 @@
  * A private PostgreSQL instance: quarantined (a socket in its own folder, no archiving, no replication, no libraries with
  * effects outside), found again after a crash of the worker, and ended without leaving a process or shared memory.
  */
-import { access, readdir, readFile, writeFile } from 'node:fs/promises'
+import { access, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
@@ -52,6 +52,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   const running = await runningInstance(dataDir)
   if (running) return { pid: running.pid, port: running.port, socketDir: running.socketDir, logFile }
 
+  await clearDead(dataDir, socket)
   await makeFolder(socketDir, options.osUser)
   const files = await writeFiles(dataDir, options.osUser)
   const settings = { ...QUARANTINE, ...files, ...options.settings, unix_socket_directories: socketDir }
@@ -119,6 +120,19 @@ async function stopPostmaster(dataDir: string, graceMs: number): Promise<void> {
   if (memory !== undefined) await removeSharedMemory(memory)
 }
 
+/**
+ * What a killed server left in the way of the next: backends that go on, shared memory, and a pid file whose number may
+ * be that of a process that nobody collects, which PostgreSQL would take for alive.
+ */
+async function clearDead(dataDir: string, socket: string): Promise<void> {
+  const lines = await pidFile(dataDir)
+  if (!lines) return
+  await stopProcessesIn(dataDir)
+  const memory = sharedMemory(lines)
+  if (memory) await removeSharedMemory(memory)
+  for (const path of [join(dataDir, 'postmaster.pid'), `${socket}.lock`, socket]) await rm(path, { force: true })
+}
+
 async function pidFile(dataDir: string): Promise<string[] | undefined> {
   const text = await readFile(join(dataDir, 'postmaster.pid'), 'utf8').catch(() => undefined)
   return text?.split('\n')
@@ -159,9 +173,9 @@ async function writeFiles(dataDir: string, osUser: string | undefined): Promise<
 
 async function startFailure(dataDir: string, logFile: string, cause: unknown): Promise<Error> {
   if (cause instanceof HoldfastError && ['CANCELLED', 'TOOL_MISSING'].includes(cause.code)) return cause
-  return new HoldfastError('PROCESS_FAILED', `PostgreSQL in ${dataDir} did not start: ${messageOf(cause)}`, {
-    object: dataDir, cause, details: { log: await logTail(logFile) }, next: `read the end of ${logFile}, shown in details`,
-  })
+  const log = await logTail(logFile)
+  const why = log.split('\n').filter((line) => /(FATAL|PANIC|ERROR): /.test(line)).at(-1) ?? messageOf(cause)
+  return new HoldfastError('PROCESS_FAILED', `PostgreSQL in ${dataDir} did not start: ${why}`, { object: dataDir, cause, details: { log }, next: `read the end of ${logFile}` })
 }
 
 function shellQuoted(word: string): string {

@@ -17,7 +17,7 @@ const BEGIN = 'begin transaction isolation level repeatable read read only'
  * `snapshot` given they join that one instead of exporting their own. An abort cancels what they run.
  */
 export async function withReaders<T>(
-  connection: string, options: { count?: number; snapshot?: string; database?: string; signal?: AbortSignal; applicationName?: string }, use: (readers: Readers) => Promise<T>,
+  connection: string, options: { count?: number; snapshot?: string; database?: string; signal?: AbortSignal; applicationName?: string; lockWaitMs?: number }, use: (readers: Readers) => Promise<T>,
 ): Promise<T> {
   const clients: Client[] = []
   const end = () => Promise.all(clients.map((client) => client.end().catch(() => {})))
@@ -31,7 +31,7 @@ export async function withReaders<T>(
       clients.push(client)
       // Since version 14 a query whose client has gone ends by itself. A snapshot can be joined only before any query.
       await client.query("select set_config(name, '2000', false) from pg_settings where name = 'client_connection_check_interval'")
-      await client.query(`${BEGIN}; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0`)
+      await client.query(`${BEGIN}; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local lock_timeout = ${options.lockWaitMs ?? 60_000}`)
       return client
     }
     const first = await open()

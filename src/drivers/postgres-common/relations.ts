@@ -23,6 +23,10 @@ export interface Selection {
   excludeTables?: readonly string[] | undefined
 }
 
+/** Asking for the size of a table that somebody has locked would wait for the lock: then what was counted last serves. */
+const SIZE = `case when exists (select from pg_catalog.pg_locks l where l.relation = c.oid and l.mode = 'AccessExclusiveLock' and l.granted)
+  then c.relpages::float8 * pg_catalog.current_setting('block_size')::int else pg_catalog.pg_table_size(c.oid)::float8 end`
+
 /**
  * Tables and materialized views, the largest first. Partitions stand for their parents, which hold no rows; foreign and
  * temporary tables and the system's own are left out.
@@ -34,11 +38,11 @@ export async function relationsOf(client: Client, selection: Selection = {}): Pr
        case c.relkind when 'm' then 'materialized view' else 'table' end as kind,
        c.relpersistence = 'u' as unlogged, c.relispopulated as populated,
        exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e') as "ofExtension",
-       pg_catalog.pg_table_size(c.oid)::float8 as bytes
+       ${SIZE} as bytes
      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where c.relkind in ('r', 'm') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
        and ${selected(selection, values)}
-     order by pg_catalog.pg_table_size(c.oid) desc, 2`, values)
+     order by 9 desc, 2`, values)
   return rows
 }
 

@@ -32,7 +32,7 @@ export async function capture(source: LogicalSource, context: DriverContext, req
   const failed = new AbortController()
   const signal = AbortSignal.any([context.signal, failed.signal])
   try {
-    return await withReaders(source.connection, { count: source.config.format === 'directory' ? source.config.jobs : 1, signal, applicationName }, async (readers) => {
+    return await withReaders(source.connection, { count: source.config.format === 'directory' ? source.config.jobs : 1, signal, applicationName, lockWaitMs: source.lockWaitMs }, async (readers) => {
       const facts = await factsOf(readers.clients[0])
       const options: DumpOptions = { ...source, facts, snapshot: readers.snapshot, applicationName }
       return await dumpAndCount({ options, folder, readers, sink, context: { ...context, signal }, stop: () => failed.abort() })

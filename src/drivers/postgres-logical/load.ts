@@ -7,7 +7,7 @@ import type { Artifact, Manifest } from '../../core/records.ts'
 import type { Command } from '../../process/command.ts'
 import { run } from '../../process/run.ts'
 import type { ArtifactSource, DriverContext } from '../driver.ts'
-import { pgEnvironment, withClient, withDatabase } from '../postgres-common/connect.ts'
+import { type Client, pgEnvironment, withClient, withDatabase } from '../postgres-common/connect.ts'
 import { createDatabaseSql, identifier, recordedIn } from './facts.ts'
 import { restoreGlobals } from './globals.ts'
 
@@ -45,9 +45,22 @@ export async function loadDatabase(load: Load, context: DriverContext, onMade: (
     await makeDatabase(load)
     await onMade()
   }
-  for (const command of await fillCommands(load, context)) {
+  const commands = await fillCommands(load, context)
+  for (const command of commands) {
     context.onProgress({ phase: 'restore' })
     await run(command, { signal: context.signal })
+  }
+  if (commands.length > 1) await withClient(load.connection, { database: load.database }, fillViews)
+}
+
+/** Neither definitions nor rows alone fill materialized views. One may read another, so in rounds. */
+async function fillViews(client: Client): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query<{ name: string }>(`select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'm' and not c.relispopulated`)
+    const failures: unknown[] = []
+    for (const { name } of rows) await client.query(`refresh materialized view ${name}`).catch((error: unknown) => failures.push(error))
+    if (failures.length === 0) return
+    if (failures.length === rows.length) throw failures[0]
   }
 }
 
@@ -90,7 +103,7 @@ async function fillCommands(load: Load, context: DriverContext): Promise<Command
   const definitions = await fetch(schema)
   if (!data) return [restoreCommand(load, definitions)]
   // Rows between the tables and their constraints: neither order nor foreign keys can stand in the way.
-  return [restoreCommand(load, definitions, ['--section=pre-data']), restoreCommand(load, await fetch(data), ['--section=data']), restoreCommand(load, definitions, ['--section=post-data'])]
+  return [restoreCommand(load, definitions, '--section=pre-data'), restoreCommand(load, await fetch(data), 'rows'), restoreCommand(load, definitions, '--section=post-data')]
 }
 
 async function fetchFile({ source, dir }: Load, artifact: Artifact, context: DriverContext): Promise<string> {
@@ -110,11 +123,11 @@ async function fetchDirectory(load: Load, entries: Artifact[], context: DriverCo
   return folder
 }
 
-function restoreCommand(load: Load, from: string, more: string[] = []): Command {
+function restoreCommand(load: Load, from: string, only?: '--section=pre-data' | 'rows' | '--section=post-data'): Command {
   const { config, connection, database, jobs } = load
-  const first = makesItself(load) && !more.includes('--section=post-data') && !more.includes('--section=data')
+  const first = makesItself(load) && (only === undefined || only === '--section=pre-data')
   const into = first ? ['--create', '--dbname=template1'] : [`--dbname=${database}`]
-  const args = ['--exit-on-error', '--no-password', '--no-tablespaces', `--jobs=${jobs}`, ...into, ...more, from]
+  const args = ['--exit-on-error', '--no-password', '--no-tablespaces', `--jobs=${jobs}`, ...into, ...(only && only !== 'rows' ? [only] : []), from]
   return { program: join(config.binDir, 'pg_restore'), args, env: loadEnvironment(connection, database) }
 }
 

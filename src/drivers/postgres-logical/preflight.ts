@@ -14,6 +14,7 @@ export async function preflight(config: LogicalSourceConfig, connection: string,
   context.onProgress({ phase: 'preflight' })
   const dump = await programVersion(join(config.binDir, 'pg_dump'), context.signal)
   return withClient(connection, {}, async (client) => {
+    await client.query('set lock_timeout = 10000')
     const facts = await factsOf(client)
     requireNotOlder(config, dump, facts)
     const relations = (await relationsOf(client, config)).filter(({ ofExtension }) => !ofExtension)

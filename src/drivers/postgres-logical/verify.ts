@@ -1,7 +1,7 @@
 /** Every assertion of a proof, on an instance that a restore filled. */
 import { join } from 'node:path'
 import type { LogicalSourceConfig } from '../../config/schema.ts'
-import { messageOf } from '../../core/errors.ts'
+import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import type { DriverContext, Target } from '../driver.ts'
 import { amcheck, userAssertions } from '../postgres-common/assertions.ts'
@@ -18,7 +18,11 @@ export interface VerifyOptions { depth: 'restore' | 'full'; assertions: { name: 
 export async function verify(config: LogicalSourceConfig, context: DriverContext, manifest: Manifest, target: Target, options: VerifyOptions): Promise<Assertion[]> {
   const started = await engineStarts(config, context, manifest, target)
   if (!started.ok) return [started]
-  const content = await contentAssertions(config, context, manifest, target, options.depth)
+  const content = await contentAssertions(config, context, manifest, target, options.depth).catch((error: unknown): Assertion[] => {
+    if (context.signal.aborted || error instanceof HoldfastError) throw error
+    // Damage may show as a query that fails, or as a server that goes down.
+    return [{ name: 'content', ok: false, expected: 'readable', actual: messageOf(error) }]
+  })
   const own = await userAssertions(target.connection, options.assertions, context.signal)
   const damage = options.depth === 'full' ? [await amcheck({ connection: target.connection, binDir: config.binDir, signal: context.signal })] : []
   return [started, ...content, ...own, ...damage]
