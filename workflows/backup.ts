@@ -31,11 +31,15 @@ export async function backup(given: BackupInput): Promise<BackupResult> {
   const view = createView({ source: input.source, kind: input.kind })
   const started = Date.now()
   try {
-    const result = await withLocks([`source/${input.source}`], { work: 'backup', wait: false, what: `backup of ${input.source}` }, () => take(input, view))
+    const result = await withLocks([`source/${input.source}`], { work: 'backup', wait: false, what: `backup of ${input.source}` }, () =>
+      take(input, view),
+    )
     await follow(input, view, result)
     result.seconds = (Date.now() - started) / 1000
     result.outcome = result.warnings.length > 0 ? 'degraded' : 'success'
-    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [{ source: input.source, workflow: 'backup', outcome: result.outcome, report: result }])
+    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [
+      { source: input.source, workflow: 'backup', outcome: result.outcome, report: result },
+    ])
     view.outcome(result.outcome)
     return result
   } catch (error) {
@@ -51,7 +55,9 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
   try {
     const { host, driver } = await light.resolveSource({ source })
     const heavy = proxyActivities<BackupActivities>(dataOn(host))
-    const { id } = await light.reserveId.executeWithOptions({ summary: `${source} ${kind}` }, [{ source, kind, at: new Date(Date.now()).toISOString() }])
+    const { id } = await light.reserveId.executeWithOptions({ summary: `${source} ${kind}` }, [
+      { source, kind, at: new Date(Date.now()).toISOString() },
+    ])
     saga.undoBy('discard', () => undo.discard.executeWithOptions({ summary: `remove what there is of ${id}` }, [{ source, id }]))
     const step = async <T>(name: string, act: () => Promise<T>, say?: (result: T) => string): Promise<T> => {
       view.step(name, 'running')
@@ -60,11 +66,33 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
       return result
     }
     await step('preflight', () => heavy.preflight.executeWithOptions({ summary: source }, [{ source }]))
-    const captured = await step('dump', () => heavy.dump.executeWithOptions({ summary: `${driver} ${id}` }, [{ source, id, kind }]), (c) => `${c.storedBytes} bytes`)
-    await step('checksum', () => light.checksum.executeWithOptions({ summary: id }, [{ source, id, attempt: captured.attempt, digest: captured.digest }]), (c) => `${c.objects} objects`)
+    const captured = await step(
+      'dump',
+      () => heavy.dump.executeWithOptions({ summary: `${driver} ${id}` }, [{ source, id, kind }]),
+      (c) => `${c.storedBytes} bytes`,
+    )
+    await step(
+      'checksum',
+      () => light.checksum.executeWithOptions({ summary: id }, [{ source, id, attempt: captured.attempt, digest: captured.digest }]),
+      (c) => `${c.objects} objects`,
+    )
     const { workflowId, runId } = workflowInfo()
-    await step('publish', () => light.publish.executeWithOptions({ summary: id }, [{ ...input, id, attempt: captured.attempt, digest: captured.digest, workflowId, runId }]))
-    return { outcome: 'success', source, id, driver, kind, sizeBytes: captured.sizeBytes, storedBytes: captured.storedBytes, seconds: 0, warnings: captured.warnings }
+    await step('publish', () =>
+      light.publish.executeWithOptions({ summary: id }, [
+        { ...input, id, attempt: captured.attempt, digest: captured.digest, workflowId, runId },
+      ]),
+    )
+    return {
+      outcome: 'success',
+      source,
+      id,
+      driver,
+      kind,
+      sizeBytes: captured.sizeBytes,
+      storedBytes: captured.storedBytes,
+      seconds: 0,
+      warnings: captured.warnings,
+    }
   } catch (error) {
     const failed = await saga.compensate()
     view.step('backup', 'failed', [rootFailure(error).message, ...failed.map((f) => `${f.name} failed: ${f.error}`)].join('; '))
@@ -77,7 +105,10 @@ async function follow(input: BackupInput, view: View, result: BackupResult): Pro
   if (input.prove) {
     view.phase('proof')
     try {
-      const proof = await executeChild('verifyRestore', { workflowId: `${workflowInfo().workflowId}/proof`, args: [{ source: input.source, recoveryPoint: result.id, depth: input.prove }] })
+      const proof = await executeChild('verifyRestore', {
+        workflowId: `${workflowInfo().workflowId}/proof`,
+        args: [{ source: input.source, recoveryPoint: result.id, depth: input.prove }],
+      })
       result.proof = { ok: proof.ok, depth: proof.depth }
     } catch (error) {
       if (isCancellation(error)) throw error

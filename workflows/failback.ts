@@ -37,30 +37,72 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
   const started = Date.now()
   try {
     const { source, slot, sites } = await pair.describeGroup({ group })
-    const report = await withLocks([`group/${group}`, ...(source ? [`source/${source}`] : [])], { work: 'failover', wait: true, what: `failback of ${group}` }, async () => {
-      const survey = await planFor(group, sites, 'failback')
-      const rebuilt = await rebuild(survey, view, run)
-      view.phase('readiness')
-      const plan = await planFor(group, sites, 'planned')
-      refuseUnready(plan, { mode: 'planned', acceptLoss: false })
-      view.phase('approval')
-      await steering.approved({ hash: plan.hash, text: plan.text, requestedBy: input.requestedBy, count: plan.approvals.count, withinMs: plan.approvals.withinMs })
-      const result = await switchOver({ plan, mode: 'planned', view, steering, saga, run, clock: createClock(Date.now()) })
-      const streaming = await rejoin({ group, site: plan.from, host: plan.fromHost, primary: plan.to, primaryHost: plan.toHost, epoch: plan.epoch, run, view })
-      await run({ name: 'removeKept', lostWhenSkipped: 'the copy of the old data takes space', act: () => hours(plan.toHost).removeKept({ group, site: plan.to }) })
-      return { outcome: 'success' as const, group, from: plan.from, to: plan.to, ...rebuilt, switch: result, streaming, slot, seconds: 0, approvals: view.state.plan?.approvals ?? [], guaranteesLost }
-    })
+    const report = await withLocks(
+      [`group/${group}`, ...(source ? [`source/${source}`] : [])],
+      { work: 'failover', wait: true, what: `failback of ${group}` },
+      async () => {
+        const survey = await planFor(group, sites, 'failback')
+        const rebuilt = await rebuild(survey, view, run)
+        view.phase('readiness')
+        const plan = await planFor(group, sites, 'planned')
+        refuseUnready(plan, { mode: 'planned', acceptLoss: false })
+        view.phase('approval')
+        await steering.approved({
+          hash: plan.hash,
+          text: plan.text,
+          requestedBy: input.requestedBy,
+          count: plan.approvals.count,
+          withinMs: plan.approvals.withinMs,
+        })
+        const result = await switchOver({ plan, mode: 'planned', view, steering, saga, run, clock: createClock(Date.now()) })
+        const streaming = await rejoin({
+          group,
+          site: plan.from,
+          host: plan.fromHost,
+          primary: plan.to,
+          primaryHost: plan.toHost,
+          epoch: plan.epoch,
+          run,
+          view,
+        })
+        await run({
+          name: 'removeKept',
+          lostWhenSkipped: 'the copy of the old data takes space',
+          act: () => hours(plan.toHost).removeKept({ group, site: plan.to }),
+        })
+        return {
+          outcome: 'success' as const,
+          group,
+          from: plan.from,
+          to: plan.to,
+          ...rebuilt,
+          switch: result,
+          streaming,
+          slot,
+          seconds: 0,
+          approvals: view.state.plan?.approvals ?? [],
+          guaranteesLost,
+        }
+      },
+    )
     const whole: FailbackReport = report
     if (source) {
       view.phase('backup')
       whole.backup = await run<BackupResult>({
-        name: 'backup', lostWhenSkipped: 'the new timeline has no backup yet',
-        act: () => executeChild<(input: unknown) => Promise<BackupResult>>('backup', { workflowId: `${workflowInfo().workflowId}/backup`, args: [{ source, kind: 'post_failover' }] }),
+        name: 'backup',
+        lostWhenSkipped: 'the new timeline has no backup yet',
+        act: () =>
+          executeChild<(input: unknown) => Promise<BackupResult>>('backup', {
+            workflowId: `${workflowInfo().workflowId}/backup`,
+            args: [{ source, kind: 'post_failover' }],
+          }),
       }).then((taken) => taken?.id)
     }
     whole.seconds = (Date.now() - started) / 1000
     whole.outcome = guaranteesLost.length > 0 || !whole.lost.known ? 'degraded' : 'success'
-    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [{ group, workflow: 'failback', outcome: whole.outcome, report: { ...whole, actions: view.state.log } }])
+    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [
+      { group, workflow: 'failback', outcome: whole.outcome, report: { ...whole, actions: view.state.log } },
+    ])
     view.phase('ended')
     view.outcome(whole.outcome)
     return whole
@@ -76,7 +118,8 @@ async function rebuild(survey: PairPlan, view: View, run: StepRunner): Promise<P
   const { group, epoch, from: primary, fromHost, to: site, toHost } = survey
   view.phase('export')
   const lost = (await run<LostWrites>({
-    name: 'exportLostWrites', lostWhenSkipped: 'what exists only on the old side is not counted and will be gone',
+    name: 'exportLostWrites',
+    lostWhenSkipped: 'what exists only on the old side is not counted and will be gone',
     act: () => hours(toHost).exportLostWrites.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]),
     say: (r) => (r.known ? `${r.transactions} transactions` : `unknown: ${r.why}`),
   })) ?? { known: false, why: 'skipped by an operator', transactions: 0, tables: [], exported: [], bytes: 0 }
@@ -98,6 +141,9 @@ async function rebuild(survey: PairPlan, view: View, run: StepRunner): Promise<P
     },
     say: () => method,
   })
-  await run({ name: `awaitStreaming ${site}`, act: () => hours(fromHost).awaitStreaming.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]) })
+  await run({
+    name: `awaitStreaming ${site}`,
+    act: () => hours(fromHost).awaitStreaming.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]),
+  })
   return { method, ...(methodReason !== undefined && { methodReason }), lost }
 }

@@ -29,35 +29,72 @@ export async function failover(given: FailoverInput): Promise<FailoverReport> {
   const clock = createClock(input.failedAt ? Date.parse(input.failedAt) : Date.now())
   try {
     const { source, sites } = await pair.describeGroup({ group })
-    return await withLocks([`group/${group}`, ...(source ? [`source/${source}`] : [])], { work: 'failover', wait: true, what: `failover of ${group}` }, async () => {
-      view.phase('readiness')
-      const plan = await planFor(group, sites, mode)
-      refuseUnready(plan, input)
-      clock.mark('detect')
-      view.phase('approval')
-      await steering.approved({ hash: plan.hash, text: plan.text, requestedBy: input.requestedBy, count: plan.approvals.count, withinMs: plan.approvals.withinMs })
-      clock.mark('approval')
-      const result = await switchOver({ plan, mode, view, steering, saga, run, clock })
-      if (mode === 'planned') await rejoin({ group, site: plan.from, host: plan.fromHost, primary: plan.to, primaryHost: plan.toHost, epoch: plan.epoch, run, view })
-      const report: FailoverReport = { ...result, outcome: lost.length > 0 || !result.fenceProven ? 'degraded' : 'success', approvals: view.state.plan?.approvals ?? [], guaranteesLost: lost }
-      await writeEvidence.executeWithOptions({ summary: 'evidence' }, [{ group, workflow: 'failover', outcome: report.outcome, report: { ...report, actions: view.state.log } }])
-      view.phase('ended')
-      view.outcome(report.outcome)
-      return report
-    })
+    return await withLocks(
+      [`group/${group}`, ...(source ? [`source/${source}`] : [])],
+      { work: 'failover', wait: true, what: `failover of ${group}` },
+      async () => {
+        view.phase('readiness')
+        const plan = await planFor(group, sites, mode)
+        refuseUnready(plan, input)
+        clock.mark('detect')
+        view.phase('approval')
+        await steering.approved({
+          hash: plan.hash,
+          text: plan.text,
+          requestedBy: input.requestedBy,
+          count: plan.approvals.count,
+          withinMs: plan.approvals.withinMs,
+        })
+        clock.mark('approval')
+        const result = await switchOver({ plan, mode, view, steering, saga, run, clock })
+        if (mode === 'planned')
+          await rejoin({
+            group,
+            site: plan.from,
+            host: plan.fromHost,
+            primary: plan.to,
+            primaryHost: plan.toHost,
+            epoch: plan.epoch,
+            run,
+            view,
+          })
+        const report: FailoverReport = {
+          ...result,
+          outcome: lost.length > 0 || !result.fenceProven ? 'degraded' : 'success',
+          approvals: view.state.plan?.approvals ?? [],
+          guaranteesLost: lost,
+        }
+        await writeEvidence.executeWithOptions({ summary: 'evidence' }, [
+          { group, workflow: 'failover', outcome: report.outcome, report: { ...report, actions: view.state.log } },
+        ])
+        view.phase('ended')
+        view.outcome(report.outcome)
+        return report
+      },
+    )
   } catch (error) {
     const undone = await saga.compensate()
     view.outcome(isCancellation(error) || rootFailure(error).code === 'ABORTED' ? 'aborted' : 'failed')
-    if (undone.length > 0) throw failure('FENCE_UNPROVEN', `${rootFailure(error).message}; and could not undo ${undone.map((u) => `${u.name}: ${u.error}`).join('; ')}`)
+    if (undone.length > 0)
+      throw failure(
+        'FENCE_UNPROVEN',
+        `${rootFailure(error).message}; and could not undo ${undone.map((u) => `${u.name}: ${u.error}`).join('; ')}`,
+      )
     throw error
   }
 }
 
 export function refuseUnready(plan: PairPlan, { mode, acceptLoss }: Pick<FailoverInput, 'mode' | 'acceptLoss'>): void {
   const blocking = plan.findings.filter((finding) => finding.blocks && !finding.ok)
-  if (blocking.length > 0) throw failure('NOT_READY', `${plan.group} is not ready: ${blocking.map((f) => `${f.name}: ${f.detail}`).join('; ')}`, { object: plan.group })
+  if (blocking.length > 0)
+    throw failure('NOT_READY', `${plan.group} is not ready: ${blocking.map((f) => `${f.name}: ${f.detail}`).join('; ')}`, {
+      object: plan.group,
+    })
   if (mode === 'planned' || acceptLoss) return
   if (!plan.lag.known || (plan.lag.bytes ?? 0) > plan.maxLagBytes) {
-    throw failure('LAG_TOO_LARGE', `${plan.lag.text}; the limit is ${plan.maxLagBytes} bytes`, { object: plan.group, next: 'wait for the standby, or start again with "acceptLoss": true' })
+    throw failure('LAG_TOO_LARGE', `${plan.lag.text}; the limit is ${plan.maxLagBytes} bytes`, {
+      object: plan.group,
+      next: 'wait for the standby, or start again with "acceptLoss": true',
+    })
   }
 }

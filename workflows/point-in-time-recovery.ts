@@ -18,15 +18,21 @@ export async function pointInTimeRecovery(given: PitrInput): Promise<RecoveryRep
   const view = createView({ source, kind: 'pitr' })
   view.phase('recover')
   try {
-    const report = await withLocks([`points/${source}`], { work: 'restore', wait: true, what: `point-in-time recovery of ${source}` }, async () => {
-      const { host } = await resolveSource({ source })
-      const { recoverToPoint } = proxyActivities<RecoverActivities>(dataOn(host))
-      view.step('recoverToPoint', 'running', JSON.stringify(input.target))
-      const { workflowId, runId } = workflowInfo()
-      const recovered = await recoverToPoint.executeWithOptions({ summary: JSON.stringify(input.target) }, [{ ...input, instance: `pitr-${runId}`, workflowId, runId }])
-      view.step('recoverToPoint', 'done', `stopped at ${recovered.stoppedAt.time ?? recovered.stoppedAt.lsn}`)
-      return recovered
-    })
+    const report = await withLocks(
+      [`points/${source}`],
+      { work: 'restore', wait: true, what: `point-in-time recovery of ${source}` },
+      async () => {
+        const { host } = await resolveSource({ source })
+        const { recoverToPoint } = proxyActivities<RecoverActivities>(dataOn(host))
+        view.step('recoverToPoint', 'running', JSON.stringify(input.target))
+        const { workflowId, runId } = workflowInfo()
+        const recovered = await recoverToPoint.executeWithOptions({ summary: JSON.stringify(input.target) }, [
+          { ...input, instance: `pitr-${runId}`, workflowId, runId },
+        ])
+        view.step('recoverToPoint', 'done', `stopped at ${recovered.stoppedAt.time ?? recovered.stoppedAt.lsn}`)
+        return recovered
+      },
+    )
     await writeEvidence({ source, workflow: 'pointInTimeRecovery', outcome: 'success', report })
     view.outcome('success')
     return report

@@ -14,11 +14,23 @@ const light = proxyActivities<RetentionActivities>(control)
 export async function deleteRecoveryPoint(given: DeleteInput): Promise<RetentionReport> {
   const { source, recoveryPoint, confirm, requestedBy } = parseInput('deleteRecoveryPoint', given)
   const view = createView({ source, kind: 'delete' })
-  if (confirm !== recoveryPoint) throw failure('CONFIRM_MISMATCH', `confirm is "${confirm}", the point is "${recoveryPoint}"`, { object: recoveryPoint, next: `repeat with "confirm": "${recoveryPoint}"` })
+  if (confirm !== recoveryPoint)
+    throw failure('CONFIRM_MISMATCH', `confirm is "${confirm}", the point is "${recoveryPoint}"`, {
+      object: recoveryPoint,
+      next: `repeat with "confirm": "${recoveryPoint}"`,
+    })
   const report = await withLocks([`points/${source}`], { work: 'retention', wait: false, what: `delete ${recoveryPoint}` }, async () => {
     const { label } = await light.mayDelete({ source, id: recoveryPoint })
     const { host } = await resolveSource({ source })
-    return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [{ source, keep: [], delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}`, ...(label !== undefined && { label }) }], locked: [], held: [] }])
+    return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [
+      {
+        source,
+        keep: [],
+        delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}`, ...(label !== undefined && { label }) }],
+        locked: [],
+        held: [],
+      },
+    ])
   })
   view.outcome('success')
   return report
@@ -27,7 +39,9 @@ export async function deleteRecoveryPoint(given: DeleteInput): Promise<Retention
 export async function holdRecoveryPoint(given: unknown): Promise<{ source: string; recoveryPoint: string; held: boolean }> {
   const { source, recoveryPoint, held, actor, reason } = parseInput('holdRecoveryPoint', given)
   const view = createView({ source, kind: 'hold' })
-  await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `hold ${recoveryPoint}` }, () => light.holdPoint({ source, id: recoveryPoint, held, actor, reason }))
+  await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `hold ${recoveryPoint}` }, () =>
+    light.holdPoint({ source, id: recoveryPoint, held, actor, reason }),
+  )
   view.outcome('success')
   return { source, recoveryPoint, held }
 }

@@ -2,7 +2,16 @@
  * The lock of one resource, as a run of its own: shows its holder, its age and who may pre-empt it. Requests arrive by
  * signal-with-start; answers go back by signal. A holder that ended without a release is found by asking Temporal.
  */
-import { allHandlersFinished, condition, continueAsNew, getExternalWorkflowHandle, proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow'
+import {
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow'
 import type { LockActivities } from '../activities/lock.ts'
 import { acquireSignal, lockAnswerSignal, lockQuery, type LockRequest, preemptSignal, releaseSignal } from '../src/contract/messages.ts'
 import { PRIORITY } from '../src/contract/vocabulary.ts'
@@ -14,8 +23,16 @@ const PREEMPT_MS = 10_000
 /** How often a holder that others wait for is looked after; grows, so that long holders do not fill the history. */
 const LOOK_MS = { first: 2_000, most: 60_000 }
 
-interface Holder extends LockRequest { since: number; preempted?: { by: string; at: number } }
-export interface LockState { resource: string; granted: number; holder?: Holder; waiting: LockRequest[] }
+interface Holder extends LockRequest {
+  since: number
+  preempted?: { by: string; at: number }
+}
+export interface LockState {
+  resource: string
+  granted: number
+  holder?: Holder
+  waiting: LockRequest[]
+}
 
 export async function resourceLock(given: LockState): Promise<void> {
   const state: LockState = { ...given, waiting: [...given.waiting] }
@@ -28,12 +45,25 @@ export async function resourceLock(given: LockState): Promise<void> {
     if (queued >= 0) inbox.splice(queued, 1)
     if (state.holder && same(state.holder)) state.holder = undefined
   })
-  setHandler(lockQuery, () => ({ resource: state.resource, ...(state.holder && { holder: shown(state.holder) }), waiting: state.waiting.map((r) => r.what) }), { description: 'who holds this resource' })
+  setHandler(
+    lockQuery,
+    () => ({ resource: state.resource, ...(state.holder && { holder: shown(state.holder) }), waiting: state.waiting.map((r) => r.what) }),
+    { description: 'who holds this resource' },
+  )
 
   const answer = (to: LockRequest, granted: boolean) =>
     getExternalWorkflowHandle(to.workflowId, to.runId)
-      .signal(lockAnswerSignal, { resource: state.resource, granted, number: state.granted, ...(state.holder && !granted && { holder: `${state.holder.what} (${state.holder.workflowId})`, since: new Date(state.holder.since).toISOString() }) })
-      .then(() => true, () => false)
+      .signal(lockAnswerSignal, {
+        resource: state.resource,
+        granted,
+        number: state.granted,
+        ...(state.holder &&
+          !granted && { holder: `${state.holder.what} (${state.holder.workflowId})`, since: new Date(state.holder.since).toISOString() }),
+      })
+      .then(
+        () => true,
+        () => false,
+      )
 
   let look = LOOK_MS.first
   while (true) {
@@ -49,7 +79,11 @@ export async function resourceLock(given: LockState): Promise<void> {
       look = Math.min(look * 2, LOOK_MS.most)
     } else if (state.holder) await condition(() => inbox.length > 0 || !state.holder)
     else return
-    setCurrentDetails(state.holder ? `held by ${state.holder.what} since ${new Date(state.holder.since).toISOString()}; ${state.waiting.length} waiting` : 'free')
+    setCurrentDetails(
+      state.holder
+        ? `held by ${state.holder.what} since ${new Date(state.holder.since).toISOString()}; ${state.waiting.length} waiting`
+        : 'free',
+    )
     if (workflowInfo().continueAsNewSuggested && inbox.length === 0) {
       await condition(allHandlersFinished)
       await continueAsNew<typeof resourceLock>(state)
@@ -69,7 +103,9 @@ async function admit(state: LockState, request: LockRequest, answer: Answer): Pr
   state.waiting.sort((a, b) => b.priority - a.priority)
   if (preempts && state.holder && !state.holder.preempted) {
     state.holder.preempted = { by: request.what, at: Date.now() }
-    await getExternalWorkflowHandle(state.holder.workflowId, state.holder.runId).signal(preemptSignal, { resource: state.resource, by: request.what }).catch(() => undefined)
+    await getExternalWorkflowHandle(state.holder.workflowId, state.holder.runId)
+      .signal(preemptSignal, { resource: state.resource, by: request.what })
+      .catch(() => undefined)
   }
 }
 
@@ -93,8 +129,13 @@ async function lookAfter(state: LockState): Promise<void> {
 
 function shown(holder: Holder) {
   return {
-    workflowId: holder.workflowId, what: holder.what, work: holder.work, since: new Date(holder.since).toISOString(),
+    workflowId: holder.workflowId,
+    what: holder.what,
+    work: holder.work,
+    since: new Date(holder.since).toISOString(),
     ageSeconds: (Date.now() - holder.since) / 1000,
-    mayBePreemptedBy: Object.entries(PRIORITY).filter(([work, p]) => work === 'failover' && p > holder.priority).map(([work]) => work),
+    mayBePreemptedBy: Object.entries(PRIORITY)
+      .filter(([work, p]) => work === 'failover' && p > holder.priority)
+      .map(([work]) => work),
   }
 }

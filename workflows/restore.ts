@@ -28,22 +28,42 @@ export async function restore(given: RestoreInput): Promise<RestoreReport> {
       const { id } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint })
       const { workflowId, runId } = workflowInfo()
       view.phase('check')
-      const ready = await heavy.checkRestore.executeWithOptions({ summary: id }, [{ source, id, target: input.target, ...(input.confirm !== undefined && { confirm: input.confirm }) }])
+      const ready = await heavy.checkRestore.executeWithOptions({ summary: id }, [
+        { source, id, target: input.target, ...(input.confirm !== undefined && { confirm: input.confirm }) },
+      ])
       view.phase('verify')
-      const proof = await heavy.proveRestore.executeWithOptions({ summary: `${id} read` }, [{ source, id, depth: 'read', keep: false, workflowId, runId }])
+      const proof = await heavy.proveRestore.executeWithOptions({ summary: `${id} read` }, [
+        { source, id, depth: 'read', keep: false, workflowId, runId },
+      ])
       if (!proof.ok) throw failure('INTEGRITY', `${id} cannot be restored: ${proof.failures.join('; ')}`, { object: id })
       let safety: string | undefined
       if (input.target === 'live') {
         view.phase('safety backup')
-        safety = (await executeChild<(i: unknown) => Promise<BackupResult>>('backup', { workflowId: `${workflowId}/safety`, args: [{ source, kind: 'pre_restore', description: `before the restore of ${id} by ${input.requestedBy}` }] })).id
+        safety = (
+          await executeChild<(i: unknown) => Promise<BackupResult>>('backup', {
+            workflowId: `${workflowId}/safety`,
+            args: [{ source, kind: 'pre_restore', description: `before the restore of ${id} by ${input.requestedBy}` }],
+          })
+        ).id
       }
       view.phase('restore')
       const instance = `restore-${runId}`
-      if (input.target === 'live') saga.undoBy('removeAside', () => proxyActivities<RecoverActivities>({ ...compensation, ...dataOn(host), retry: compensation.retry }).removeAside({ source, id, instance }))
-      const restored = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${input.target}` }, [{ source, id, instance, target: input.target }])
+      if (input.target === 'live')
+        saga.undoBy('removeAside', () =>
+          proxyActivities<RecoverActivities>({ ...compensation, ...dataOn(host), retry: compensation.retry }).removeAside({
+            source,
+            id,
+            instance,
+          }),
+        )
+      const restored = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${input.target}` }, [
+        { source, id, instance, target: input.target },
+      ])
       if (input.target === 'beside') return restored
       view.phase('swap')
-      const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [{ source, id, instance, confirm: input.confirm ?? '' }])
+      const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [
+        { source, id, instance, confirm: input.confirm ?? '' },
+      ])
       return { ...restored, ...swapped, ...(safety !== undefined && { safetyBackup: safety }) }
     })
     await writeEvidence({ source, workflow: 'restore', outcome: 'success', report: { ...report, requestedBy: input.requestedBy } })

@@ -30,7 +30,11 @@ export async function verifyRestore(given: VerifyRestoreInput): Promise<ProofRes
       return proof
     })
     await writeEvidence({ source, workflow: 'verifyRestore', outcome: result.ok ? 'success' : 'failed', report: result })
-    if (!result.ok) throw failure('VERIFY_FAILED', `${source} ${result.id} is not proved: ${result.failures.join('; ')}`, { object: result.id, details: { proof: result } })
+    if (!result.ok)
+      throw failure('VERIFY_FAILED', `${source} ${result.id} is not proved: ${result.failures.join('; ')}`, {
+        object: result.id,
+        details: { proof: result },
+      })
     view.outcome('success')
     return result
   } catch (error) {

@@ -4,10 +4,17 @@ import { z } from 'zod'
 import { WORKFLOWS, type WorkflowType } from '../../src/contract/inputs.ts'
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts'
 
-export function failure(code: ErrorCode, message: string, options: { object?: string; next?: string; details?: Record<string, unknown> } = {}): ApplicationFailure {
+export function failure(
+  code: ErrorCode,
+  message: string,
+  options: { object?: string; next?: string; details?: Record<string, unknown> } = {},
+): ApplicationFailure {
   const next = options.next ?? ERRORS[code].next
   return ApplicationFailure.create({
-    type: code, nonRetryable: true, message: `${message}. Next: ${next}`, details: [{ object: options.object, next, ...options.details }],
+    type: code,
+    nonRetryable: true,
+    message: `${message}. Next: ${next}`,
+    details: [{ object: options.object, next, ...options.details }],
   })
 }
 
@@ -16,7 +23,9 @@ export function parseInput<T extends WorkflowType>(type: T, input: unknown): z.o
   const { schema, example } = WORKFLOWS[type]
   const parsed = schema.safeParse(input ?? {})
   if (parsed.success) return parsed.data as z.output<(typeof WORKFLOWS)[T]['schema']>
-  throw failure('INPUT_INVALID', `Input of ${type} is not valid:\n${z.prettifyError(parsed.error)}\nValid: ${JSON.stringify(example)}`, { object: type })
+  throw failure('INPUT_INVALID', `Input of ${type} is not valid:\n${z.prettifyError(parsed.error)}\nValid: ${JSON.stringify(example)}`, {
+    object: type,
+  })
 }
 
 /** The failure that an activity or child ended with, without the layers that Temporal puts around it. */

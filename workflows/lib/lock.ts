@@ -1,5 +1,13 @@
 /** Exclusion through Temporal: a run asks the lock of a resource, is told yes or who holds it, and gives it back whatever happens. */
-import { CancellationScope, condition, getExternalWorkflowHandle, isCancellation, proxyActivities, setHandler, workflowInfo } from '@temporalio/workflow'
+import {
+  CancellationScope,
+  condition,
+  getExternalWorkflowHandle,
+  isCancellation,
+  proxyActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow'
 import type { LockActivities } from '../../activities/lock.ts'
 import { type LockAnswer, lockAnswerSignal, preemptSignal, releaseSignal } from '../../src/contract/messages.ts'
 import { PRIORITY, type Work } from '../../src/contract/vocabulary.ts'
@@ -30,11 +38,16 @@ export async function withLocks<T>(resources: string[], options: LockOptions, bo
   try {
     for (const resource of [...resources].sort()) {
       asked.push(resource)
-      await acquireLock.executeWithOptions({ summary: `lock ${resource}` }, [{ resource, workflowId, runId, work: options.work, priority: PRIORITY[options.work], wait: options.wait, what: options.what }])
+      await acquireLock.executeWithOptions({ summary: `lock ${resource}` }, [
+        { resource, workflowId, runId, work: options.work, priority: PRIORITY[options.work], wait: options.wait, what: options.what },
+      ])
       await condition(() => answers.has(resource))
       const answer = answers.get(resource)
       if (!answer?.granted) {
-        throw failure('BUSY', `${resource} is busy: ${answer?.holder ?? 'another run'} since ${answer?.since ?? 'a moment'}`, { object: resource, details: { holder: answer?.holder } })
+        throw failure('BUSY', `${resource} is busy: ${answer?.holder ?? 'another run'} since ${answer?.since ?? 'a moment'}`, {
+          object: resource,
+          details: { holder: answer?.holder },
+        })
       }
     }
     return await scope.run(body)
@@ -43,7 +56,10 @@ export async function withLocks<T>(resources: string[], options: LockOptions, bo
     throw error
   } finally {
     await CancellationScope.nonCancellable(async () => {
-      for (const resource of asked) await getExternalWorkflowHandle(`lock/${resource}`).signal(releaseSignal, { workflowId, runId }).catch(() => undefined)
+      for (const resource of asked)
+        await getExternalWorkflowHandle(`lock/${resource}`)
+          .signal(releaseSignal, { workflowId, runId })
+          .catch(() => undefined)
     })
   }
 }

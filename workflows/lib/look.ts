@@ -10,7 +10,9 @@ const pair = proxyActivities<PairActivities>(control)
 const PATIENCE = { start: '6s', close: '30s' }
 
 export async function planFor(group: string, sites: Record<string, string>, mode: 'planned' | 'unplanned' | 'failback'): Promise<PairPlan> {
-  const facts = Object.fromEntries(await Promise.all(Object.entries(sites).map(async ([site, host]) => [site, await look(group, site, host)] as const)))
+  const facts = Object.fromEntries(
+    await Promise.all(Object.entries(sites).map(async ([site, host]) => [site, await look(group, site, host)] as const)),
+  )
   return pair.planSwitch.executeWithOptions({ summary: `${group} ${mode}` }, [{ group, mode, facts }])
 }
 
@@ -20,6 +22,15 @@ async function look(group: string, site: string, host: string): Promise<SiteFact
     return await there.inspect.executeWithOptions({ summary: site }, [{ group, site }])
   } catch (error) {
     if (isCancellation(error)) throw error
-    return { reachable: false, running: false, role: 'down', why: rootFailure(error).message, pinned: false, epoch: 0, walReadable: false, streaming: false }
+    return {
+      reachable: false,
+      running: false,
+      role: 'down',
+      why: rootFailure(error).message,
+      pinned: false,
+      epoch: 0,
+      walReadable: false,
+      streaming: false,
+    }
   }
 }

@@ -5,16 +5,30 @@ import { onHost } from './options.ts'
 import type { StepRunner } from './steps.ts'
 import type { View } from './view.ts'
 
-export interface Rejoin { group: string; site: string; host: string; primary: string; primaryHost: string; epoch: number; run: StepRunner; view: View }
+export interface Rejoin {
+  group: string
+  site: string
+  host: string
+  primary: string
+  primaryHost: string
+  epoch: number
+  run: StepRunner
+  view: View
+}
 
 export async function rejoin({ group, site, host, primary, primaryHost, epoch, run, view }: Rejoin): Promise<boolean> {
   view.phase('rejoin')
   const there = proxyActivities<HostActivities>(onHost(host, { close: '10m' }))
   const here = proxyActivities<HostActivities>(onHost(primaryHost, { close: '10m' }))
   const lostWhenSkipped = 'the pair has no standby'
-  await run({ name: `rejoin ${site}`, lostWhenSkipped, act: () => there.rejoinStandby.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]) })
+  await run({
+    name: `rejoin ${site}`,
+    lostWhenSkipped,
+    act: () => there.rejoinStandby.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]),
+  })
   const streaming = await run<{ streaming: boolean; slot: string }>({
-    name: `awaitStreaming ${site}`, lostWhenSkipped,
+    name: `awaitStreaming ${site}`,
+    lostWhenSkipped,
     act: () => here.awaitStreaming.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]),
     say: (r) => `slot ${r.slot}`,
   })

@@ -12,7 +12,13 @@ import { ERRORS, type ErrorCode } from '../../src/core/errors.ts'
 import { failure } from './failure.ts'
 import type { View } from './view.ts'
 
-export interface PlanShown { hash: string; text: string[]; requestedBy: string; count: number; withinMs: number }
+export interface PlanShown {
+  hash: string
+  text: string[]
+  requestedBy: string
+  count: number
+  withinMs: number
+}
 export type Decision = 'retry' | 'skip'
 export interface Steering {
   /** Waits while paused; ends the run once it was aborted. Called before each step. */
@@ -85,13 +91,16 @@ export function createSteering(view: View): Steering {
     }
     return accept('resume', by, 'goes on')
   })
-  const decide = (decision: Decision) => (by: messages.StepAction): Answer => {
-    const action = decision === 'retry' ? 'retryStep' : 'skipStep'
-    if (parked?.step !== by.step) return refuse(action, by, parked ? `${parked.step} is the step that waits` : 'no step waits for an operator')
-    if (decision === 'skip' && !parked.skippable) return refuse(action, by, `${by.step} cannot be skipped: what follows relies on it`)
-    decisions.set(by.step, decision)
-    return accept(action, by, by.step)
-  }
+  const decide =
+    (decision: Decision) =>
+    (by: messages.StepAction): Answer => {
+      const action = decision === 'retry' ? 'retryStep' : 'skipStep'
+      if (parked?.step !== by.step)
+        return refuse(action, by, parked ? `${parked.step} is the step that waits` : 'no step waits for an operator')
+      if (decision === 'skip' && !parked.skippable) return refuse(action, by, `${by.step} cannot be skipped: what follows relies on it`)
+      decisions.set(by.step, decision)
+      return accept(action, by, by.step)
+    }
   on(messages.retryStep, 'retryStep', decide('retry'))
   on(messages.skipStep, 'skipStep', decide('skip'))
   on(messages.abort, 'abort', (by) => {
@@ -133,7 +142,12 @@ export function createSteering(view: View): Steering {
         view.refresh()
         if (await condition(enough, Math.max(1, plan.deadline - Date.now()))) break
         plan.expired = true
-        await awaiting('approval', `none came within ${shown.withinMs / 60_000} minutes`, ['resume', 'reject', 'abort'], () => !plan?.expired || rejected !== undefined)
+        await awaiting(
+          'approval',
+          `none came within ${shown.withinMs / 60_000} minutes`,
+          ['resume', 'reject', 'abort'],
+          () => !plan?.expired || rejected !== undefined,
+        )
       }
       plan = undefined
       stopIfAborted()
@@ -142,7 +156,9 @@ export function createSteering(view: View): Steering {
     async decide(step, why, skippable) {
       decisions.delete(step)
       parked = { step, skippable, attestable: false }
-      await awaiting(step, why, ['retryStep', ...(skippable ? ['skipStep'] : []), ...(state.noReturn ? [] : ['abort'])], () => decisions.has(step))
+      await awaiting(step, why, ['retryStep', ...(skippable ? ['skipStep'] : []), ...(state.noReturn ? [] : ['abort'])], () =>
+        decisions.has(step),
+      )
       parked = undefined
       return decisions.get(step) ?? 'retry'
     },

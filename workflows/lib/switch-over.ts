@@ -5,7 +5,17 @@
 import { CancellationScope, isCancellation, proxyActivities } from '@temporalio/workflow'
 import type { HostActivities } from '../../activities/host.ts'
 import type { PairActivities } from '../../activities/pair.ts'
-import { type DrainSummary, type FailoverReport, type FenceSummary, type GoodWrite, PHASES, type PairPlan, type Phases, type PromoteSummary, type TrafficSummary } from '../../src/contract/failover.ts'
+import {
+  type DrainSummary,
+  type FailoverReport,
+  type FenceSummary,
+  type GoodWrite,
+  PHASES,
+  type PairPlan,
+  type Phases,
+  type PromoteSummary,
+  type TrafficSummary,
+} from '../../src/contract/failover.ts'
 import { failure, rootFailure } from './failure.ts'
 import { control, onHost } from './options.ts'
 import type { Saga } from './saga.ts'
@@ -16,10 +26,37 @@ import type { View } from './view.ts'
 const pair = proxyActivities<PairActivities>(control)
 const host = (name: string) => proxyActivities<HostActivities>(onHost(name))
 
-export interface SwitchContext { plan: PairPlan; mode: 'planned' | 'unplanned'; view: View; steering: Steering; saga: Saga; run: StepRunner; clock: Clock }
-export type SwitchResult = Pick<FailoverReport, 'group' | 'mode' | 'from' | 'to' | 'epoch' | 'rtoSeconds' | 'phases' | 'fence' | 'fenceProven' | 'drain' | 'promote' | 'loss' | 'firstGoodWrite'>
+export interface SwitchContext {
+  plan: PairPlan
+  mode: 'planned' | 'unplanned'
+  view: View
+  steering: Steering
+  saga: Saga
+  run: StepRunner
+  clock: Clock
+}
+export type SwitchResult = Pick<
+  FailoverReport,
+  | 'group'
+  | 'mode'
+  | 'from'
+  | 'to'
+  | 'epoch'
+  | 'rtoSeconds'
+  | 'phases'
+  | 'fence'
+  | 'fenceProven'
+  | 'drain'
+  | 'promote'
+  | 'loss'
+  | 'firstGoodWrite'
+>
 
-export interface Clock { mark(phase: keyof Phases): void; phases(): Phases; total(): number }
+export interface Clock {
+  mark(phase: keyof Phases): void
+  phases(): Phases
+  total(): number
+}
 /** Phases without gaps: each mark ends one and begins the next. */
 export function createClock(from: number): Clock {
   const phases = Object.fromEntries(PHASES.map((name) => [name, 0])) as Phases
@@ -56,14 +93,18 @@ export async function switchOver(context: SwitchContext): Promise<SwitchResult> 
     const mustReach = mode === 'planned' && fence.lsn && fence.timeline ? { lsn: fence.lsn, timeline: fence.timeline } : undefined
     const promote = (await run<PromoteSummary>({
       name: 'promoteReplica',
-      act: () => host(plan.toHost).promoteReplica.executeWithOptions({ summary: `${plan.to}, epoch ${epoch}` }, [{ group, site: plan.to, epoch, ...(mustReach && { mustReach }) }]),
+      act: () =>
+        host(plan.toHost).promoteReplica.executeWithOptions({ summary: `${plan.to}, epoch ${epoch}` }, [
+          { group, site: plan.to, epoch, ...(mustReach && { mustReach }) },
+        ]),
       say: (r) => `timeline ${r.timeline}`,
     })) as PromoteSummary
     clock.mark('promote')
 
     view.phase('traffic')
     await run<TrafficSummary>({
-      name: 'updateDns', lostWhenSkipped: 'clients are not sent to the new primary',
+      name: 'updateDns',
+      lostWhenSkipped: 'clients are not sent to the new primary',
       act: () => pair.updateDns.executeWithOptions({ summary: `to ${plan.to}` }, [{ group, to: plan.to }]),
       say: (r) => (r.changed ? `confirmed by ${r.confirmedBy.join(', ')}` : 'already there'),
     })
@@ -71,14 +112,26 @@ export async function switchOver(context: SwitchContext): Promise<SwitchResult> 
 
     view.phase('first good write')
     const good = (await run<GoodWrite>({
-      name: 'checks', lostWhenSkipped: 'nobody saw a write succeed on the new primary',
+      name: 'checks',
+      lostWhenSkipped: 'nobody saw a write succeed on the new primary',
       act: () => pair.firstGoodWrite.executeWithOptions({ summary: plan.to }, [{ group, site: plan.to, epoch }]),
       say: (r) => `${r.checks.length} checks`,
     })) ?? { at: '', site: plan.to, checks: [] }
     clock.mark('firstGoodWrite')
     return {
-      group, mode, from: plan.from, to: plan.to, epoch, rtoSeconds: clock.total(), phases: clock.phases(), fence, fenceProven: fence.proved,
-      drain, promote, loss: lossBound(plan, mode, fence, drain, promote), firstGoodWrite: good,
+      group,
+      mode,
+      from: plan.from,
+      to: plan.to,
+      epoch,
+      rtoSeconds: clock.total(),
+      phases: clock.phases(),
+      fence,
+      fenceProven: fence.proved,
+      drain,
+      promote,
+      loss: lossBound(plan, mode, fence, drain, promote),
+      firstGoodWrite: good,
     }
   })
 }
@@ -98,7 +151,9 @@ async function fenceOld({ plan, mode, view, steering }: SwitchContext): Promise<
     view.step(name, 'running', plan.from)
     try {
       const fence = plan.fromReachable
-        ? await host(plan.fromHost).fenceOldPrimary.executeWithOptions({ summary: `${plan.from}, epoch ${plan.epoch}` }, [{ group: plan.group, site: plan.from, epoch: plan.epoch, mode }])
+        ? await host(plan.fromHost).fenceOldPrimary.executeWithOptions({ summary: `${plan.from}, epoch ${plan.epoch}` }, [
+            { group: plan.group, site: plan.from, epoch: plan.epoch, mode },
+          ])
         : await pair.fenceByCommand.executeWithOptions({ summary: plan.from }, [{ group: plan.group, site: plan.from }])
       view.step(name, 'done', fence.clean ? 'clean stop, proved' : 'proved')
       return fence
@@ -110,26 +165,45 @@ async function fenceOld({ plan, mode, view, steering }: SwitchContext): Promise<
       const decision = await steering.attested(name, `${code}: ${message}`)
       if (decision === 'retry') continue
       view.step(name, 'done', `attested by ${decision.actor} and ${decision.secondPerson}`)
-      return { proved: false, how: 'attested', clean: false, killed: 0, preparedTransactions: [], attestedBy: `${decision.actor} and ${decision.secondPerson}: ${decision.reason}`, seconds: {} }
+      return {
+        proved: false,
+        how: 'attested',
+        clean: false,
+        killed: 0,
+        preparedTransactions: [],
+        attestedBy: `${decision.actor} and ${decision.secondPerson}: ${decision.reason}`,
+        seconds: {},
+      }
     }
   }
 }
 
 async function drainWal({ plan, run }: SwitchContext, fence: FenceSummary): Promise<DrainSummary> {
-  const pushed = fence.how === 'stop-instance'
-    ? await run<{ reachable: boolean; segments: number; detail: string; lastRecord?: string }>({
-        name: 'drainArchive', lostWhenSkipped: 'what the old side wrote last may be missing on the new one',
-        act: () => host(plan.fromHost).drainArchive.executeWithOptions({ summary: plan.from }, [{ group: plan.group, site: plan.from }]),
-        say: (r) => r.detail,
-      })
-    : undefined
+  const pushed =
+    fence.how === 'stop-instance'
+      ? await run<{ reachable: boolean; segments: number; detail: string; lastRecord?: string }>({
+          name: 'drainArchive',
+          lostWhenSkipped: 'what the old side wrote last may be missing on the new one',
+          act: () => host(plan.fromHost).drainArchive.executeWithOptions({ summary: plan.from }, [{ group: plan.group, site: plan.from }]),
+          say: (r) => r.detail,
+        })
+      : undefined
   const mustPass = fence.clean ? fence.lsn : pushed?.lastRecord
   const end = await run<{ replayedLsn: string; reached: boolean }>({
-    name: 'awaitReplay', lostWhenSkipped: 'what was archived last may be missing on the new side',
-    act: () => host(plan.toHost).awaitReplay.executeWithOptions({ summary: plan.to }, [{ group: plan.group, site: plan.to, ...(mustPass !== undefined && { mustPass }) }]),
+    name: 'awaitReplay',
+    lostWhenSkipped: 'what was archived last may be missing on the new side',
+    act: () =>
+      host(plan.toHost).awaitReplay.executeWithOptions({ summary: plan.to }, [
+        { group: plan.group, site: plan.to, ...(mustPass !== undefined && { mustPass }) },
+      ]),
     say: (r) => `${r.replayedLsn}${r.reached ? '' : ', the end was not reached'}`,
   })
-  return { reachable: (pushed?.reachable ?? false) && (end?.reached ?? false), segments: pushed?.segments ?? 0, replayedLsn: end?.replayedLsn ?? '', detail: pushed?.detail ?? 'the old side cannot be read' }
+  return {
+    reachable: (pushed?.reachable ?? false) && (end?.reached ?? false),
+    segments: pushed?.segments ?? 0,
+    replayedLsn: end?.replayedLsn ?? '',
+    detail: pushed?.detail ?? 'the old side cannot be read',
+  }
 }
 
 /** Only before the point of no return: newer epoch first, so that no straggler promotes behind it. */
@@ -142,10 +216,18 @@ async function unfence(plan: PairPlan): Promise<void> {
 
 function lossBound(plan: PairPlan, mode: string, fence: FenceSummary, drain: DrainSummary, promote: PromoteSummary): SwitchResult['loss'] {
   const canary = promote.lastCanary === undefined ? {} : { lastCanary: promote.lastCanary }
-  if (fence.clean && (mode === 'planned' || drain.reachable)) return { zero: true, ...canary, text: 'nothing: the old side stopped cleanly and the new one replayed past its last checkpoint' }
-  if (drain.reachable) return { zero: false, ...canary, text: `only what was not in the old side's WAL when it died: ${drain.segments} segments were drained, replayed to ${drain.replayedLsn}` }
+  if (fence.clean && (mode === 'planned' || drain.reachable))
+    return { zero: true, ...canary, text: 'nothing: the old side stopped cleanly and the new one replayed past its last checkpoint' }
+  if (drain.reachable)
+    return {
+      zero: false,
+      ...canary,
+      text: `only what was not in the old side's WAL when it died: ${drain.segments} segments were drained, replayed to ${drain.replayedLsn}`,
+    }
   return {
-    zero: false, ...(plan.lag.bytes !== undefined && { boundBytes: plan.lag.bytes }), ...canary,
+    zero: false,
+    ...(plan.lag.bytes !== undefined && { boundBytes: plan.lag.bytes }),
+    ...canary,
     text: `what the old side wrote after ${promote.forkLsn}; final once its data can be read (failback counts and exports it). Last canary: ${promote.lastCanary ?? 'none'}. ${plan.lag.text}`,
   }
 }

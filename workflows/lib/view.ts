@@ -54,9 +54,16 @@ export function createView(labels: { source?: string; group?: string; kind?: str
 }
 
 function render(state: RunView): string {
-  const head = state.awaiting ? `**awaiting operator** ${state.awaiting.what}: ${state.awaiting.why} (${state.awaiting.can.join(', ')})` : `**${state.phase}**${state.paused ? ' — paused' : ''}`
+  const head = state.awaiting
+    ? `**awaiting operator** ${state.awaiting.what}: ${state.awaiting.why} (${state.awaiting.can.join(', ')})`
+    : `**${state.phase}**${state.paused ? ' — paused' : ''}`
   const plan = state.plan && state.phase === 'approval' ? [`plan \`${state.plan.hash}\`: ${state.plan.text.join('; ')}`] : []
   const room = PANE_LINES - 1 - plan.length
-  const rows = state.steps.slice(-room).map((s) => `- ${MARK[s.status]} ${s.name}${s.seconds === undefined ? '' : ` ${s.seconds.toFixed(1)} s`}${s.detail ? ` — ${s.detail}` : ''}`)
+  const rows = state.steps
+    .slice(-room)
+    .map(
+      (s) =>
+        `- ${MARK[s.status]} ${s.name}${s.seconds === undefined ? '' : ` ${s.seconds.toFixed(1)} s`}${s.detail ? ` — ${s.detail}` : ''}`,
+    )
   return [head, ...plan, '', ...rows].join('\n')
 }
