@@ -23,14 +23,25 @@ export function archiveOf(config: Config, group: FailoverGroupConfig, site: Site
   if (source?.driver !== 'postgres-physical') return undefined
   const configFile = site.pgbackrestConfig ?? source.pgbackrestConfig
   const user = postgresUser(site.osUser)
-  const base = [`--config=${configFile}`, `--stanza=${source.stanza}`, '--log-level-file=off', '--log-level-console=off', '--log-level-stderr=warn']
+  const base = [
+    `--config=${configFile}`,
+    `--stanza=${source.stanza}`,
+    '--log-level-file=off',
+    '--log-level-console=off',
+    '--log-level-stderr=warn',
+  ]
   const command = (args: string[]): Command => ({ program: 'pgbackrest', args: [...base, ...args], cwd: '/', user, env: { LC_ALL: 'C' } })
   return {
     push: ({ path, pgPath }) => command([`--pg1-path=${pgPath}`, 'archive-push', path]),
     async get(segment, into) {
       if (user) await giveTo(user, dirname(into))
       // 1 is pgBackRest's word for "the archive has none". A fenced site has no control file where pgBackRest looks for it.
-      const { exitCode } = await withControlView(site, (pgPath) => run(command([`--pg1-path=${pgPath}`, 'archive-get', segment, into]), { accept: [0, 1], ...(site.signal && { signal: site.signal }) }))
+      const { exitCode } = await withControlView(site, (pgPath) =>
+        run(command([`--pg1-path=${pgPath}`, 'archive-get', segment, into]), {
+          accept: [0, 1],
+          ...(site.signal && { signal: site.signal }),
+        }),
+      )
       return exitCode === 0
     },
     restoreCommand: `pgbackrest ${[...base, `--pg1-path=${foldersOf(site.dataDir).rebuild}`].join(' ')} archive-get %f "%p"`,

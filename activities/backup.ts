@@ -11,11 +11,22 @@ import { withProgress } from './context.ts'
 import { currentHost } from './placement.ts'
 import { type Services, sourceOf } from './services.ts'
 
-interface Place { source: string; id: string }
+interface Place {
+  source: string
+  id: string
+}
 /** Which try captured it, and what its record must still be: the repository is writable by others. */
-interface Staging { attempt: number; digest: string }
+interface Staging {
+  attempt: number
+  digest: string
+}
 interface PublishInput extends Place, Staging {
-  kind: PointKind; tags: string[]; description?: string; schemaVersion?: string | number; workflowId: string; runId: string
+  kind: PointKind
+  tags: string[]
+  description?: string
+  schemaVersion?: string | number
+  workflowId: string
+  runId: string
 }
 
 export function createBackupActivities(services: Services) {
@@ -44,9 +55,16 @@ export function createBackupActivities(services: Services) {
         const found = await (await services.driver(source)).preflight(context)
         const broken = found.findings.filter((finding) => finding.required && !finding.ok)
         if (broken.length > 0) {
-          throw new HoldfastError('SOURCE_UNFIT', `${source} cannot be backed up: ${broken.map((f) => `${f.name}: ${f.detail}`).join('; ')}`, { object: source, next: broken[0]?.next })
+          throw new HoldfastError(
+            'SOURCE_UNFIT',
+            `${source} cannot be backed up: ${broken.map((f) => `${f.name}: ${f.detail}`).join('; ')}`,
+            { object: source, next: broken[0]?.next },
+          )
         }
-        return { estimateBytes: found.estimateBytes, warnings: found.findings.filter((finding) => !finding.ok).map((f) => `${f.name}: ${f.detail}`) }
+        return {
+          estimateBytes: found.estimateBytes,
+          warnings: found.findings.filter((finding) => !finding.ok).map((f) => `${f.name}: ${f.detail}`),
+        }
       })
     },
 
@@ -60,8 +78,12 @@ export function createBackupActivities(services: Services) {
         const { attempt } = context
         const { recipients, breakGlass } = config.encryption
         const sink = createSink({
-          store, prefix: `holdfast/v1/${source}/${id}/data/`, attempt, recipients: breakGlass ? [...recipients, breakGlass] : recipients,
-          signal: context.signal, onProgress: context.onProgress,
+          store,
+          prefix: `holdfast/v1/${source}/${id}/data/`,
+          attempt,
+          recipients: breakGlass ? [...recipients, breakGlass] : recipients,
+          signal: context.signal,
+          onProgress: context.onProgress,
         })
         const captured = await driver.capture(context, { id, kind, attempt }, sink)
         const digest = await stage(store, { source, id, attempt }, { ...captured, versions, startedAt })
@@ -77,8 +99,12 @@ export function createBackupActivities(services: Services) {
       for (const artifact of artifacts) {
         const found = await store.head(artifact.key)
         if (!found) throw new HoldfastError('INTEGRITY', `${artifact.key} was stored and is not there`, { object: artifact.key })
-        if (found.size !== artifact.storedBytes) throw new HoldfastError('INTEGRITY', `${artifact.key} has ${found.size} bytes, ${artifact.storedBytes} were stored`, { object: artifact.key })
-        if (found.crc32 && artifact.storeChecksum && found.crc32 !== artifact.storeChecksum.value) throw new HoldfastError('INTEGRITY', `${artifact.key} has another checksum than what was stored`, { object: artifact.key })
+        if (found.size !== artifact.storedBytes)
+          throw new HoldfastError('INTEGRITY', `${artifact.key} has ${found.size} bytes, ${artifact.storedBytes} were stored`, {
+            object: artifact.key,
+          })
+        if (found.crc32 && artifact.storeChecksum && found.crc32 !== artifact.storeChecksum.value)
+          throw new HoldfastError('INTEGRITY', `${artifact.key} has another checksum than what was stored`, { object: artifact.key })
       }
       return { objects: artifacts.length, bytes: artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0) }
     },
@@ -97,17 +123,34 @@ export function createBackupActivities(services: Services) {
       const storedBytes = staged.storedBytes ?? staged.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
       const points = await catalog.listPoints(source)
       checkPlausible({ source, id, kind, driver, sizeBytes: staged.sizeBytes, accepted: input.description !== undefined }, points)
-      const parent = staged.reference?.needs.flatMap((label) => points.filter((point) => point.label === label).map((point) => point.id)) ?? []
+      const parent =
+        staged.reference?.needs.flatMap((label) => points.filter((point) => point.label === label).map((point) => point.id)) ?? []
       const manifest: Manifest = {
-        format: 'holdfast/v1', type: 'manifest', source, id, driver, kind,
-        createdAt: staged.startedAt, completedAt: new Date().toISOString(),
+        format: 'holdfast/v1',
+        type: 'manifest',
+        source,
+        id,
+        driver,
+        kind,
+        createdAt: staged.startedAt,
+        completedAt: new Date().toISOString(),
         ...(input.description !== undefined && { description: input.description }),
         ...(input.schemaVersion !== undefined && { schemaVersion: input.schemaVersion }),
-        tags: input.tags, holdfastVersion: VERSION, sizeBytes: staged.sizeBytes, storedBytes, fileCount: staged.fileCount,
-        artifacts: staged.artifacts, ...(staged.reference && { reference: staged.reference }),
-        consistency: staged.consistency, ...(staged.content && { content: staged.content }), versions: staged.versions,
-        encryption: { recipients: config.encryption.recipients }, parents: parent, warnings: staged.warnings,
-        workflowId: input.workflowId, runId: input.runId,
+        tags: input.tags,
+        holdfastVersion: VERSION,
+        sizeBytes: staged.sizeBytes,
+        storedBytes,
+        fileCount: staged.fileCount,
+        artifacts: staged.artifacts,
+        ...(staged.reference && { reference: staged.reference }),
+        consistency: staged.consistency,
+        ...(staged.content && { content: staged.content }),
+        versions: staged.versions,
+        encryption: { recipients: config.encryption.recipients },
+        parents: parent,
+        warnings: staged.warnings,
+        workflowId: input.workflowId,
+        runId: input.runId,
       }
       await catalog.publishManifest(manifest)
       for (let n = 1; n <= attempt; n += 1) await store.delete(stagedKey(source, id, n))

@@ -8,11 +8,19 @@ export function toFailure(error: unknown): unknown {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError) return error
   if (error instanceof HoldfastError) {
     return ApplicationFailure.create({
-      type: error.code, nonRetryable: !error.retryable, message: `${error.message}. Next: ${error.next}`,
-      details: [{ object: error.object, next: error.next, ...error.details }], ...(error.cause instanceof Error && { cause: error.cause }),
+      type: error.code,
+      nonRetryable: !error.retryable,
+      message: `${error.message}. Next: ${error.next}`,
+      details: [{ object: error.object, next: error.next, ...error.details }],
+      ...(error.cause instanceof Error && { cause: error.cause }),
     })
   }
-  return ApplicationFailure.create({ type: 'UNEXPECTED', nonRetryable: false, message: messageOf(error), ...(error instanceof Error && { cause: error }) })
+  return ApplicationFailure.create({
+    type: 'UNEXPECTED',
+    nonRetryable: false,
+    message: messageOf(error),
+    ...(error instanceof Error && { cause: error }),
+  })
 }
 
 export class ErrorInterceptor implements ActivityInboundCallsInterceptor {

@@ -4,7 +4,13 @@ import { hostname } from 'node:os'
 import { HoldfastError } from '../src/core/errors.ts'
 import { type Services, sourceOf } from './services.ts'
 
-export interface EvidenceInput { source?: string; group?: string; workflow: string; outcome: string; report: unknown }
+export interface EvidenceInput {
+  source?: string
+  group?: string
+  workflow: string
+  outcome: string
+  report: unknown
+}
 
 export function createEvidenceActivities(services: Services) {
   const { config } = services
@@ -18,10 +24,16 @@ export function createEvidenceActivities(services: Services) {
     async writeEvidence(input: EvidenceInput): Promise<{ writer: string; number: number }> {
       const { workflowExecution } = Context.current().info
       const catalog = await services.catalog(repositoryOf(input))
-      const writer = hostname().toLowerCase().replace(/[^a-z0-9-]/g, '-')
+      const writer = hostname()
+        .toLowerCase()
+        .replace(/[^a-z0-9-]/g, '-')
       const number = await catalog.appendEvidence(writer, {
-        at: new Date().toISOString(), workflow: input.workflow, workflowId: workflowExecution?.workflowId ?? '', runId: workflowExecution?.runId ?? '',
-        outcome: input.outcome, report: input.report,
+        at: new Date().toISOString(),
+        workflow: input.workflow,
+        workflowId: workflowExecution?.workflowId ?? '',
+        runId: workflowExecution?.runId ?? '',
+        outcome: input.outcome,
+        report: input.report,
       })
       return { writer, number }
     },

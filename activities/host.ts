@@ -27,8 +27,14 @@ import { type RunningContext, withProgress } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
 import { groupOf, siteOf } from './sites.ts'
 
-interface Place { group: string; site: string }
-interface Against extends Place { primary: string; epoch: number }
+interface Place {
+  group: string
+  site: string
+}
+interface Against extends Place {
+  primary: string
+  epoch: number
+}
 
 /** Longer than a standby's wal_retrieve_retry_interval is by default would cost seconds of an outage; twice what the archive took is enough. */
 const QUIET_MS = 1_500
@@ -42,7 +48,14 @@ export function createHostActivities(services: Services) {
   }
   const against = async (place: Against, context: RunningContext) => {
     const { group, site } = await at(place, context)
-    return { group, site, primary: await siteOf(group, place.primary, context.signal), epoch: place.epoch, archive: archiveOf(config, group, site), onProgress: (phase: string) => context.onProgress({ phase }) }
+    return {
+      group,
+      site,
+      primary: await siteOf(group, place.primary, context.signal),
+      epoch: place.epoch,
+      archive: archiveOf(config, group, site),
+      onProgress: (phase: string) => context.onProgress({ phase }),
+    }
   }
   /** Into the repository of the pair's source, under a name that a second try finds again. */
   const lostSink = async (group: FailoverGroupConfig, name: string, lsn: string, context: RunningContext) => {
@@ -50,8 +63,12 @@ export function createHostActivities(services: Services) {
     if (!source) throw new HoldfastError('CONFIG_INVALID', `The pair ${name} has no source: exported rows have no place`, { object: name })
     const { recipients, breakGlass } = config.encryption
     return createSink({
-      store: await services.store(sourceOf(config, source).repository), prefix: `holdfast/v1/${source}/lost-${lsn.replace('/', '-').toLowerCase()}/${stamp(new Date())}/`, attempt: 1,
-      recipients: breakGlass ? [...recipients, breakGlass] : recipients, signal: context.signal, onProgress: context.onProgress,
+      store: await services.store(sourceOf(config, source).repository),
+      prefix: `holdfast/v1/${source}/lost-${lsn.replace('/', '-').toLowerCase()}/${stamp(new Date())}/`,
+      attempt: 1,
+      recipients: breakGlass ? [...recipients, breakGlass] : recipients,
+      signal: context.signal,
+      onProgress: context.onProgress,
     })
   }
   return {
@@ -59,10 +76,21 @@ export function createHostActivities(services: Services) {
       return withProgress(async (context) => {
         const { site } = await at(place, context)
         const state = await inspectSite(site)
-        const walReadable = await access(join(site.dataDir, 'pg_wal')).then(() => true, () => false)
+        const walReadable = await access(join(site.dataDir, 'pg_wal')).then(
+          () => true,
+          () => false,
+        )
         return {
-          reachable: true, running: state.running, role: state.role, pinned: state.pinned, epoch: state.epoch, walReadable, streaming: false,
-          ...(state.answer !== undefined && { why: state.answer }), ...(state.timeline !== undefined && { timeline: state.timeline }), ...(state.lsn !== undefined && { lsn: state.lsn }),
+          reachable: true,
+          running: state.running,
+          role: state.role,
+          pinned: state.pinned,
+          epoch: state.epoch,
+          walReadable,
+          streaming: false,
+          ...(state.answer !== undefined && { why: state.answer }),
+          ...(state.timeline !== undefined && { timeline: state.timeline }),
+          ...(state.lsn !== undefined && { lsn: state.lsn }),
         }
       })
     },
@@ -71,10 +99,21 @@ export function createHostActivities(services: Services) {
       return withProgress(async (context) => {
         const { group, site } = await at(input, context)
         const wanted = group.fence.find((one) => one.type === 'stop-instance')
-        const report = await fence(site, { epoch: input.epoch, mode: input.mode, timeoutMs: seconds(wanted?.timeout ?? '10s') * 1000, onStep: (phase) => context.onProgress({ phase }) })
+        const report = await fence(site, {
+          epoch: input.epoch,
+          mode: input.mode,
+          timeoutMs: seconds(wanted?.timeout ?? '10s') * 1000,
+          onStep: (phase) => context.onProgress({ phase }),
+        })
         return {
-          proved: report.proved, how: 'stop-instance', clean: report.cleanShutdown && report.controlState === 'shut down', lsn: report.lsn, timeline: report.timeline,
-          killed: report.killed.length, startRefused: report.startRefused.message.slice(0, 300), preparedTransactions: report.preparedTransactions ?? [],
+          proved: report.proved,
+          how: 'stop-instance',
+          clean: report.cleanShutdown && report.controlState === 'shut down',
+          lsn: report.lsn,
+          timeline: report.timeline,
+          killed: report.killed.length,
+          startRefused: report.startRefused.message.slice(0, 300),
+          preparedTransactions: report.preparedTransactions ?? [],
           seconds: Object.fromEntries(report.steps.map((step) => [step.name, step.seconds])),
         }
       })
@@ -87,7 +126,9 @@ export function createHostActivities(services: Services) {
         if (!archive) return { reachable: false, segments: 0, detail: 'the pair has no archive' }
         const drained = await drainArchive(site, archive.push)
         return {
-          reachable: drained.reachable, segments: drained.segments.length, ...(drained.lastRecord !== undefined && { lastRecord: drained.lastRecord }),
+          reachable: drained.reachable,
+          segments: drained.segments.length,
+          ...(drained.lastRecord !== undefined && { lastRecord: drained.lastRecord }),
           detail: drained.reachable ? `${drained.segments.length} segments pushed` : (drained.why ?? 'its log cannot be read'),
         }
       })
@@ -97,7 +138,11 @@ export function createHostActivities(services: Services) {
     async awaitReplay(input: Place & { mustPass?: string }): Promise<{ replayedLsn: string; reached: boolean }> {
       return withProgress(async (context) => {
         const { site } = await at(input, context)
-        const end = await awaitReplayEnd(site, { quietMs: QUIET_MS, timeoutMs: 60_000, ...(input.mustPass !== undefined && { mustPass: input.mustPass }) })
+        const end = await awaitReplayEnd(site, {
+          quietMs: QUIET_MS,
+          timeoutMs: 60_000,
+          ...(input.mustPass !== undefined && { mustPass: input.mustPass }),
+        })
         return { replayedLsn: end.replayedLsn, reached: end.reached }
       })
     },
@@ -107,8 +152,19 @@ export function createHostActivities(services: Services) {
         const { site } = await at(input, context)
         const last = await readCanary(site).catch(() => undefined)
         // The run recorded its point of no return before it sent this step: the schedule event is that record.
-        const report = await promote(site, { epoch: input.epoch, recordNoReturn: async () => {}, canary: site.database.canary, ...(input.mustReach && { mustReach: input.mustReach }) })
-        return { timeline: report.timeline, forkLsn: report.forkLsn, alreadyPromoted: report.alreadyPromoted, seconds: report.seconds, ...(last && !report.alreadyPromoted && { lastCanary: last.at }) }
+        const report = await promote(site, {
+          epoch: input.epoch,
+          recordNoReturn: async () => {},
+          canary: site.database.canary,
+          ...(input.mustReach && { mustReach: input.mustReach }),
+        })
+        return {
+          timeline: report.timeline,
+          forkLsn: report.forkLsn,
+          alreadyPromoted: report.alreadyPromoted,
+          seconds: report.seconds,
+          ...(last && !report.alreadyPromoted && { lastCanary: last.at }),
+        }
       })
     },
 
@@ -129,7 +185,13 @@ export function createHostActivities(services: Services) {
         const { group, site, primary, archive, onProgress } = await against(input, context)
         if ((await inspectSite(site)).role === 'standby') return { known: true, transactions: 0, tables: [], exported: [], bytes: 0 }
         const fork = await findFork(site, primary)
-        const report = await exportLostWrites({ old: site, fork, sink: await lostSink(group, input.group, fork.lsn, context), archiveGet: archive?.get, onProgress })
+        const report = await exportLostWrites({
+          old: site,
+          fork,
+          sink: await lostSink(group, input.group, fork.lsn, context),
+          archiveGet: archive?.get,
+          onProgress,
+        })
         if (report.unknown) return { known: false, why: report.why, transactions: 0, tables: [], exported: [], bytes: 0 }
         const tables = report.tables.map(({ database, name, rows, deletes }) => ({ name: `${database}.${name}`, rows, deletes }))
         return { known: true, transactions: report.transactions, tables, exported: report.files, bytes: report.bytes }

@@ -8,8 +8,12 @@ export function createLockActivities({ client }: { client: Client }) {
     /** Sends the request; starts the lock of the resource where none runs. The answer comes as a signal. */
     async acquireLock({ resource, ...request }: LockRequest & { resource: string }): Promise<void> {
       await client.workflow.signalWithStart('resourceLock', {
-        workflowId: `lock/${resource}`, taskQueue: CONTROL_QUEUE, signal: acquireSignal, signalArgs: [request],
-        args: [{ resource, granted: 0, waiting: [] }], staticSummary: `lock of ${resource}`,
+        workflowId: `lock/${resource}`,
+        taskQueue: CONTROL_QUEUE,
+        signal: acquireSignal,
+        signalArgs: [request],
+        args: [{ resource, granted: 0, waiting: [] }],
+        staticSummary: `lock of ${resource}`,
       })
     },
     async isRunOpen({ workflowId, runId }: { workflowId: string; runId: string }): Promise<boolean> {

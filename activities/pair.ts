@@ -21,35 +21,83 @@ export function createPairActivities({ config }: Services) {
   return {
     async describeGroup({ group }: { group: string }) {
       const found = groupOf(config, group)
-      return { source: found.source, slot: found.database.slot, primary: found.primary, sites: Object.fromEntries(Object.entries(found.sites).map(([name, site]) => [name, site.host])) }
+      return {
+        source: found.source,
+        slot: found.database.slot,
+        primary: found.primary,
+        sites: Object.fromEntries(Object.entries(found.sites).map(([name, site]) => [name, site.host])),
+      }
     },
 
     /** Everything that is decided before anybody approves: who moves where, what speaks against it, how far behind. */
-    async planSwitch({ group, mode, facts }: { group: string; mode: 'planned' | 'unplanned' | 'failback'; facts: Facts }): Promise<PairPlan> {
+    async planSwitch({
+      group,
+      mode,
+      facts,
+    }: {
+      group: string
+      mode: 'planned' | 'unplanned' | 'failback'
+      facts: Facts
+    }): Promise<PairPlan> {
       return withProgress(async ({ signal }) => {
         const found = groupOf(config, group)
         const judged: Judged = judge({ group, mode, home: found.primary, facts })
         const { from, to } = judged
-        const lag = await lagOf(facts[from]?.role === 'primary' ? await siteOf(found, from, signal) : undefined, await siteOf(found, to, signal))
+        const lag = await lagOf(
+          facts[from]?.role === 'primary' ? await siteOf(found, from, signal) : undefined,
+          await siteOf(found, to, signal),
+        )
         const drained = facts[from]?.reachable === true && facts[from]?.walReadable === true && facts[from]?.role === 'down'
-        const text = lag.known ? `${lag.bytes ?? 0} bytes of WAL behind` : drained ? 'the old side is down and its WAL can be read: it is drained first' : `lag unknown: ${lag.why ?? 'no answer'}`
+        const text = lag.known
+          ? `${lag.bytes ?? 0} bytes of WAL behind`
+          : drained
+            ? 'the old side is down and its WAL can be read: it is drained first'
+            : `lag unknown: ${lag.why ?? 'no answer'}`
         const known = lag.known || drained
         const findings = [...judged.findings]
-        if (mode === 'planned' && !lag.streaming) findings.push({ name: 'standby streams', ok: false, blocks: true, detail: `${to} does not stream from ${from}` })
+        if (mode === 'planned' && !lag.streaming)
+          findings.push({ name: 'standby streams', ok: false, blocks: true, detail: `${to} does not stream from ${from}` })
         for (const traffic of found.traffic) {
           const broken = (await (await createTraffic(traffic)).precheck({ signal })).filter((finding) => !finding.ok)
-          for (const finding of broken) findings.push({ name: `traffic: ${finding.name}`, ok: false, blocks: false, detail: finding.detail })
+          for (const finding of broken)
+            findings.push({ name: `traffic: ${finding.name}`, ok: false, blocks: false, detail: finding.detail })
         }
         const plan: Omit<PairPlan, 'hash'> = {
-          group, from, to, fromHost: found.sites[from]?.host ?? '', toHost: found.sites[to]?.host ?? '', epoch: judged.epoch,
+          group,
+          from,
+          to,
+          fromHost: found.sites[from]?.host ?? '',
+          toHost: found.sites[to]?.host ?? '',
+          epoch: judged.epoch,
           ...(found.source !== undefined && { source: found.source }),
-          fromReachable: facts[from]?.reachable ?? false, fromRunning: facts[from]?.running ?? false,
-          lag: { known, text, ...(lag.bytes !== undefined ? { bytes: lag.bytes } : drained && { bytes: 0 }), ...(lag.receivedLsn && { receivedLsn: lag.receivedLsn }), ...(lag.replayedLsn && { replayedLsn: lag.replayedLsn }), ...(lag.primaryLsn && { primaryLsn: lag.primaryLsn }) },
-          maxLagBytes: bytesOf(found.maxLag), findings,
-          text: [`fence ${from}`, `drain what ${from} archived`, `promote ${to}`, ...found.traffic.map((t) => `${t.record} to ${to}`), text, ...findings.filter((f) => !f.ok).map((f) => `${f.name}: ${f.detail}`)],
+          fromReachable: facts[from]?.reachable ?? false,
+          fromRunning: facts[from]?.running ?? false,
+          lag: {
+            known,
+            text,
+            ...(lag.bytes !== undefined ? { bytes: lag.bytes } : drained && { bytes: 0 }),
+            ...(lag.receivedLsn && { receivedLsn: lag.receivedLsn }),
+            ...(lag.replayedLsn && { replayedLsn: lag.replayedLsn }),
+            ...(lag.primaryLsn && { primaryLsn: lag.primaryLsn }),
+          },
+          maxLagBytes: bytesOf(found.maxLag),
+          findings,
+          text: [
+            `fence ${from}`,
+            `drain what ${from} archived`,
+            `promote ${to}`,
+            ...found.traffic.map((t) => `${t.record} to ${to}`),
+            text,
+            ...findings.filter((f) => !f.ok).map((f) => `${f.name}: ${f.detail}`),
+          ],
           approvals: { count: found.approvals.count, withinMs: seconds(found.approvals.within) * 1000 },
         }
-        return { ...plan, hash: blake3(Buffer.from(JSON.stringify(plan))).toString('hex').slice(0, 12) }
+        return {
+          ...plan,
+          hash: blake3(Buffer.from(JSON.stringify(plan)))
+            .toString('hex')
+            .slice(0, 12),
+        }
       })
     },
 
@@ -77,7 +125,8 @@ export function createPairActivities({ config }: Services) {
         const { host, port, user, password, dbname } = parseConnection(connectionOf(place))
         const checks = await runChecks(found.checks, { connection: { host, port: Number(port), user, password, database: dbname } }, signal)
         const failed = checks.filter((check) => !check.ok)
-        if (failed.length > 0) throw new HoldfastError('CHECK_FAILED', failed.map((check) => `${check.name}: ${check.detail}`).join('; '), { object: group })
+        if (failed.length > 0)
+          throw new HoldfastError('CHECK_FAILED', failed.map((check) => `${check.name}: ${check.detail}`).join('; '), { object: group })
         return { at, site, checks: checks.map(({ name, ok, detail }) => ({ name, ok, detail })) }
       })
     },
@@ -87,11 +136,21 @@ export function createPairActivities({ config }: Services) {
       return withProgress(async ({ signal }) => {
         const fence = groupOf(config, group).fence.find((one) => one.type === 'command')
         if (fence?.type !== 'command') {
-          throw new HoldfastError('FENCE_UNPROVEN', `The host of ${site} does not answer and the group has no command fence`, { object: site, next: 'make sure by hand that the host accepts no writes, then attestFenced with two persons' })
+          throw new HoldfastError('FENCE_UNPROVEN', `The host of ${site} does not answer and the group has no command fence`, {
+            object: site,
+            next: 'make sure by hand that the host accepts no writes, then attestFenced with two persons',
+          })
         }
         const started = Date.now()
         await commandFence({ ...fence, signal })
-        return { proved: true, how: 'command', clean: false, killed: 0, preparedTransactions: [], seconds: { command: (Date.now() - started) / 1000 } }
+        return {
+          proved: true,
+          how: 'command',
+          clean: false,
+          killed: 0,
+          preparedTransactions: [],
+          seconds: { command: (Date.now() - started) / 1000 },
+        }
       })
     },
   }

@@ -11,25 +11,33 @@ export function groupOfSource(config: Config, source: string): [string, Failover
 
 /** The site that takes writes at this moment. Throws SOURCE_UNREACHABLE where none or both do: nobody may guess then. */
 export async function primarySite(group: FailoverGroupConfig): Promise<string> {
-  const asked = await Promise.all(Object.keys(group.sites).map(async (site) => {
-    try {
-      return { site, primary: !(await withSite(await siteOf(group, site), readPosition)).standby, why: '' }
-    } catch (error) {
-      return { site, primary: false, why: messageOf(error) }
-    }
-  }))
+  const asked = await Promise.all(
+    Object.keys(group.sites).map(async (site) => {
+      try {
+        return { site, primary: !(await withSite(await siteOf(group, site), readPosition)).standby, why: '' }
+      } catch (error) {
+        return { site, primary: false, why: messageOf(error) }
+      }
+    }),
+  )
   const primaries = asked.filter((one) => one.primary)
   if (primaries.length === 1 && primaries[0]) return primaries[0].site
   const said = asked.map((one) => `${one.site}: ${one.primary ? 'takes writes' : one.why || 'standby'}`).join('; ')
-  throw new HoldfastError('SOURCE_UNREACHABLE', primaries.length > 1 ? `both sites take writes: ${said}` : `no site takes writes: ${said}`, {
-    next: primaries.length > 1 ? 'fence one side at once' : 'start holdfast failover', retryable: false,
-  })
+  throw new HoldfastError(
+    'SOURCE_UNREACHABLE',
+    primaries.length > 1 ? `both sites take writes: ${said}` : `no site takes writes: ${said}`,
+    {
+      next: primaries.length > 1 ? 'fence one side at once' : 'start holdfast failover',
+      retryable: false,
+    },
+  )
 }
 
 export async function currentHost(config: Config, source: string): Promise<string | undefined> {
   const pair = groupOfSource(config, source)
   if (pair && config.sources[source]?.driver === 'postgres-physical') return pair[1].sites[await primarySite(pair[1])]?.host
   const found = config.sources[source]
-  if (!found) throw new HoldfastError('NOT_FOUND', `No source "${source}"; there is ${Object.keys(config.sources).join(', ')}`, { object: source })
+  if (!found)
+    throw new HoldfastError('NOT_FOUND', `No source "${source}"; there is ${Object.keys(config.sources).join(', ')}`, { object: source })
   return found.driver === 'postgres-physical' ? found.host : undefined
 }

@@ -12,9 +12,24 @@ import { withProgress, type RunningContext } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
 
 export interface ProofResult {
-  ok: boolean; source: string; id: string; depth: ProofDepth; seconds: number; assertions: number; passed: number; failures: string[]; kept?: string
+  ok: boolean
+  source: string
+  id: string
+  depth: ProofDepth
+  seconds: number
+  assertions: number
+  passed: number
+  failures: string[]
+  kept?: string
 }
-interface ProofInput { source: string; id: string; depth: ProofDepth; keep: boolean; workflowId: string; runId: string }
+interface ProofInput {
+  source: string
+  id: string
+  depth: ProofDepth
+  keep: boolean
+  workflowId: string
+  runId: string
+}
 
 export function createProofActivities(services: Services) {
   const { config } = services
@@ -36,23 +51,47 @@ export function createProofActivities(services: Services) {
         const failures = assertions.filter((one) => !one.ok).map((one) => `${one.name}: expected ${one.expected}, found ${one.actual}`)
         const seconds = (Date.now() - started) / 1000
         const proof: Proof = {
-          format: 'holdfast/v1', type: 'proof', source: input.source, id: input.id, depth: input.depth, ok: failures.length === 0,
-          startedAt: new Date(started).toISOString(), completedAt: new Date().toISOString(), seconds, where: hostname(), manifestDigest: digest,
-          assertions, workflowId: input.workflowId, runId: input.runId,
+          format: 'holdfast/v1',
+          type: 'proof',
+          source: input.source,
+          id: input.id,
+          depth: input.depth,
+          ok: failures.length === 0,
+          startedAt: new Date(started).toISOString(),
+          completedAt: new Date().toISOString(),
+          seconds,
+          where: hostname(),
+          manifestDigest: digest,
+          assertions,
+          workflowId: input.workflowId,
+          runId: input.runId,
         }
         await recordOnce(catalog, proof)
         return {
-          ok: proof.ok, source: input.source, id: input.id, depth: input.depth, seconds, assertions: assertions.length,
-          passed: assertions.length - failures.length, failures: failures.slice(0, 20), ...(kept !== undefined && { kept }),
+          ok: proof.ok,
+          source: input.source,
+          id: input.id,
+          depth: input.depth,
+          seconds,
+          assertions: assertions.length,
+          passed: assertions.length - failures.length,
+          failures: failures.slice(0, 20),
+          ...(kept !== undefined && { kept }),
         }
       })
     },
   }
 
-  async function assertionsOf(input: ProofInput, manifest: Manifest, store: Store, context: RunningContext): Promise<{ assertions: Assertion[]; kept?: string }> {
+  async function assertionsOf(
+    input: ProofInput,
+    manifest: Manifest,
+    store: Store,
+    context: RunningContext,
+  ): Promise<{ assertions: Assertion[]; kept?: string }> {
     const { identityFile } = config.encryption
     if (input.depth === 'list') return { assertions: await listAssertions(store, manifest) }
-    if (input.depth === 'read') return { assertions: [...(await listAssertions(store, manifest)), ...(await readAssertions(store, manifest, identityFile, context))] }
+    if (input.depth === 'read')
+      return { assertions: [...(await listAssertions(store, manifest)), ...(await readAssertions(store, manifest, identityFile, context))] }
     const source = sourceOf(config, input.source)
     const driver = await services.driver(input.source)
     const root = services.scratchRoot(source)
@@ -91,12 +130,22 @@ async function listAssertions(store: Store, manifest: Manifest): Promise<Asserti
     const found = await store.head(artifact.key)
     const expected = `${artifact.storedBytes} bytes, crc32 ${artifact.storeChecksum?.value ?? 'not kept'}`
     const sameSum = !found?.crc32 || !artifact.storeChecksum || found.crc32 === artifact.storeChecksum.value
-    assertions.push({ name: `object ${artifact.part}`, ok: found?.size === artifact.storedBytes && sameSum, expected, actual: found ? `${found.size} bytes, crc32 ${found.crc32 ?? 'not kept'}` : 'absent' })
+    assertions.push({
+      name: `object ${artifact.part}`,
+      ok: found?.size === artifact.storedBytes && sameSum,
+      expected,
+      actual: found ? `${found.size} bytes, crc32 ${found.crc32 ?? 'not kept'}` : 'absent',
+    })
   }
   return assertions
 }
 
-async function readAssertions(store: Store, manifest: Manifest, identityFile: string | undefined, context: RunningContext): Promise<Assertion[]> {
+async function readAssertions(
+  store: Store,
+  manifest: Manifest,
+  identityFile: string | undefined,
+  context: RunningContext,
+): Promise<Assertion[]> {
   const assertions: Assertion[] = []
   for (const artifact of manifest.artifacts) {
     try {
@@ -112,9 +161,21 @@ async function readAssertions(store: Store, manifest: Manifest, identityFile: st
 
 export function choosePoint(points: PointSummary[], source: string, wanted: string, random = Math.random): string {
   const newestFirst = [...points].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
-  const chosen = wanted === 'latest' ? newestFirst[0] : wanted === 'random' ? newestFirst[Math.floor(random() * newestFirst.length)] : newestFirst.find((point) => point.id === wanted)
+  const chosen =
+    wanted === 'latest'
+      ? newestFirst[0]
+      : wanted === 'random'
+        ? newestFirst[Math.floor(random() * newestFirst.length)]
+        : newestFirst.find((point) => point.id === wanted)
   if (chosen) return chosen.id
-  throw new HoldfastError('NOT_FOUND', newestFirst.length === 0 ? `${source} has no recovery point` : `${source} has no recovery point "${wanted}"; the newest is ${newestFirst[0]?.id}`, {
-    object: wanted, next: newestFirst.length === 0 ? `holdfast backup ${source}` : `holdfast list ${source}`,
-  })
+  throw new HoldfastError(
+    'NOT_FOUND',
+    newestFirst.length === 0
+      ? `${source} has no recovery point`
+      : `${source} has no recovery point "${wanted}"; the newest is ${newestFirst[0]?.id}`,
+    {
+      object: wanted,
+      next: newestFirst.length === 0 ? `holdfast backup ${source}` : `holdfast list ${source}`,
+    },
+  )
 }

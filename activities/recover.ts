@@ -9,14 +9,42 @@ import { withProgress } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
 
 export interface RecoveryReport {
-  source: string; instance: string; base: string; target: PitrTarget; stoppedAt: NonNullable<Restored['stoppedAt']>
-  connection: string; database: string; tables: (TableFound & { copyBack: string })[]; seconds: number
+  source: string
+  instance: string
+  base: string
+  target: PitrTarget
+  stoppedAt: NonNullable<Restored['stoppedAt']>
+  connection: string
+  database: string
+  tables: (TableFound & { copyBack: string })[]
+  seconds: number
   /** False where the live side could not be asked to end its WAL segment: then only what was archived is known. */
   walSwitched: boolean
 }
-export interface RestoreReport { source: string; id: string; target: 'beside' | 'live'; instance: string; connection?: string; database: string; bytes: number; safetyBackup?: string; keptAs?: string }
-interface Point { source: string; id: string }
-interface RecoverInput { source: string; target: PitrTarget; into: string; tables: string[]; instance: string; workflowId: string; runId: string }
+export interface RestoreReport {
+  source: string
+  id: string
+  target: 'beside' | 'live'
+  instance: string
+  connection?: string
+  database: string
+  bytes: number
+  safetyBackup?: string
+  keptAs?: string
+}
+interface Point {
+  source: string
+  id: string
+}
+interface RecoverInput {
+  source: string
+  target: PitrTarget
+  into: string
+  tables: string[]
+  instance: string
+  workflowId: string
+  runId: string
+}
 
 export function createRecoverActivities(services: Services) {
   const { config } = services
@@ -25,13 +53,17 @@ export function createRecoverActivities(services: Services) {
     return { store: await services.store(repository), catalog: await services.catalog(repository) }
   }
   const dirOf = (source: string, instance: string) => {
-    if (!/^(pitr|restore|proof)-[0-9a-zA-Z-]+$/.test(instance)) throw new HoldfastError('INPUT_INVALID', `"${instance}" is no instance of a recovery`, { object: instance })
+    if (!/^(pitr|restore|proof)-[0-9a-zA-Z-]+$/.test(instance))
+      throw new HoldfastError('INPUT_INVALID', `"${instance}" is no instance of a recovery`, { object: instance })
     return join(services.scratchRoot(sourceOf(config, source)), instance)
   }
   const live = async (source: string) => {
     const driver = await services.driver(source)
     if (!driver.live) {
-      throw new HoldfastError('INPUT_INVALID', `A ${driver.kind} point does not go over a live database`, { object: source, next: 'restore it beside, look, and copy back what is needed; or fail over to it' })
+      throw new HoldfastError('INPUT_INVALID', `A ${driver.kind} point does not go over a live database`, {
+        object: source,
+        next: 'restore it beside, look, and copy back what is needed; or fail over to it',
+      })
     }
     return driver.live
   }
@@ -43,23 +75,48 @@ export function createRecoverActivities(services: Services) {
         const { source, target } = input
         const { store, catalog } = await open(source)
         const driver = await services.driver(source)
-        if (!driver.plan) throw new HoldfastError('INPUT_INVALID', `${source} is ${driver.kind}, which knows no point in time`, { object: source, next: 'use the source of driver postgres-physical' })
+        if (!driver.plan)
+          throw new HoldfastError('INPUT_INVALID', `${source} is ${driver.kind}, which knows no point in time`, {
+            object: source,
+            next: 'use the source of driver postgres-physical',
+          })
         // The WAL that follows the target has to be in the archive: without it nobody knows that the target was reached.
-        const walSwitched = await (driver.switchWal?.() ?? Promise.reject(new Error('no archive'))).then(() => true, () => false)
+        const walSwitched = await (driver.switchWal?.() ?? Promise.reject(new Error('no archive'))).then(
+          () => true,
+          () => false,
+        )
         const points = await catalog.listPoints(source)
         const manifests = await Promise.all(points.map(async ({ id }) => (await catalog.readManifest(source, id)).manifest))
         const choice = await driver.plan(target, manifests)
         const manifest = manifests.find(({ id, reference }) => id === choice.pointId || reference?.label === choice.label)
-        if (!manifest) throw new HoldfastError('TARGET_OUT_OF_RANGE', `The base ${choice.label} for this target has no recovery point in the catalogue`, { object: choice.label })
+        if (!manifest)
+          throw new HoldfastError(
+            'TARGET_OUT_OF_RANGE',
+            `The base ${choice.label} for this target has no recovery point in the catalogue`,
+            { object: choice.label },
+          )
         const dir = dirOf(source, input.instance)
         const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
-        const restored = await driver.restore(context, manifest, artifacts, { dir, to: { timeline: choice.timeline, ...target }, promote: input.into === 'beside' })
-        if (!restored.stoppedAt) throw new HoldfastError('TARGET_NOT_REACHED', 'The engine does not say where it stopped', { object: source })
+        const restored = await driver.restore(context, manifest, artifacts, {
+          dir,
+          to: { timeline: choice.timeline, ...target },
+          promote: input.into === 'beside',
+        })
+        if (!restored.stoppedAt)
+          throw new HoldfastError('TARGET_NOT_REACHED', 'The engine does not say where it stopped', { object: source })
         const found = await countTables(restored.target.connection, input.tables)
         const liveConnection = await services.liveConnection(source)
         return {
-          source, instance: input.instance, base: manifest.id, target, stoppedAt: restored.stoppedAt, connection: restored.target.connection, database: restored.target.database, walSwitched,
-          tables: found.map((table) => ({ ...table, copyBack: copyBackCommand(restored.target.connection, liveConnection, table.name) })), seconds: (Date.now() - started) / 1000,
+          source,
+          instance: input.instance,
+          base: manifest.id,
+          target,
+          stoppedAt: restored.stoppedAt,
+          connection: restored.target.connection,
+          database: restored.target.database,
+          walSwitched,
+          tables: found.map((table) => ({ ...table, copyBack: copyBackCommand(restored.target.connection, liveConnection, table.name) })),
+          seconds: (Date.now() - started) / 1000,
         }
       })
     },
@@ -69,7 +126,12 @@ export function createRecoverActivities(services: Services) {
     },
 
     /** Everything that refuses a restore, before anything is touched. */
-    async checkRestore({ source, id, target, confirm }: Point & { target: 'beside' | 'live'; confirm?: string }): Promise<{ fingerprint: string }> {
+    async checkRestore({
+      source,
+      id,
+      target,
+      confirm,
+    }: Point & { target: 'beside' | 'live'; confirm?: string }): Promise<{ fingerprint: string }> {
       const { catalog } = await open(source)
       const { manifest } = await catalog.readManifest(source, id)
       if (target === 'beside') return { fingerprint: '' }
@@ -83,7 +145,8 @@ export function createRecoverActivities(services: Services) {
         const { store, catalog } = await open(source)
         const { manifest } = await catalog.readManifest(source, id)
         const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
-        if (target === 'live') return { source, id, target, instance, ...(await (await live(source)).restoreAside(context, manifest, artifacts)) }
+        if (target === 'live')
+          return { source, id, target, instance, ...(await (await live(source)).restoreAside(context, manifest, artifacts)) }
         const driver = await services.driver(source)
         const { target: made, bytes } = await driver.restore(context, manifest, artifacts, { dir: dirOf(source, instance), promote: true })
         return { source, id, target, instance, connection: made.connection, database: made.database, bytes }

@@ -4,7 +4,13 @@ import { HoldfastError } from '../src/core/errors.ts'
 import { withProgress } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
 
-export interface RetentionReport { source: string; keep: { id: string; reasons: string[] }[]; delete: { id: string; reason: string; label?: string }[]; /** Still under object lock. */ locked: string[]; /** Held since the plan was made: left alone. */ held: string[] }
+export interface RetentionReport {
+  source: string
+  keep: { id: string; reasons: string[] }[]
+  delete: { id: string; reason: string; label?: string }[] /** Still under object lock. */
+  locked: string[] /** Held since the plan was made: left alone. */
+  held: string[]
+}
 
 export function createRetentionActivities(services: Services) {
   const { config } = services
@@ -19,19 +25,35 @@ export function createRetentionActivities(services: Services) {
       const points = await catalog.listPoints(source)
       const plan = planRetention(points, sourceOf(config, source).retention, new Date(), { healthy: isHealthy(points) })
       const label = new Map(points.map((point) => [point.id, point.label]))
-      return { source, keep: plan.keep, delete: plan.delete.map(({ id, reason }) => ({ id, reason, ...(label.get(id) !== undefined && { label: label.get(id) }) })), locked: [], held: [] }
+      return {
+        source,
+        keep: plan.keep,
+        delete: plan.delete.map(({ id, reason }) => ({ id, reason, ...(label.get(id) !== undefined && { label: label.get(id) }) })),
+        locked: [],
+        held: [],
+      }
     },
 
     /** Throws POINT_PROTECTED for the last good point, one that another needs, and a held one. */
     async mayDelete({ source, id }: { source: string; id: string }): Promise<{ label?: string }> {
       const points = await (await catalogOf(source)).listPoints(source)
       const point = points.find((one) => one.id === id)
-      if (!point) throw new HoldfastError('NOT_FOUND', `${source} has no recovery point "${id}"`, { object: id, next: `holdfast list ${source}` })
+      if (!point)
+        throw new HoldfastError('NOT_FOUND', `${source} has no recovery point "${id}"`, { object: id, next: `holdfast list ${source}` })
       const children = points.filter((one) => one.parents.includes(id)).map((one) => one.id)
-      if (children.length > 0) throw new HoldfastError('POINT_PROTECTED', `${id} is needed by ${children.join(', ')}`, { object: id, next: `delete ${children.join(', ')} first` })
-      if (point.held) throw new HoldfastError('POINT_PROTECTED', `${id} is held`, { object: id, next: `holdfast hold ${source} ${id} --release` })
+      if (children.length > 0)
+        throw new HoldfastError('POINT_PROTECTED', `${id} is needed by ${children.join(', ')}`, {
+          object: id,
+          next: `delete ${children.join(', ')} first`,
+        })
+      if (point.held)
+        throw new HoldfastError('POINT_PROTECTED', `${id} is held`, { object: id, next: `holdfast hold ${source} ${id} --release` })
       const good = points.filter((one) => one.good)
-      if (point.good && good.length === 1) throw new HoldfastError('POINT_PROTECTED', `${id} is the last good recovery point of ${source}`, { object: id, next: `take and prove another: holdfast backup ${source} --prove full` })
+      if (point.good && good.length === 1)
+        throw new HoldfastError('POINT_PROTECTED', `${id} is the last good recovery point of ${source}`, {
+          object: id,
+          next: `take and prove another: holdfast backup ${source} --prove full`,
+        })
       return point.label === undefined ? {} : { label: point.label }
     },
 
@@ -58,7 +80,19 @@ export function createRetentionActivities(services: Services) {
       })
     },
 
-    async holdPoint({ source, id, held, actor, reason }: { source: string; id: string; held: boolean; actor: string; reason: string }): Promise<void> {
+    async holdPoint({
+      source,
+      id,
+      held,
+      actor,
+      reason,
+    }: {
+      source: string
+      id: string
+      held: boolean
+      actor: string
+      reason: string
+    }): Promise<void> {
       const catalog = await catalogOf(source)
       await catalog.readManifest(source, id)
       await catalog.addHold({ format: 'holdfast/v1', type: 'hold', source, id, held, actor, reason, at: new Date().toISOString() })

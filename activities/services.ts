@@ -21,6 +21,7 @@ export interface Services {
 
 export function sourceOf(config: Config, name: string): SourceConfig {
   const source = config.sources[name]
-  if (!source) throw new HoldfastError('NOT_FOUND', `No source "${name}"; there is ${Object.keys(config.sources).join(', ')}`, { object: name })
+  if (!source)
+    throw new HoldfastError('NOT_FOUND', `No source "${name}"; there is ${Object.keys(config.sources).join(', ')}`, { object: name })
   return source
 }

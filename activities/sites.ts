@@ -6,7 +6,12 @@ import type { Site } from '../src/failover/database/site.ts'
 
 export function groupOf(config: Config, name: string): FailoverGroupConfig {
   const group = config.failoverGroups[name]
-  if (!group) throw new HoldfastError('NOT_FOUND', `No failover group "${name}"; there is ${Object.keys(config.failoverGroups).join(', ') || 'none'}`, { object: name })
+  if (!group)
+    throw new HoldfastError(
+      'NOT_FOUND',
+      `No failover group "${name}"; there is ${Object.keys(config.failoverGroups).join(', ') || 'none'}`,
+      { object: name },
+    )
   return group
 }
 
@@ -15,7 +20,8 @@ export async function siteOf(group: FailoverGroupConfig, name: string, signal?: 
   if (!site) throw new HoldfastError('NOT_FOUND', `No site "${name}"; there is ${Object.keys(group.sites).join(', ')}`, { object: name })
   const { password, replicationPassword, ...database } = group.database
   return {
-    ...site, name,
+    ...site,
+    name,
     database: {
       ...database,
       ...(password !== undefined && { password: await resolveSecret(password) }),

@@ -16,7 +16,9 @@ import { createPostgresPhysical } from '../src/drivers/postgres-physical/index.t
 import { openStore } from '../src/storage/open.ts'
 import type { Store } from '../src/storage/store.ts'
 
-export interface WiredServices extends Services { close(): Promise<void> }
+export interface WiredServices extends Services {
+  close(): Promise<void>
+}
 
 /** Everything but Temporal: what the command line needs to read a repository by itself. */
 export const openServices = (config: Config): Omit<WiredServices, 'client'> => wire(config)
@@ -34,11 +36,15 @@ function wire(config: Config): Omit<WiredServices, 'client'> {
     made.catch(() => cache.delete(key))
     return made
   }
-  const store = (repository: string) => once(stores, repository, async () => {
-    const found = config.repositories[repository]
-    if (!found) throw new HoldfastError('NOT_FOUND', `No repository "${repository}"; there is ${Object.keys(config.repositories).join(', ')}`, { object: repository })
-    return openStore(found)
-  })
+  const store = (repository: string) =>
+    once(stores, repository, async () => {
+      const found = config.repositories[repository]
+      if (!found)
+        throw new HoldfastError('NOT_FOUND', `No repository "${repository}"; there is ${Object.keys(config.repositories).join(', ')}`, {
+          object: repository,
+        })
+      return openStore(found)
+    })
   return {
     config,
     store,
@@ -73,7 +79,15 @@ async function placed(config: Config, name: string): Promise<SourceConfig> {
   const pair = groupOfSource(config, name)
   if (!pair || source.driver !== 'postgres-physical') return source
   const site = pair[1].sites[await primarySite(pair[1])]
-  return site ? { ...source, host: site.host, binDir: site.binDir, ...(site.osUser && { osUser: site.osUser }), ...(site.pgbackrestConfig && { pgbackrestConfig: site.pgbackrestConfig }) } : source
+  return site
+    ? {
+        ...source,
+        host: site.host,
+        binDir: site.binDir,
+        ...(site.osUser && { osUser: site.osUser }),
+        ...(site.pgbackrestConfig && { pgbackrestConfig: site.pgbackrestConfig }),
+      }
+    : source
 }
 
 async function connectionOf(config: Config, name: string, source: SourceConfig): Promise<string> {

@@ -17,7 +17,11 @@ import { HoldfastError } from '../src/core/errors.ts'
 import { connectionSettings, unreachable } from '../src/temporal/connection.ts'
 import { createServices } from './services.ts'
 
-export interface WorkerRoles { control: boolean; data: boolean; hosts: string[] }
+export interface WorkerRoles {
+  control: boolean
+  data: boolean
+  hosts: string[]
+}
 
 export interface RunningWorker {
   /** Resolves when the worker has ended, rejects when it failed. */
@@ -36,31 +40,64 @@ export function parseRoles(text: string): WorkerRoles {
   return roles
 }
 
-export async function startWorker(config: Config, roles: WorkerRoles, extra: Pick<WorkerOptions, 'interceptors'> = {}): Promise<RunningWorker> {
-  const connection = await NativeConnection.connect(connectionSettings(config.temporal.address)).catch((error: unknown) => { throw unreachable(config.temporal.address, error) })
+export async function startWorker(
+  config: Config,
+  roles: WorkerRoles,
+  extra: Pick<WorkerOptions, 'interceptors'> = {},
+): Promise<RunningWorker> {
+  const connection = await NativeConnection.connect(connectionSettings(config.temporal.address)).catch((error: unknown) => {
+    throw unreachable(config.temporal.address, error)
+  })
   const client = new Client({ connection, namespace: config.temporal.namespace })
   const services = createServices(config, client)
   const queues: WorkerOptions[] = []
-  const common = { connection, namespace: config.temporal.namespace, shutdownGraceTime: '5s', shutdownForceTime: '20s', ...interceptors(extra) } as const
-  const data = { ...createBackupActivities(services), ...createProofActivities(services), ...createRetentionActivities(services), ...createRecoverActivities(services) }
+  const common = {
+    connection,
+    namespace: config.temporal.namespace,
+    shutdownGraceTime: '5s',
+    shutdownForceTime: '20s',
+    ...interceptors(extra),
+  } as const
+  const data = {
+    ...createBackupActivities(services),
+    ...createProofActivities(services),
+    ...createRetentionActivities(services),
+    ...createRecoverActivities(services),
+  }
   const control = { ...data, ...createLockActivities(services), ...createEvidenceActivities(services), ...createPairActivities(services) }
   if (roles.control) {
     // A killed worker's sticky queue is waited for: a failover cannot afford the default of ten seconds.
-    queues.push({ ...common, taskQueue: CONTROL_QUEUE, activities: control, ...workflows(), stickyQueueScheduleToStartTimeout: '1s', maxConcurrentActivityTaskExecutions: 20 })
+    queues.push({
+      ...common,
+      taskQueue: CONTROL_QUEUE,
+      activities: control,
+      ...workflows(),
+      stickyQueueScheduleToStartTimeout: '1s',
+      maxConcurrentActivityTaskExecutions: 20,
+    })
   }
   // Memory of a data worker is about slots × 4 parts in flight × part size.
   if (roles.data) queues.push({ ...common, taskQueue: DATA_QUEUE, activities: data, maxConcurrentActivityTaskExecutions: 2 })
-  for (const host of roles.hosts) queues.push({ ...common, taskQueue: hostQueue(host), activities: { ...data, ...createHostActivities(services) }, maxConcurrentActivityTaskExecutions: 4 })
-  if (queues.length === 0) throw new HoldfastError('INPUT_INVALID', 'A worker needs at least one role', { next: 'holdfast worker --roles control,data' })
+  for (const host of roles.hosts)
+    queues.push({
+      ...common,
+      taskQueue: hostQueue(host),
+      activities: { ...data, ...createHostActivities(services) },
+      maxConcurrentActivityTaskExecutions: 4,
+    })
+  if (queues.length === 0)
+    throw new HoldfastError('INPUT_INVALID', 'A worker needs at least one role', { next: 'holdfast worker --roles control,data' })
 
   const workers = await Promise.all(queues.map((options) => Worker.create(options)))
   const stop = () => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown()
   }
-  const ended = Promise.all(workers.map((worker) => worker.run().finally(stop))).then(() => undefined).finally(async () => {
-    await services.close()
-    await connection.close()
-  })
+  const ended = Promise.all(workers.map((worker) => worker.run().finally(stop)))
+    .then(() => undefined)
+    .finally(async () => {
+      await services.close()
+      await connection.close()
+    })
   return {
     ended,
     async stop() {
@@ -71,11 +108,17 @@ export async function startWorker(config: Config, roles: WorkerRoles, extra: Pic
 }
 
 function interceptors(extra: Pick<WorkerOptions, 'interceptors'>): Pick<WorkerOptions, 'interceptors'> {
-  return { interceptors: { ...extra.interceptors, activity: [...(extra.interceptors?.activity ?? []), () => ({ inbound: new ErrorInterceptor() })] } }
+  return {
+    interceptors: {
+      ...extra.interceptors,
+      activity: [...(extra.interceptors?.activity ?? []), () => ({ inbound: new ErrorInterceptor() })],
+    },
+  }
 }
 
 function workflows(): Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'> {
   const bundle = process.env['HOLDFAST_WORKFLOW_BUNDLE']
-  return bundle ? { workflowBundle: { codePath: bundle } } : { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) }
+  return bundle
+    ? { workflowBundle: { codePath: bundle } }
+    : { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) }
 }
-

@@ -20,15 +20,23 @@ async function folders(): Promise<string[]> {
 async function processes(): Promise<string[]> {
   const found: string[] = []
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
-    const [cwd, command] = await Promise.all([readlink(`/proc/${pid}/cwd`).catch(() => ''), readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')])
-    if (cwd.includes('/holdfast-quickstart-') || command.includes('/holdfast-quickstart-')) found.push(`process ${pid} ${command.replaceAll('\0', ' ').slice(0, 80)}`)
+    const [cwd, command] = await Promise.all([
+      readlink(`/proc/${pid}/cwd`).catch(() => ''),
+      readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
+    ])
+    if (cwd.includes('/holdfast-quickstart-') || command.includes('/holdfast-quickstart-'))
+      found.push(`process ${pid} ${command.replaceAll('\0', ' ').slice(0, 80)}`)
   }
   return found
 }
 
 async function sharedMemory(): Promise<string[]> {
   const text = await readFile('/proc/sysvipc/shm', 'utf8').catch(() => '')
-  const rows = text.split('\n').slice(1).filter(Boolean).map((line) => line.trim().split(/\s+/))
+  const rows = text
+    .split('\n')
+    .slice(1)
+    .filter(Boolean)
+    .map((line) => line.trim().split(/\s+/))
   // A segment whose maker is gone and that nobody uses was forgotten by a server that died.
   return rows.filter((row) => row[6] === '0' && !existsSync(`/proc/${row[4]}`)).map((row) => `shared memory ${row[1]}`)
 }

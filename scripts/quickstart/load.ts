@@ -21,8 +21,13 @@ export async function startLoad(session: Session): Promise<{ stop(): Promise<voi
   const { primary, stack } = session
   await primary.query(PROCEDURE)
   const target = ['-h', primary.config.address, '-p', String(primary.config.port), '-U', 'postgres']
-  const clients = await startDaemon(postgresCommand('pgbench', ['-n', '-c', '12', '-j', '1', '-T', '600', '-R', '300', ...target, DATABASE]), { logFile: join(stack.dir, 'load.log') })
-  const procedure = await startDaemon(postgresCommand('psql', [...target, '-c', 'call work_long()', DATABASE]), { logFile: join(stack.dir, 'procedure.log') })
+  const clients = await startDaemon(
+    postgresCommand('pgbench', ['-n', '-c', '12', '-j', '1', '-T', '600', '-R', '300', ...target, DATABASE]),
+    { logFile: join(stack.dir, 'load.log') },
+  )
+  const procedure = await startDaemon(postgresCommand('psql', [...target, '-c', 'call work_long()', DATABASE]), {
+    logFile: join(stack.dir, 'procedure.log'),
+  })
   const stop = async () => {
     await clients.stop({ graceMs: 2_000 })
     await procedure.stop({ graceMs: 2_000 })

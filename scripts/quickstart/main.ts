@@ -28,7 +28,15 @@ const STEPS: { name: string; act: (session: Session) => Promise<string> }[] = [
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { keep: { type: 'boolean', default: false }, until: { type: 'string', default: '9' }, scale: { type: 'string', default: '20' }, json: { type: 'string' }, help: { type: 'boolean', default: false } } })
+  const { values } = parseArgs({
+    options: {
+      keep: { type: 'boolean', default: false },
+      until: { type: 'string', default: '9' },
+      scale: { type: 'string', default: '20' },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
   const last = Number(values.until)
   const scale = Number(values.scale)
   if (values.help || !Number.isInteger(last) || last < 1 || !Number.isInteger(scale) || scale < 1) {
@@ -49,7 +57,16 @@ async function main(): Promise<number> {
   const report = emptyReport()
   const footprint = await leftovers()
   let starting: Promise<unknown> = Promise.resolve()
-  const whole = runSteps({ report, cleanup, signal: abort.signal, last, scale, onStart: (start) => { starting = start } })
+  const whole = runSteps({
+    report,
+    cleanup,
+    signal: abort.signal,
+    last,
+    scale,
+    onStart: (start) => {
+      starting = start
+    },
+  })
   whole.catch(() => {})
   try {
     await Promise.race([whole, interrupted])
@@ -74,7 +91,14 @@ async function main(): Promise<number> {
   return abort.signal.aborted && !values.keep ? 130 : report.ok ? 0 : 1
 }
 
-interface Run { report: Session['report']; cleanup: ReturnType<typeof createCleanup>; signal: AbortSignal; last: number; scale: number; onStart(start: Promise<unknown>): void }
+interface Run {
+  report: Session['report']
+  cleanup: ReturnType<typeof createCleanup>
+  signal: AbortSignal
+  last: number
+  scale: number
+  onStart(start: Promise<unknown>): void
+}
 
 async function runSteps({ report, cleanup, signal, last, scale, onStart }: Run): Promise<void> {
   const timed = async (name: string, act: () => Promise<string>): Promise<void> => {
@@ -97,7 +121,16 @@ async function runSteps({ report, cleanup, signal, last, scale, onStart }: Run):
   const start = timed('start', async () => {
     await ensureToolbox({ progress: say, signal })
     const stack = await startStack(say, cleanup, signal)
-    session = { stack, report, say, signal, scale, writerLog: `${stack.dir}/writer.log`, primary: stack.pair.primary, standby: stack.pair.standby }
+    session = {
+      stack,
+      report,
+      say,
+      signal,
+      scale,
+      writerLog: `${stack.dir}/writer.log`,
+      primary: stack.pair.primary,
+      standby: stack.pair.standby,
+    }
     return `UI ${stack.temporal.uiUrl}, config ${stack.configFile}`
   })
   onStart(start)

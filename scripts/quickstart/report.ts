@@ -1,6 +1,11 @@
 /** The report of a run: what `--json FILE` writes, and what decides about the exit code. */
 
-export interface StepRow { name: string; ok: boolean; seconds: number; detail: string }
+export interface StepRow {
+  name: string
+  ok: boolean
+  seconds: number
+  detail: string
+}
 export interface Report {
   ok: boolean
   steps: StepRow[]
@@ -8,7 +13,13 @@ export interface Report {
   proofs: { source: string; id: string; depth: string; ok: boolean; assertions: number; seconds: number }[]
   pitr?: { target: string; stoppedAt: string; rowsExpected: number; rowsFound: number }
   failover?: {
-    rtoSeconds: number; phases: Record<string, number>; acknowledged: number; lost: number; reportedLost: number; unknown: number; fenceProven: boolean
+    rtoSeconds: number
+    phases: Record<string, number>
+    acknowledged: number
+    lost: number
+    reportedLost: number
+    unknown: number
+    fenceProven: boolean
   }
   failback?: { method: string; seconds: number; acknowledged: number; lost: number }
 }
@@ -35,5 +46,7 @@ export function shortcomings({ steps, pitr, failover, failback, backups, proofs 
 
 export function table(steps: StepRow[]): string {
   const width = Math.max(...steps.map((step) => step.name.length), 4)
-  return steps.map((step) => `${step.ok ? '✔' : '✘'} ${step.name.padEnd(width)} ${step.seconds.toFixed(1).padStart(7)} s  ${step.detail}`).join('\n')
+  return steps
+    .map((step) => `${step.ok ? '✔' : '✘'} ${step.name.padEnd(width)} ${step.seconds.toFixed(1).padStart(7)} s  ${step.detail}`)
+    .join('\n')
 }

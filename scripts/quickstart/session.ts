@@ -5,7 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client'
 import { type RunView, viewQuery } from '../../src/contract/messages.ts'
 import { type Daemon, startDaemon } from '../../src/process/daemon.ts'
 import { until } from '../../src/process/wait.ts'
-import { type PairSite } from '../toolbox/pair.ts'
+import type { PairSite } from '../toolbox/pair.ts'
 import type { Report } from './report.ts'
 import { DATABASE, RECORD, type Say, type Stack } from './stack.ts'
 
@@ -24,8 +24,19 @@ export interface Session {
 
 export async function startWriter(session: Session): Promise<void> {
   const { stack } = session
-  const options = { dns: stack.dns.server, name: RECORD, port: stack.pair.port, dbname: DATABASE, log: session.writerLog, clients: 4, first: 1 }
-  const writer = await startDaemon({ program: process.execPath, args: [fileURLToPath(new URL('./writer.ts', import.meta.url)), JSON.stringify(options)] }, { logFile: join(stack.dir, 'writer.out') })
+  const options = {
+    dns: stack.dns.server,
+    name: RECORD,
+    port: stack.pair.port,
+    dbname: DATABASE,
+    log: session.writerLog,
+    clients: 4,
+    first: 1,
+  }
+  const writer = await startDaemon(
+    { program: process.execPath, args: [fileURLToPath(new URL('./writer.ts', import.meta.url)), JSON.stringify(options)] },
+    { logFile: join(stack.dir, 'writer.out') },
+  )
   session.writer = writer
   stack.onStop(() => writer.stop())
 }
@@ -39,11 +50,14 @@ export async function runWorkflow<T>(session: Session, type: string, input: unkn
 export async function resultOf<T>(handle: WorkflowHandle): Promise<T> {
   const result = handle.result() as Promise<T>
   let ended = false
-  const parked = until(async () => {
-    const { awaiting } = (await handle.query(viewQuery)) as RunView
-    if (awaiting) throw new Error(`the run awaits an operator: ${awaiting.what}: ${awaiting.why}`)
-    return ended
-  }, { timeoutMs: 1_800_000, everyMs: 500, what: 'the run to end' })
+  const parked = until(
+    async () => {
+      const { awaiting } = (await handle.query(viewQuery)) as RunView
+      if (awaiting) throw new Error(`the run awaits an operator: ${awaiting.what}: ${awaiting.why}`)
+      return ended
+    },
+    { timeoutMs: 1_800_000, everyMs: 500, what: 'the run to end' },
+  )
   try {
     return await Promise.race([result, parked.then(() => result)])
   } finally {

@@ -48,7 +48,10 @@ export function createCleanup() {
     add: (what: () => Promise<void>) => void todo.push(what),
     end: () => {
       ending ??= (async () => {
-        while (todo.length > 0) await todo.pop()?.().catch((error: Error) => process.stderr.write(`stop: ${error.message}\n`))
+        while (todo.length > 0)
+          await todo
+            .pop()?.()
+            .catch((error: Error) => process.stderr.write(`stop: ${error.message}\n`))
       })()
       return ending
     },
@@ -63,7 +66,10 @@ export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal
   process.env['TMPDIR'] = join(dir, 'tmp')
   await mkdir(process.env['TMPDIR'])
   await chmod(process.env['TMPDIR'], 0o1777)
-  const begin = async <T extends { stop(): Promise<void> } | { destroy(): Promise<void> }>(what: string, start: () => Promise<T>): Promise<T> => {
+  const begin = async <T extends { stop(): Promise<void> } | { destroy(): Promise<void> }>(
+    what: string,
+    start: () => Promise<T>,
+  ): Promise<T> => {
     signal.throwIfAborted()
     say(`starting ${what}`)
     const started = await start()
@@ -73,20 +79,41 @@ export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal
   const s3 = await begin('the S3 server', () => startS3({ dir: join(dir, 's3') }))
   await s3.createBucket('backups')
   // The database programs run as another user, who must be able to read the authority.
-  const dns = await begin('the name server', () => startDns({ zone: ZONE, records: [{ name: 'db', type: 'A', ttl: 1, value: '127.0.0.2' }] }))
-  const pair = await begin('a primary and its standby', () => createPair({
-    dir: join(dir, 'pair'), dbname: DATABASE,
-    settings: {
-      fsync: 'on', shared_buffers: '128MB', max_wal_size: '1GB', max_connections: '100', archive_mode: 'on', archive_timeout: '60',
-      archive_command: `${findProgram('pgbackrest')} --config=$PWD/../backrest/pgbackrest.conf --stanza=${STANZA} archive-push %p`,
-      restore_command: `${findProgram('pgbackrest')} --config=$PWD/../backrest/pgbackrest.conf --stanza=${STANZA} archive-get %f "%p"`,
-    },
-  }))
+  const dns = await begin('the name server', () =>
+    startDns({ zone: ZONE, records: [{ name: 'db', type: 'A', ttl: 1, value: '127.0.0.2' }] }),
+  )
+  const pair = await begin('a primary and its standby', () =>
+    createPair({
+      dir: join(dir, 'pair'),
+      dbname: DATABASE,
+      settings: {
+        fsync: 'on',
+        shared_buffers: '128MB',
+        max_wal_size: '1GB',
+        max_connections: '100',
+        archive_mode: 'on',
+        archive_timeout: '60',
+        archive_command: `${findProgram('pgbackrest')} --config=$PWD/../backrest/pgbackrest.conf --stanza=${STANZA} archive-push %p`,
+        restore_command: `${findProgram('pgbackrest')} --config=$PWD/../backrest/pgbackrest.conf --stanza=${STANZA} archive-get %f "%p"`,
+      },
+    }),
+  )
   for (const site of [pair.primary, pair.standby]) {
     await writePgbackrestConfig({
-      dir: join(site.dir, 'backrest'), stanza: STANZA, pg: { path: site.config.dataDir, port: pair.port, socketDir: join(site.dir, 'socket') },
-      repo: { type: 's3', bucket: 'backups', endpoint: byName(s3.endpoint), caFile: s3.caFile, accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey, path: '/pgbackrest' },
-      cipherPass: 'a passphrase of the quickstart', settings: { 'process-max': '2', 'compress-type': 'zst' },
+      dir: join(site.dir, 'backrest'),
+      stanza: STANZA,
+      pg: { path: site.config.dataDir, port: pair.port, socketDir: join(site.dir, 'socket') },
+      repo: {
+        type: 's3',
+        bucket: 'backups',
+        endpoint: byName(s3.endpoint),
+        caFile: s3.caFile,
+        accessKeyId: s3.accessKeyId,
+        secretAccessKey: s3.secretAccessKey,
+        path: '/pgbackrest',
+      },
+      cipherPass: 'a passphrase of the quickstart',
+      settings: { 'process-max': '2', 'compress-type': 'zst' },
     })
   }
   say('making the stanza')
@@ -115,10 +142,16 @@ async function writeConfig(dir: string, parts: { s3: S3Server; dns: DnsServer; p
     return join(keys, name)
   }
   const text = configText({
-    dir, recipient, identityFile, publicKey: signing.publicKey, ...parts,
+    dir,
+    recipient,
+    identityFile,
+    publicKey: signing.publicKey,
+    ...parts,
     privateKeyFile: await secret('signing.pem', signing.privateKeyPem),
-    accessKeyFile: await secret('s3-access-key', parts.s3.accessKeyId), secretKeyFile: await secret('s3-secret-key', parts.s3.secretAccessKey),
-    tsigFile: await secret('tsig', parts.dns.key.secret), connectionFile: await secret('connection', parts.pair.primary.connection()),
+    accessKeyFile: await secret('s3-access-key', parts.s3.accessKeyId),
+    secretKeyFile: await secret('s3-secret-key', parts.s3.secretAccessKey),
+    tsigFile: await secret('tsig', parts.dns.key.secret),
+    connectionFile: await secret('connection', parts.pair.primary.connection()),
   })
   const scratch = join(dir, 'scratch')
   await mkdir(scratch)
@@ -130,5 +163,8 @@ async function writeConfig(dir: string, parts: { s3: S3Server; dns: DnsServer; p
 
 export async function startWorkerProcess(dir: string, configFile: string, roles = 'control,data,host:east,host:west'): Promise<Daemon> {
   const entry = fileURLToPath(new URL('../../workers/holdfast.ts', import.meta.url))
-  return startDaemon({ program: process.execPath, args: [entry, 'worker', '--config', configFile, '--roles', roles] }, { logFile: join(dir, 'worker.log') })
+  return startDaemon(
+    { program: process.execPath, args: [entry, 'worker', '--config', configFile, '--roles', roles] },
+    { logFile: join(dir, 'worker.log') },
+  )
 }

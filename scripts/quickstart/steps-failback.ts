@@ -15,7 +15,9 @@ export async function failBack(session: Session): Promise<string> {
   await rename(away, walDir)
   const started = Date.now()
   const handle = await stack.client.workflow.start('failback', {
-    taskQueue: 'holdfast', workflowId: 'failback-shop', args: [{ group: 'shop', reason: 'the old site is back', requestedBy: 'quickstart' }],
+    taskQueue: 'holdfast',
+    workflowId: 'failback-shop',
+    args: [{ group: 'shop', reason: 'the old site is back', requestedBy: 'quickstart' }],
   })
   session.say(`failback: ${stack.temporal.uiUrl}/namespaces/default/workflows/failback-shop`)
   await approveAs(handle, 'second-person', 'the standby streams', () => awaitWrites(session.writerLog, started, WRITES, 300_000))
@@ -28,7 +30,10 @@ export async function failBack(session: Session): Promise<string> {
   const lost = missing(acknowledged, await presentIds(session.primary))
   const seconds = (ended - started) / 1000
   report.failback = { method: result.method, seconds, acknowledged: acknowledged.size, lost: lost.length }
-  if (report.failover) report.failover.reportedLost = result.lost.tables.filter((table) => table.name.endsWith('public.writes')).reduce((sum, table) => sum + table.rows, 0)
+  if (report.failover)
+    report.failover.reportedLost = result.lost.tables
+      .filter((table) => table.name.endsWith('public.writes'))
+      .reduce((sum, table) => sum + table.rows, 0)
   await awaitStreaming(session.primary)
   const slots = await session.primary.query(`select slot_name, active from pg_replication_slots where slot_name = '${stack.pair.slot}'`)
   if (slots[0]?.['active'] !== true) throw new Error(`the slot ${stack.pair.slot} is not in use on the primary`)

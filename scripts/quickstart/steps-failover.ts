@@ -18,15 +18,28 @@ export async function crashAndFailOver(session: Session): Promise<string> {
   session.say('holding the standby back, loading the primary')
   await standby.query("alter system set primary_conninfo = 'host=127.0.0.1 port=1'")
   await standby.query('select pg_reload_conf()')
-  await until(async () => (await primary.query('select 1 from pg_stat_replication')).length === 0, { timeoutMs: 30_000, what: 'the standby to fall behind' })
+  await until(async () => (await primary.query('select 1 from pg_stat_replication')).length === 0, {
+    timeoutMs: 30_000,
+    what: 'the standby to fall behind',
+  })
   const load = await startLoad(session)
   await awaitWrites(session.writerLog, Date.now(), 400)
   const crashedAt = await crash(session)
   session.say('the postmaster is killed; its log is out of reach')
 
   const handle = await stack.client.workflow.start('failover', {
-    taskQueue: 'holdfast', workflowId: 'failover-shop',
-    args: [{ group: 'shop', mode: 'unplanned', reason: 'the primary died', requestedBy: 'quickstart', failedAt: new Date(crashedAt).toISOString(), acceptLoss: true }],
+    taskQueue: 'holdfast',
+    workflowId: 'failover-shop',
+    args: [
+      {
+        group: 'shop',
+        mode: 'unplanned',
+        reason: 'the primary died',
+        requestedBy: 'quickstart',
+        failedAt: new Date(crashedAt).toISOString(),
+        acceptLoss: true,
+      },
+    ],
   })
   session.say(`failover: ${temporal.uiUrl}/namespaces/default/workflows/failover-shop`)
   await approveAs(handle, 'second-person', 'the primary is gone')
@@ -39,8 +52,13 @@ export async function crashAndFailOver(session: Session): Promise<string> {
   const before = await readLog(session.writerLog, 0, crashedAt + 10_000)
   const lost = missing(told.acknowledged, await presentIds(session.primary))
   session.report.failover = {
-    rtoSeconds: result.rtoSeconds, phases: result.phases, acknowledged: before.acknowledged.size, lost: lost.length,
-    reportedLost: 0, unknown: told.unknown.size, fenceProven: result.fenceProven,
+    rtoSeconds: result.rtoSeconds,
+    phases: result.phases,
+    acknowledged: before.acknowledged.size,
+    lost: lost.length,
+    reportedLost: 0,
+    unknown: told.unknown.size,
+    fenceProven: result.fenceProven,
   }
   return `RTO ${result.rtoSeconds.toFixed(1)} s, lost ${lost.length} acknowledged writes (${result.loss.text}), ${writesAgain} writes on the new side`
 }
@@ -54,14 +72,22 @@ async function crash({ primary }: Session): Promise<number> {
 }
 
 /** Waits until the run shows its plan, then approves just that plan. */
-export async function approveAs(handle: WorkflowHandle, actor: string, reason: string, ready: () => Promise<unknown> = async () => true): Promise<void> {
-  const plan = await until(async () => {
-    const view = (await handle.query(viewQuery)) as RunView
-    if (view.awaiting) throw new Error(`the run awaits an operator: ${view.awaiting.what}: ${view.awaiting.why}`)
-    const { status } = await handle.describe()
-    if (status.name !== 'RUNNING') await handle.result()
-    return view.phase === 'approval' ? view.plan : false
-  }, { timeoutMs: 600_000, everyMs: 150, what: 'the plan to approve' })
+export async function approveAs(
+  handle: WorkflowHandle,
+  actor: string,
+  reason: string,
+  ready: () => Promise<unknown> = async () => true,
+): Promise<void> {
+  const plan = await until(
+    async () => {
+      const view = (await handle.query(viewQuery)) as RunView
+      if (view.awaiting) throw new Error(`the run awaits an operator: ${view.awaiting.what}: ${view.awaiting.why}`)
+      const { status } = await handle.describe()
+      if (status.name !== 'RUNNING') await handle.result()
+      return view.phase === 'approval' ? view.plan : false
+    },
+    { timeoutMs: 600_000, everyMs: 150, what: 'the plan to approve' },
+  )
   await ready()
   await handle.executeUpdate(approve, { args: [{ actor, reason, planHash: plan.hash }] })
 }

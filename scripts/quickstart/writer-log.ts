@@ -2,7 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { until } from '../../src/process/wait.ts'
 
-export interface Told { acknowledged: Set<number>; unknown: Set<number>; failed: number }
+export interface Told {
+  acknowledged: Set<number>
+  unknown: Set<number>
+  failed: number
+}
 
 /** Everything between two moments, in milliseconds since the epoch. */
 export async function readLog(file: string, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<Told> {
@@ -20,10 +24,13 @@ export async function readLog(file: string, from = 0, to = Number.MAX_SAFE_INTEG
 
 /** Resolves once that many writes were acknowledged since the moment. */
 export async function awaitWrites(file: string, since: number, count: number, timeoutMs = 120_000): Promise<number> {
-  return until(async () => {
-    const { acknowledged } = await readLog(file, since)
-    return acknowledged.size >= count ? acknowledged.size : false
-  }, { timeoutMs, everyMs: 250, what: `${count} acknowledged writes` })
+  return until(
+    async () => {
+      const { acknowledged } = await readLog(file, since)
+      return acknowledged.size >= count ? acknowledged.size : false
+    },
+    { timeoutMs, everyMs: 250, what: `${count} acknowledged writes` },
+  )
 }
 
 /** The acknowledged ids that the table lacks. */

@@ -9,20 +9,39 @@ import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { currentAddress } from '../../src/failover/route.ts'
 
-interface Options { dns: string; name: string; port: number; dbname: string; log: string; clients: number; first: number }
+interface Options {
+  dns: string
+  name: string
+  port: number
+  dbname: string
+  log: string
+  clients: number
+  first: number
+}
 
 const options = JSON.parse(process.argv[2] ?? '{}') as Options
 const log = createWriteStream(options.log, { flags: 'a' })
 let stopping = false
 let next = options.first
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => { stopping = true })
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.on(signal, () => {
+    stopping = true
+  })
 
 const record = (what: 'a' | 'f' | 'u', id: number): void => void log.write(`${what} ${id} ${Date.now()}\n`)
 
 async function open(): Promise<pg.Client> {
   const host = await currentAddress(options.name, options.dns)
   if (!host) throw new Error(`${options.name} does not resolve`)
-  const client = new pg.Client({ host, port: options.port, user: 'postgres', database: options.dbname, connectionTimeoutMillis: 2_000, query_timeout: 5_000, application_name: 'writer' })
+  const client = new pg.Client({
+    host,
+    port: options.port,
+    user: 'postgres',
+    database: options.dbname,
+    connectionTimeoutMillis: 2_000,
+    query_timeout: 5_000,
+    application_name: 'writer',
+  })
   client.on('error', () => {})
   await client.connect()
   return client

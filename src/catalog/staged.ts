@@ -21,8 +21,16 @@ export async function stage(store: Store, place: { source: string; id: string; a
 /** Throws INTEGRITY, and NOT_FOUND where the capture of that attempt never ended. */
 export async function readStaged(store: Store, place: { source: string; id: string; attempt: number; digest: string }): Promise<Staged> {
   const key = stagedKey(place.source, place.id, place.attempt)
-  if (!(await store.head(key))) throw new HoldfastError('NOT_FOUND', `The capture of ${place.id} is not in the repository`, { object: key, next: 'start the backup again' })
+  if (!(await store.head(key)))
+    throw new HoldfastError('NOT_FOUND', `The capture of ${place.id} is not in the repository`, {
+      object: key,
+      next: 'start the backup again',
+    })
   const bytes = await readAll(store, key)
-  if (blake3(bytes).toString('hex') !== place.digest) throw new HoldfastError('INTEGRITY', `${key} was altered after the capture`, { object: key, next: 'find out who writes to the repository; start the backup again' })
+  if (blake3(bytes).toString('hex') !== place.digest)
+    throw new HoldfastError('INTEGRITY', `${key} was altered after the capture`, {
+      object: key,
+      next: 'find out who writes to the repository; start the backup again',
+    })
   return JSON.parse(bytes.toString()) as Staged
 }

@@ -50,7 +50,9 @@ const common = {
   group: name.optional().describe('the failover group whose primary this source follows'),
   repository: name,
   copies: z.array(name).default([]),
-  schedules: z.partialRecord(z.enum(['full', 'incremental', 'differential', 'logical', 'walSwitch', 'retention', 'verify']), schedule).default({}),
+  schedules: z
+    .partialRecord(z.enum(['full', 'incremental', 'differential', 'logical', 'walSwitch', 'retention', 'verify']), schedule)
+    .default({}),
   retention: retention.default({ keepLast: 7, daily: 0, weekly: 0, monthly: 0, yearly: 0 }),
   verify: verify.default({ assertions: [] }),
   objectives: z.strictObject({ rpo: duration, rto: duration }).optional(),
@@ -99,37 +101,60 @@ const site = z.strictObject({
 export type SiteConfig = z.infer<typeof site>
 const fence = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('stop-instance'), timeout: duration.default('10s') }),
-  z.strictObject({ type: z.literal('command'), isolate: command, readBack: command.describe('exits 0 only while the host is isolated'), release: command.optional() }),
+  z.strictObject({
+    type: z.literal('command'),
+    isolate: command,
+    readBack: command.describe('exits 0 only while the host is isolated'),
+    release: command.optional(),
+  }),
 ])
 export type FenceConfig = z.infer<typeof fence>
 const rfc2136 = z.strictObject({
   type: z.literal('rfc2136'),
   server: z.string().describe('address:port of the primary name server'),
-  zone: z.string(), record: z.string(), ttl: z.number().int().default(30),
+  zone: z.string(),
+  record: z.string(),
+  ttl: z.number().int().default(30),
   key: z.strictObject({ name: z.string(), algorithm: z.string().default('hmac-sha256'), secret }),
-  servers: z.array(z.string()).optional().describe('address:port of every authoritative server to ask, where they are not the NS of the zone on port 53'),
+  servers: z
+    .array(z.string())
+    .optional()
+    .describe('address:port of every authoritative server to ask, where they are not the NS of the zone on port 53'),
 })
 const route53 = z.strictObject({
   type: z.literal('route53'),
-  zone: z.string().describe('hosted zone id'), record: z.string(), ttl: z.number().int().default(30),
+  zone: z.string().describe('hosted zone id'),
+  record: z.string(),
+  ttl: z.number().int().default(30),
   recordType: z.enum(['A', 'CNAME', 'ALIAS']).default('A'),
   values: z.record(name, z.string()).optional().describe('site to value, where it is not the address of the site'),
-  aliasZone: z.string().optional(), setIdentifier: z.string().optional(), weight: z.number().int().optional(),
-  endpoint: z.url().optional(), region: z.string().default('us-east-1'),
-  accessKeyId: secret.optional(), secretAccessKey: secret.optional(),
+  aliasZone: z.string().optional(),
+  setIdentifier: z.string().optional(),
+  weight: z.number().int().optional(),
+  endpoint: z.url().optional(),
+  region: z.string().default('us-east-1'),
+  accessKeyId: secret.optional(),
+  secretAccessKey: secret.optional(),
 })
 export const trafficSchema = z.discriminatedUnion('type', [rfc2136, route53])
 export type TrafficConfig = z.infer<typeof trafficSchema>
 export type Rfc2136Config = z.infer<typeof rfc2136>
 export type Route53Config = z.infer<typeof route53>
-const check = z.union([z.strictObject({ http: z.url(), status: z.number().int().default(200) }), z.strictObject({ sql: z.string().describe('one boolean, true when well') })])
+const check = z.union([
+  z.strictObject({ http: z.url(), status: z.number().int().default(200) }),
+  z.strictObject({ sql: z.string().describe('one boolean, true when well') }),
+])
 export type CheckConfig = z.infer<typeof check>
 
 const failoverGroup = z.strictObject({
   database: z.strictObject({
-    user: z.string(), password: secret.optional(), dbname: z.string().default('postgres'),
-    replicationUser: z.string(), replicationPassword: secret.optional(),
-    slot: z.string(), canary: z.boolean().default(true),
+    user: z.string(),
+    password: secret.optional(),
+    dbname: z.string().default('postgres'),
+    replicationUser: z.string(),
+    replicationPassword: secret.optional(),
+    slot: z.string(),
+    canary: z.boolean().default(true),
     sslmode: z.string().default('prefer'),
   }),
   /** The physical source that archives this pair's WAL. */
@@ -140,15 +165,22 @@ const failoverGroup = z.strictObject({
   traffic: z.array(trafficSchema).default([]),
   checks: z.array(check).default([]),
   objectives: z.strictObject({ rpo: duration, rto: duration }).optional(),
-  maxLag: z.string().regex(/^\d+(kB|MB|GB)$/).default('16MB').describe('more WAL than this, or an unknown amount, needs an operator to accept the loss'),
-  approvals: z.strictObject({ count: z.number().int().min(0).max(5).default(1), within: duration.default('30m') }).default({ count: 1, within: '30m' }),
+  maxLag: z
+    .string()
+    .regex(/^\d+(kB|MB|GB)$/)
+    .default('16MB')
+    .describe('more WAL than this, or an unknown amount, needs an operator to accept the loss'),
+  approvals: z
+    .strictObject({ count: z.number().int().min(0).max(5).default(1), within: duration.default('30m') })
+    .default({ count: 1, within: '30m' }),
   notify: z.string().optional(),
 })
 export type FailoverGroupConfig = z.infer<typeof failoverGroup>
 
 /** The shape only: names that must exist, calendars and time zones are looked at by meaning.ts. */
 export const configSchema = z.strictObject({
-  temporal: z.strictObject({ address: z.string().default('127.0.0.1:7233'), namespace: z.string().default('default') })
+  temporal: z
+    .strictObject({ address: z.string().default('127.0.0.1:7233'), namespace: z.string().default('default') })
     .default({ address: '127.0.0.1:7233', namespace: 'default' }),
   repositories: z.record(name, repositorySchema),
   encryption: z.strictObject({
@@ -161,7 +193,10 @@ export const configSchema = z.strictObject({
     privateKeyFile: z.string().optional().describe('PKCS#8 PEM of the ed25519 key that this worker signs with'),
     publicKeys: z.record(z.string(), z.string()).describe('key id to base64 of the raw ed25519 public key'),
   }),
-  sources: z.record(name.refine((key) => !['sets', 'index', 'evidence', 'heads'].includes(key), 'the repository uses this name itself'), sourceSchema),
+  sources: z.record(
+    name.refine((key) => !['sets', 'index', 'evidence', 'heads'].includes(key), 'the repository uses this name itself'),
+    sourceSchema,
+  ),
   failoverGroups: z.record(name, failoverGroup).default({}),
 })
 export type Config = z.infer<typeof configSchema>

@@ -37,10 +37,30 @@ export interface FenceSummary {
   seconds: Record<string, number>
 }
 
-export interface DrainSummary { reachable: boolean; segments: number; replayedLsn: string; detail: string }
-export interface PromoteSummary { timeline: number; forkLsn: string; alreadyPromoted: boolean; lastCanary?: string; seconds: number }
-export interface TrafficSummary { changed: boolean; confirmedBy: string[]; oldTtlSeconds: number; previous: unknown[] }
-export interface GoodWrite { at: string; site: string; checks: { name: string; ok: boolean; detail: string }[] }
+export interface DrainSummary {
+  reachable: boolean
+  segments: number
+  replayedLsn: string
+  detail: string
+}
+export interface PromoteSummary {
+  timeline: number
+  forkLsn: string
+  alreadyPromoted: boolean
+  lastCanary?: string
+  seconds: number
+}
+export interface TrafficSummary {
+  changed: boolean
+  confirmedBy: string[]
+  oldTtlSeconds: number
+  previous: unknown[]
+}
+export interface GoodWrite {
+  at: string
+  site: string
+  checks: { name: string; ok: boolean; detail: string }[]
+}
 
 export const PHASES = ['detect', 'approval', 'fence', 'drain', 'promote', 'traffic', 'firstGoodWrite'] as const
 export type Phases = Record<(typeof PHASES)[number], number>

@@ -9,14 +9,22 @@ const reason = z.string().min(1)
 const pointRef = z.string().min(1)
 
 /** Where a point-in-time recovery stops. Exactly one of the first five. */
-export const pitrTarget = z.strictObject({
-  time: z.iso.datetime({ offset: true, error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' }).optional(),
-  lsn: z.string().regex(/^[0-9A-F]+\/[0-9A-F]+$/i).optional(),
-  xid: z.string().regex(/^\d+$/).optional(),
-  name: z.string().optional(),
-  latest: z.literal(true).optional(),
-  timeline: z.number().int().positive().optional(),
-}).refine(({ timeline: _, ...one }) => Object.values(one).filter((v) => v !== undefined).length === 1, 'give exactly one of time, lsn, xid, name, latest')
+export const pitrTarget = z
+  .strictObject({
+    time: z.iso.datetime({ offset: true, error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' }).optional(),
+    lsn: z
+      .string()
+      .regex(/^[0-9A-F]+\/[0-9A-F]+$/i)
+      .optional(),
+    xid: z.string().regex(/^\d+$/).optional(),
+    name: z.string().optional(),
+    latest: z.literal(true).optional(),
+    timeline: z.number().int().positive().optional(),
+  })
+  .refine(
+    ({ timeline: _, ...one }) => Object.values(one).filter((v) => v !== undefined).length === 1,
+    'give exactly one of time, lsn, xid, name, latest',
+  )
 export type PitrTarget = z.infer<typeof pitrTarget>
 
 export const backupInput = z.strictObject({
@@ -28,24 +36,42 @@ export const backupInput = z.strictObject({
   prove: z.enum(PROOF_DEPTHS).optional(),
 })
 export const verifyRestoreInput = z.strictObject({
-  source, recoveryPoint: pointRef.default('latest'), depth: z.enum(PROOF_DEPTHS).default('full'), keep: z.boolean().default(false),
+  source,
+  recoveryPoint: pointRef.default('latest'),
+  depth: z.enum(PROOF_DEPTHS).default('full'),
+  keep: z.boolean().default(false),
 })
 export const restoreInput = z.strictObject({
-  source, recoveryPoint: pointRef, requestedBy: person,
+  source,
+  recoveryPoint: pointRef,
+  requestedBy: person,
   target: z.enum(['beside', 'live']).default('beside'),
   confirm: z.string().optional().describe('fingerprint of the live target that is replaced'),
 })
-export const pitrInput = z.strictObject({ source, target: pitrTarget, into: z.enum(['beside', 'scratch']).default('beside'), tables: z.array(z.string()).default([]) })
+export const pitrInput = z.strictObject({
+  source,
+  target: pitrTarget,
+  into: z.enum(['beside', 'scratch']).default('beside'),
+  tables: z.array(z.string()).default([]),
+})
 export const discardInput = z.strictObject({ source, instance: z.string().min(1) })
 export const failoverInput = z.strictObject({
-  group, mode: z.enum(['planned', 'unplanned']), reason, requestedBy: person,
+  group,
+  mode: z.enum(['planned', 'unplanned']),
+  reason,
+  requestedBy: person,
   failedAt: z.iso.datetime({ offset: true }).optional().describe('when the outage began, where it is known: the report counts from then'),
   acceptLoss: z.boolean().default(false).describe('go on with a lag over the limit or unknown'),
 })
 export const failbackInput = z.strictObject({ group, reason, requestedBy: person })
 export const readinessInput = z.strictObject({ group })
 export const retentionInput = z.strictObject({ source: source.optional(), dryRun: z.boolean().default(false) })
-export const deleteInput = z.strictObject({ source, recoveryPoint: pointRef, confirm: z.string().describe('the id once more'), requestedBy: person.default('unknown') })
+export const deleteInput = z.strictObject({
+  source,
+  recoveryPoint: pointRef,
+  confirm: z.string().describe('the id once more'),
+  requestedBy: person.default('unknown'),
+})
 export const holdInput = z.strictObject({ source, recoveryPoint: pointRef, held: z.boolean().default(true), actor: person, reason })
 export const walSwitchInput = z.strictObject({ source })
 
@@ -69,8 +95,14 @@ export const WORKFLOWS = {
   failback: { schema: failbackInput, example: { group: 'orders', reason: 'east is back', requestedBy: 'ana' } },
   evaluateReadiness: { schema: readinessInput, example: { group: 'orders' } },
   retention: { schema: retentionInput, example: { source: 'orders', dryRun: true } },
-  deleteRecoveryPoint: { schema: deleteInput, example: { source: 'orders', recoveryPoint: '20251018_214530_manual', confirm: '20251018_214530_manual' } },
-  holdRecoveryPoint: { schema: holdInput, example: { source: 'orders', recoveryPoint: '20251018_214530_manual', actor: 'ana', reason: 'legal case' } },
+  deleteRecoveryPoint: {
+    schema: deleteInput,
+    example: { source: 'orders', recoveryPoint: '20251018_214530_manual', confirm: '20251018_214530_manual' },
+  },
+  holdRecoveryPoint: {
+    schema: holdInput,
+    example: { source: 'orders', recoveryPoint: '20251018_214530_manual', actor: 'ana', reason: 'legal case' },
+  },
   walSwitch: { schema: walSwitchInput, example: { source: 'orders' } },
 } as const
 export type WorkflowType = keyof typeof WORKFLOWS

@@ -12,7 +12,10 @@ export type StepAction = z.infer<typeof stepInput>
 export type Attestation = z.infer<typeof attestInput>
 
 /** The answer of every update: what the run made of it. */
-export interface Answer { accepted: true; message: string }
+export interface Answer {
+  accepted: true
+  message: string
+}
 
 export const approve = defineUpdate<Answer, [Approval]>('approve')
 export const reject = defineUpdate<Answer, [Action]>('reject')
@@ -35,7 +38,12 @@ export const UPDATES = {
 } as const
 
 export type StepStatus = 'waiting' | 'running' | 'done' | 'failed' | 'skipped' | 'undone'
-export interface StepView { name: string; status: StepStatus; seconds?: number; detail?: string }
+export interface StepView {
+  name: string
+  status: StepStatus
+  seconds?: number
+  detail?: string
+}
 
 /** What a run shows of itself: the query that the CLI follows. */
 export interface RunView {
@@ -51,11 +59,28 @@ export interface RunView {
 export const viewQuery = defineQuery<RunView>('view')
 
 /** Between a run and the lock of a resource. */
-export interface LockRequest { workflowId: string; runId: string; work: string; priority: number; wait: boolean; what: string }
-export interface LockAnswer { resource: string; granted: boolean; number: number; holder?: string; since?: string }
+export interface LockRequest {
+  workflowId: string
+  runId: string
+  work: string
+  priority: number
+  wait: boolean
+  what: string
+}
+export interface LockAnswer {
+  resource: string
+  granted: boolean
+  number: number
+  holder?: string
+  since?: string
+}
 export const acquireSignal = defineSignal<[LockRequest]>('acquire')
 export const releaseSignal = defineSignal<[{ workflowId: string; runId: string }]>('release')
 export const lockAnswerSignal = defineSignal<[LockAnswer]>('lockAnswer')
 export const preemptSignal = defineSignal<[{ resource: string; by: string }]>('preempt')
-export interface LockView { resource: string; holder?: { workflowId: string; what: string; work: string; since: string; ageSeconds: number; mayBePreemptedBy: string[] }; waiting: string[] }
+export interface LockView {
+  resource: string
+  holder?: { workflowId: string; what: string; work: string; since: string; ageSeconds: number; mayBePreemptedBy: string[] }
+  waiting: string[]
+}
 export const lockQuery = defineQuery<LockView>('holder')

@@ -13,7 +13,18 @@ export interface ErrorEntry {
 }
 
 /** Exit codes of the command line; listed in its help. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, degraded: 3, refused: 4, busy: 5, notFound: 6, integrity: 7, unreachable: 8, cancelled: 130 } as const
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  degraded: 3,
+  refused: 4,
+  busy: 5,
+  notFound: 6,
+  integrity: 7,
+  unreachable: 8,
+  cancelled: 130,
+} as const
 
 const entry = (retryable: boolean, exitCode: number, next: string): ErrorEntry => ({ retryable, exitCode, next })
 
@@ -39,7 +50,11 @@ export const ERRORS = {
   SOURCE_UNREACHABLE: entry(true, EXIT.unreachable, 'check the connection of the source'),
   SOURCE_UNFIT: entry(false, EXIT.failed, 'change what the check names on the source'),
   VERSION_UNFIT: entry(false, EXIT.failed, 'install client programs that are not older than the server'),
-  BACKUP_IMPLAUSIBLE: entry(false, EXIT.integrity, 'compare with the previous recovery point; start again with the reason in description if it is right'),
+  BACKUP_IMPLAUSIBLE: entry(
+    false,
+    EXIT.integrity,
+    'compare with the previous recovery point; start again with the reason in description if it is right',
+  ),
   VERIFY_FAILED: entry(false, EXIT.integrity, 'read the failed assertions in the proof; take a new backup'),
   ARCHIVE_UNHEALTHY: entry(false, EXIT.failed, 'repair archive_command; run holdfast doctor'),
   TARGET_OUT_OF_RANGE: entry(false, EXIT.refused, 'choose a target inside the recoverable window; run holdfast status'),

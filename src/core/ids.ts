@@ -1,6 +1,15 @@
 /** Ids of recovery points: they sort by time, read well, and say what the point was for. */
 
-export const POINT_KINDS = ['manual', 'scheduled', 'full', 'incremental', 'differential', 'pre_migration', 'pre_restore', 'post_failover'] as const
+export const POINT_KINDS = [
+  'manual',
+  'scheduled',
+  'full',
+  'incremental',
+  'differential',
+  'pre_migration',
+  'pre_restore',
+  'post_failover',
+] as const
 export type PointKind = (typeof POINT_KINDS)[number]
 
 const SHAPE = /^(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})_([a-z_]+?)(?:_(\d+))?$/

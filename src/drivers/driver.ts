@@ -7,7 +7,12 @@ import type { Artifact, Assertion, Content, Manifest, Reference } from '../core/
 import type { PointKind } from '../core/ids.ts'
 import type { Command } from '../process/command.ts'
 
-export interface Progress { phase: string; bytes?: number; parts?: number; totalBytes?: number }
+export interface Progress {
+  phase: string
+  bytes?: number
+  parts?: number
+  totalBytes?: number
+}
 
 export interface DriverContext {
   /** Aborted when the run is cancelled or the worker stops: everything started is stopped before the promise rejects. */
@@ -15,7 +20,12 @@ export interface DriverContext {
   onProgress(progress: Progress): void
 }
 
-export interface Finding { name: string; ok: boolean; detail: string; next?: string }
+export interface Finding {
+  name: string
+  ok: boolean
+  detail: string
+  next?: string
+}
 
 /** What a source looks like before it is captured; `ok: false` findings of `required: true` refuse the backup. */
 export interface Preflight {
@@ -70,7 +80,14 @@ export interface Target {
   database: string
 }
 
-export interface RestoreTarget { time?: string; lsn?: string; xid?: string; name?: string; latest?: boolean; timeline?: number }
+export interface RestoreTarget {
+  time?: string
+  lsn?: string
+  xid?: string
+  name?: string
+  latest?: boolean
+  timeline?: number
+}
 
 export interface Restored {
   target: Target
@@ -104,9 +121,19 @@ export interface SourceDriver {
    * Restores the point into a new instance under `dir`, quarantined: no archiving, no replication, no network. Removes
    * what an earlier try left in `dir` first. `to` is refused by drivers without point in time.
    */
-  restore(context: DriverContext, manifest: Manifest, source: ArtifactSource, options: { dir: string; to?: RestoreTarget; promote?: boolean }): Promise<Restored>
+  restore(
+    context: DriverContext,
+    manifest: Manifest,
+    source: ArtifactSource,
+    options: { dir: string; to?: RestoreTarget; promote?: boolean },
+  ): Promise<Restored>
   /** Every assertion of the depth on a restored target. A failed one is a result, not an error. */
-  verify(context: DriverContext, manifest: Manifest, target: Target, options: { depth: 'restore' | 'full'; assertions: { name: string; sql: string }[] }): Promise<Assertion[]>
+  verify(
+    context: DriverContext,
+    manifest: Manifest,
+    target: Target,
+    options: { depth: 'restore' | 'full'; assertions: { name: string; sql: string }[] },
+  ): Promise<Assertion[]>
   /** Stops the instance and removes `dir`. May be called twice and on halves. */
   destroy(target: { dir: string }): Promise<void>
   /** The point to begin with for a target, of those given; throws TARGET_OUT_OF_RANGE, TARGET_AMBIGUOUS. Changes nothing. */

@@ -43,8 +43,20 @@ function downSide(names: string[], facts: Record<string, SiteFacts>, home: strin
 function standbyFindings(to: string, target: SiteFacts | undefined): Judged['findings'] {
   const standby = target?.role === 'standby'
   return [
-    { name: 'host answers', ok: target?.reachable ?? false, blocks: true, detail: target?.reachable ? `${to} answers` : `the worker on the host of ${to} does not answer` },
-    { name: 'standby is healthy', ok: standby, blocks: true, detail: standby ? `${to} is a standby on timeline ${target.timeline}` : `${to} is ${target?.role ?? 'unknown'}${target?.why ? `: ${target.why}` : ''}` },
+    {
+      name: 'host answers',
+      ok: target?.reachable ?? false,
+      blocks: true,
+      detail: target?.reachable ? `${to} answers` : `the worker on the host of ${to} does not answer`,
+    },
+    {
+      name: 'standby is healthy',
+      ok: standby,
+      blocks: true,
+      detail: standby
+        ? `${to} is a standby on timeline ${target.timeline}`
+        : `${to} is ${target?.role ?? 'unknown'}${target?.why ? `: ${target.why}` : ''}`,
+    },
     { name: 'not pinned', ok: !target?.pinned, blocks: true, detail: target?.pinned ? `${to} is fenced` : `${to} is not fenced` },
   ]
 }

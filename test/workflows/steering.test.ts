@@ -1,24 +1,44 @@
 import { ApplicationFailure, type WorkflowHandle } from '@temporalio/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { FailoverReport } from '../../src/contract/failover.ts'
-import { abort, approve, attestFenced, pause, reject, resume, retryStep, type RunView, skipStep, viewQuery } from '../../src/contract/messages.ts'
+import {
+  abort,
+  approve,
+  attestFenced,
+  pause,
+  reject,
+  resume,
+  retryStep,
+  type RunView,
+  skipStep,
+  viewQuery,
+} from '../../src/contract/messages.ts'
 import { until } from '../../src/process/wait.ts'
 import { pairFakes } from '../support/workflows/pair.ts'
 import { failureOf, openStage, type Stage } from '../support/workflows/stage.ts'
 
 let stage: Stage
-beforeAll(async () => { stage = await openStage() })
+beforeAll(async () => {
+  stage = await openStage()
+})
 afterAll(async () => stage?.close())
 
 const INPUT = { group: 'shop', mode: 'unplanned', reason: 'test', requestedBy: 'ana' }
 const PLAN = { planHash: 'abc123', reason: 'looks right' }
 let count = 0
-const start = (input: object = INPUT): Promise<WorkflowHandle> => stage.client.workflow.start('failover', { taskQueue: 'holdfast', workflowId: `failover-${++count}`, args: [input] })
+const start = (input: object = INPUT): Promise<WorkflowHandle> =>
+  stage.client.workflow.start('failover', { taskQueue: 'holdfast', workflowId: `failover-${++count}`, args: [input] })
 const view = (handle: WorkflowHandle) => handle.query(viewQuery) as Promise<RunView>
-const awaitView = (handle: WorkflowHandle, check: (view: RunView) => boolean) => until(async () => check(await view(handle)) && view(handle), { timeoutMs: 30_000, everyMs: 50, what: 'the view' })
+const awaitView = (handle: WorkflowHandle, check: (view: RunView) => boolean) =>
+  until(async () => check(await view(handle)) && view(handle), { timeoutMs: 30_000, everyMs: 50, what: 'the view' })
 const atApproval = (handle: WorkflowHandle) => awaitView(handle, (v) => v.phase === 'approval' && v.plan !== undefined)
 const why = async (refused: Promise<unknown>) => {
-  const error = await refused.then(() => { throw new Error('was accepted') }, (caught: Error) => caught)
+  const error = await refused.then(
+    () => {
+      throw new Error('was accepted')
+    },
+    (caught: Error) => caught,
+  )
   return (error.cause as ApplicationFailure).message
 }
 
@@ -27,7 +47,9 @@ test('an approval by the requester, for another plan, or twice is refused and st
     const handle = await start()
     await atApproval(handle)
     expect(await why(handle.executeUpdate(approve, { args: [{ actor: 'ana', ...PLAN }] }))).toContain('another person approves')
-    expect(await why(handle.executeUpdate(approve, { args: [{ actor: 'bo', ...PLAN, planHash: 'old' }] }))).toContain('the plan shown now is abc123')
+    expect(await why(handle.executeUpdate(approve, { args: [{ actor: 'bo', ...PLAN, planHash: 'old' }] }))).toContain(
+      'the plan shown now is abc123',
+    )
     await handle.executeUpdate(approve, { args: [{ actor: 'bo', ...PLAN }] })
     expect(await why(handle.executeUpdate(approve, { args: [{ actor: 'bo', ...PLAN }] }))).toContain('has approved already')
     await handle.executeUpdate(approve, { args: [{ actor: 'cy', ...PLAN }] })
@@ -59,7 +81,14 @@ test('a rejected plan changes nothing', async () => {
 })
 
 test('an abort before the promotion takes the fence back, with a newer epoch first', async () => {
-  const paused = pairFakes({ approvals: { count: 0, withinMs: 1 } }, { drainArchive: async () => { throw ApplicationFailure.nonRetryable('the archive is down', 'ARCHIVE_UNHEALTHY') } })
+  const paused = pairFakes(
+    { approvals: { count: 0, withinMs: 1 } },
+    {
+      drainArchive: async () => {
+        throw ApplicationFailure.nonRetryable('the archive is down', 'ARCHIVE_UNHEALTHY')
+      },
+    },
+  )
   await stage.play(paused, async () => {
     const handle = await start()
     await awaitView(handle, (v) => v.awaiting?.what === 'drainArchive')
@@ -71,26 +100,38 @@ test('an abort before the promotion takes the fence back, with a newer epoch fir
 
 test('past the point of no return an abort is refused, and a promotion out of retries parks the run instead of failing it', async () => {
   let broken = true
-  const fakes = pairFakes({ approvals: { count: 0, withinMs: 1 } }, {
-    promoteReplica: async () => {
-      if (broken) throw ApplicationFailure.nonRetryable('no answer', 'STANDBY_UNHEALTHY')
-      return { timeline: 2, forkLsn: '0/2', alreadyPromoted: true, seconds: 0 }
+  const fakes = pairFakes(
+    { approvals: { count: 0, withinMs: 1 } },
+    {
+      promoteReplica: async () => {
+        if (broken) throw ApplicationFailure.nonRetryable('no answer', 'STANDBY_UNHEALTHY')
+        return { timeline: 2, forkLsn: '0/2', alreadyPromoted: true, seconds: 0 }
+      },
     },
-  })
+  )
   await stage.play(fakes, async () => {
     const handle = await start()
     await awaitView(handle, (v) => v.awaiting?.what === 'promoteReplica')
     expect(await why(handle.executeUpdate(abort, { args: [{ actor: 'bo', reason: 'x' }] }))).toContain('may have happened')
-    expect(await why(handle.executeUpdate(skipStep, { args: [{ actor: 'bo', reason: 'x', step: 'promoteReplica' }] }))).toContain('cannot be skipped')
+    expect(await why(handle.executeUpdate(skipStep, { args: [{ actor: 'bo', reason: 'x', step: 'promoteReplica' }] }))).toContain(
+      'cannot be skipped',
+    )
     broken = false
     await handle.executeUpdate(retryStep, { args: [{ actor: 'bo', reason: 'it is back', step: 'promoteReplica' }] })
-    expect((await handle.result() as FailoverReport).promote.alreadyPromoted).toBe(true)
+    expect(((await handle.result()) as FailoverReport).promote.alreadyPromoted).toBe(true)
     expect(stage.ran).not.toContain('unfence')
   })
 })
 
 test('a skipped step degrades the outcome and names the guarantee that is lost', async () => {
-  const fakes = pairFakes({ approvals: { count: 0, withinMs: 1 } }, { updateDns: async () => { throw ApplicationFailure.nonRetryable('the name server is down', 'TRAFFIC_UNCONFIRMED') } })
+  const fakes = pairFakes(
+    { approvals: { count: 0, withinMs: 1 } },
+    {
+      updateDns: async () => {
+        throw ApplicationFailure.nonRetryable('the name server is down', 'TRAFFIC_UNCONFIRMED')
+      },
+    },
+  )
   await stage.play(fakes, async () => {
     const handle = await start()
     await awaitView(handle, (v) => v.awaiting?.what === 'updateDns')
@@ -118,19 +159,28 @@ test('a host that cannot be reached waits for two persons to attest, and is repo
   await stage.play(pairFakes({ fromReachable: false, approvals: { count: 0, withinMs: 1 } }), async () => {
     const handle = await start()
     await awaitView(handle, (v) => v.awaiting?.what === 'fenceOldPrimary')
-    expect(await why(handle.executeUpdate(attestFenced, { args: [{ actor: 'bo', secondPerson: 'bo', reason: 'off' }] }))).toContain('two persons')
+    expect(await why(handle.executeUpdate(attestFenced, { args: [{ actor: 'bo', secondPerson: 'bo', reason: 'off' }] }))).toContain(
+      'two persons',
+    )
     await handle.executeUpdate(attestFenced, { args: [{ actor: 'bo', secondPerson: 'cy', reason: 'powered off by hand' }] })
     const report = (await handle.result()) as FailoverReport
-    expect(report).toMatchObject({ outcome: 'degraded', fenceProven: false, fence: { how: 'attested', attestedBy: 'bo and cy: powered off by hand' } })
+    expect(report).toMatchObject({
+      outcome: 'degraded',
+      fenceProven: false,
+      fence: { how: 'attested', attestedBy: 'bo and cy: powered off by hand' },
+    })
   })
 })
 
 test('a lag over the limit or unknown refuses the failover before anything is done, unless the loss is accepted', async () => {
-  for (const lag of [{ known: true, bytes: 1001, text: '1001 bytes of WAL behind' }, { known: false, text: 'lag unknown' }]) {
+  for (const lag of [
+    { known: true, bytes: 1001, text: '1001 bytes of WAL behind' },
+    { known: false, text: 'lag unknown' },
+  ]) {
     await stage.play(pairFakes({ lag, approvals: { count: 0, withinMs: 1 } }), async () => {
       expect((await failureOf((await start()).result())).code).toBe('LAG_TOO_LARGE')
       expect(stage.ran).not.toContain('fenceOldPrimary')
-      expect((await (await start({ ...INPUT, acceptLoss: true })).result() as FailoverReport).to).toBe('west')
+      expect(((await (await start({ ...INPUT, acceptLoss: true })).result()) as FailoverReport).to).toBe('west')
     })
   }
 })

@@ -7,7 +7,14 @@ import { startTemporal, type TemporalServer } from '../../../scripts/toolbox/tem
 
 Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR', forward: {} } } })
 
-export const ATTRIBUTES = { HoldfastSource: 'Keyword', HoldfastGroup: 'Keyword', HoldfastKind: 'Keyword', HoldfastPhase: 'Keyword', HoldfastOutcome: 'Keyword', HoldfastPoint: 'Keyword' } as const
+export const ATTRIBUTES = {
+  HoldfastSource: 'Keyword',
+  HoldfastGroup: 'Keyword',
+  HoldfastKind: 'Keyword',
+  HoldfastPhase: 'Keyword',
+  HoldfastOutcome: 'Keyword',
+  HoldfastPoint: 'Keyword',
+} as const
 
 // biome-ignore lint/suspicious/noExplicitAny: activities of any shape, as the worker itself takes them
 export type Fakes = Record<string, (input: any) => Promise<unknown>>
@@ -23,7 +30,11 @@ export interface Stage {
 }
 
 let bundled: Promise<{ code: string }> | undefined
-const bundle = () => (bundled ??= bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL('../../../workflows/index.ts', import.meta.url)), logger: new DefaultLogger('ERROR') }))
+const bundle = () =>
+  (bundled ??= bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../../../workflows/index.ts', import.meta.url)),
+    logger: new DefaultLogger('ERROR'),
+  }))
 
 export async function openStage(): Promise<Stage> {
   const server = await startTemporal({ searchAttributes: ATTRIBUTES })
@@ -32,17 +43,32 @@ export async function openStage(): Promise<Stage> {
   const client = new Client({ connection })
   const ran: string[] = []
   return {
-    client, server, ran,
+    client,
+    server,
+    ran,
     async play(fakes, act) {
       ran.length = 0
-      const counted = Object.fromEntries(Object.entries({ ...createLockActivities({ client }), ...fakes }).map(([name, run]) => [name, async (input: never) => {
-        ran.push(name)
-        return run(input)
-      }]))
+      const counted = Object.fromEntries(
+        Object.entries({ ...createLockActivities({ client }), ...fakes }).map(([name, run]) => [
+          name,
+          async (input: never) => {
+            ran.push(name)
+            return run(input)
+          },
+        ]),
+      )
       const code = await bundle()
-      const workers = await Promise.all(['holdfast', 'holdfast-data', 'holdfast-host-db1', 'holdfast-host-db2'].map((taskQueue) => Worker.create({
-        connection: native, taskQueue, activities: counted, ...(taskQueue === 'holdfast' && { workflowBundle: code }), stickyQueueScheduleToStartTimeout: '1s',
-      })))
+      const workers = await Promise.all(
+        ['holdfast', 'holdfast-data', 'holdfast-host-db1', 'holdfast-host-db2'].map((taskQueue) =>
+          Worker.create({
+            connection: native,
+            taskQueue,
+            activities: counted,
+            ...(taskQueue === 'holdfast' && { workflowBundle: code }),
+            stickyQueueScheduleToStartTimeout: '1s',
+          }),
+        ),
+      )
       const running = workers.map((worker) => worker.run())
       try {
         return await act()
@@ -61,9 +87,13 @@ export async function openStage(): Promise<Stage> {
 
 /** The failure that a run ended with: code and message of the innermost application failure. */
 export async function failureOf(result: Promise<unknown>): Promise<{ code: string; message: string }> {
-  const error: unknown = await result.then(() => { throw new Error('the run succeeded') }, (caught: unknown) => caught)
+  const error: unknown = await result.then(
+    () => {
+      throw new Error('the run succeeded')
+    },
+    (caught: unknown) => caught,
+  )
   let at = error as Error & { type?: string }
   while (at.cause instanceof Error) at = at.cause as Error & { type?: string }
   return { code: at.type ?? at.name, message: at.message }
 }
-
