@@ -38,13 +38,21 @@ export function createSink(options: SinkOptions): ArtifactSink {
     try {
       // The chain's stream ends only after every program exited 0: a dump that was killed never completes an upload.
       const stored = await uploadStream(options.store, key, chain.stdout, {
-        ...signal, bandwidth: options.bandwidth,
+        ...signal,
+        bandwidth: options.bandwidth,
         ...(options.firstPartBytes ? { firstPartBytes: options.firstPartBytes } : {}),
         onStored: (progress) => options.onProgress?.({ phase: part, ...progress }),
       })
       await chain.done
       return {
-        key, role, part, required, storedBytes: stored.size, blake3: stored.blake3, compression: 'zstd', encryption,
+        key,
+        role,
+        part,
+        required,
+        storedBytes: stored.size,
+        blake3: stored.blake3,
+        compression: 'zstd',
+        encryption,
         ...(stored.storeCrc32 ? { storeChecksum: { algorithm: 'crc32' as const, value: stored.storeCrc32 } } : {}),
       }
     } catch (error) {

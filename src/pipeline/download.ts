@@ -23,9 +23,11 @@ export interface Download {
 export async function requireStored(store: Reader, artifact: Artifact): Promise<void> {
   const info = await store.head(artifact.key)
   if (!info) throw damaged(artifact, `${artifact.key} is missing in the repository`)
-  if (info.size !== artifact.storedBytes) throw damaged(artifact, `${artifact.key} has ${info.size} bytes; its manifest says ${artifact.storedBytes}`)
+  if (info.size !== artifact.storedBytes)
+    throw damaged(artifact, `${artifact.key} has ${info.size} bytes; its manifest says ${artifact.storedBytes}`)
   const expected = artifact.storeChecksum?.value
-  if (expected && info.crc32 && info.crc32 !== expected) throw damaged(artifact, `${artifact.key} has the store checksum ${info.crc32}; its manifest says ${expected}`)
+  if (expected && info.crc32 && info.crc32 !== expected)
+    throw damaged(artifact, `${artifact.key} has the store checksum ${info.crc32}; its manifest says ${expected}`)
 }
 
 /** The stream fails instead of ending unless size and BLAKE3 fit, and holds its last bytes back until they do. */
@@ -43,8 +45,10 @@ export function download(store: Reader, artifact: Artifact, options: DownloadOpt
       held = chunk
     }
     const digest = hasher.digest('hex')
-    if (size !== artifact.storedBytes) problem = damaged(artifact, `${artifact.key} gave ${size} bytes; its manifest says ${artifact.storedBytes}`)
-    else if (digest !== artifact.blake3) problem = damaged(artifact, `${artifact.key} has BLAKE3 ${digest}; its manifest says ${artifact.blake3}`)
+    if (size !== artifact.storedBytes)
+      problem = damaged(artifact, `${artifact.key} gave ${size} bytes; its manifest says ${artifact.storedBytes}`)
+    else if (digest !== artifact.blake3)
+      problem = damaged(artifact, `${artifact.key} has BLAKE3 ${digest}; its manifest says ${artifact.blake3}`)
     if (problem) throw problem
     if (held) yield held
   }
@@ -66,11 +70,16 @@ async function* resumed(store: Reader, artifact: Artifact, { signal, resumes = 8
       }
       return
     } catch (error) {
-      if (signal?.aborted) throw new HoldfastError('CANCELLED', `the download of ${artifact.key} was cancelled`, { object: artifact.key, cause: error })
+      if (signal?.aborted)
+        throw new HoldfastError('CANCELLED', `the download of ${artifact.key} was cancelled`, { object: artifact.key, cause: error })
       if (error instanceof HoldfastError && !error.retryable) throw error
       broken += 1
       if (broken > resumes) {
-        throw new HoldfastError('STORE_UNREACHABLE', `the download of ${artifact.key} broke ${broken} times, last after ${at} of ${artifact.storedBytes} bytes: ${messageOf(error)}`, { object: artifact.key, cause: error })
+        throw new HoldfastError(
+          'STORE_UNREACHABLE',
+          `the download of ${artifact.key} broke ${broken} times, last after ${at} of ${artifact.storedBytes} bytes: ${messageOf(error)}`,
+          { object: artifact.key, cause: error },
+        )
       }
       await delay(Math.min(100 * 2 ** broken, 5_000), undefined, signal ? { signal } : {})
     }

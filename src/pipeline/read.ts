@@ -50,7 +50,10 @@ export async function feedInto(options: SourceOptions, artifact: Artifact, into:
   return Buffer.concat(printed).toString('utf8')
 }
 
-interface Opened { source: Download; chain: Chain | undefined }
+interface Opened {
+  source: Download
+  chain: Chain | undefined
+}
 
 async function open(options: SourceOptions, artifact: Artifact, into: Command[]): Promise<Opened> {
   const stages = [...(await unpacking(options, artifact)), ...into]
@@ -75,9 +78,13 @@ async function* plain(options: SourceOptions, artifact: Artifact, { source, chai
 async function unpacking({ identityFile }: SourceOptions, artifact: Artifact): Promise<Command[]> {
   const zstd: Command[] = artifact.compression === 'zstd' ? [{ program: 'zstd', args: ['-q', '-d', '-c'] }] : []
   if (artifact.encryption === 'none') return zstd
-  if (!identityFile) throw new HoldfastError('KEY_MISSING', `${artifact.key} is encrypted and no age identity is configured`, { object: artifact.key })
+  if (!identityFile)
+    throw new HoldfastError('KEY_MISSING', `${artifact.key} is encrypted and no age identity is configured`, { object: artifact.key })
   await access(identityFile, constants.R_OK).catch((error: unknown) => {
-    throw new HoldfastError('KEY_MISSING', `the age identity ${identityFile} cannot be read: ${messageOf(error)}`, { object: identityFile, cause: error })
+    throw new HoldfastError('KEY_MISSING', `the age identity ${identityFile} cannot be read: ${messageOf(error)}`, {
+      object: identityFile,
+      cause: error,
+    })
   })
   return [{ program: 'age', args: ['-d', '-i', identityFile] }, ...zstd]
 }
@@ -111,7 +118,8 @@ function fromPrograms(artifact: Artifact, error: HoldfastError): HoldfastError {
   if (/no identity matched|unknown identity type|malformed secret key|failed to read ".*": error at line/.test(said)) {
     return new HoldfastError('KEY_WRONG', `the age identity does not open ${artifact.key}`, about)
   }
-  if (/No space left on device/.test(said)) return new HoldfastError('SPACE_SHORT', `no space left while ${artifact.key} was written: ${said}`, about)
+  if (/No space left on device/.test(said))
+    return new HoldfastError('SPACE_SHORT', `no space left while ${artifact.key} was written: ${said}`, about)
   // Cut off by what came after it.
   if (/broken pipe/i.test(said)) return error
   if (error.details['signal'] === null && (error.object === 'age' || error.object === 'zstd')) {

@@ -16,7 +16,12 @@ export interface UploadOptions {
   firstPartBytes?: number
 }
 
-export interface Stored { size: number; blake3: string; crc32: string; storeCrc32: string | undefined }
+export interface Stored {
+  size: number
+  blake3: string
+  crc32: string
+  storeCrc32: string | undefined
+}
 
 /**
  * Reads the stream to its end and stores it at the key. An error of the stream, of the store or an abort leaves no
@@ -102,7 +107,7 @@ function createSender(store: Store, key: string, options: UploadOptions): Sender
 
   return {
     async write(chunk) {
-      for (let at = 0; at < chunk.length;) {
+      for (let at = 0; at < chunk.length; ) {
         // Only now is it known that more follows: a stream that fits in one part is stored by one request.
         if (buffer && filled === buffer.length) await flush()
         buffer ??= bufferFor(number)

@@ -12,7 +12,12 @@ import { type Identity, makeIdentity } from '../support/age.ts'
 import { manifestOf } from '../support/manifest.ts'
 
 /** A change to what was restored that a proof must see, and its undoing. */
-export interface Tampering { name: string; change(target: Target): Promise<void>; undo(target: Target): Promise<void>; red: RegExp }
+export interface Tampering {
+  name: string
+  change(target: Target): Promise<void>
+  undo(target: Target): Promise<void>
+  red: RegExp
+}
 
 export interface DriverHarness {
   driver: SourceDriver
@@ -32,7 +37,11 @@ export interface DriverHarness {
   close(): Promise<void>
 }
 
-export interface Repository { store: MemoryStore; identity: Identity; dir: string }
+export interface Repository {
+  store: MemoryStore
+  identity: Identity
+  dir: string
+}
 
 export async function openRepository(): Promise<Repository> {
   const dir = await mkdtemp(join(tmpdir(), 'holdfast-conformance-'))
@@ -44,7 +53,8 @@ export function contextFor(abortAt?: (progress: Progress, count: number) => bool
   const cancel = new AbortController()
   const seen: Progress[] = []
   return {
-    signal: cancel.signal, seen,
+    signal: cancel.signal,
+    seen,
     onProgress(progress) {
       seen.push(progress)
       if (abortAt?.(progress, seen.length)) cancel.abort(new Error('stopped by the test'))
@@ -53,11 +63,21 @@ export function contextFor(abortAt?: (progress: Progress, count: number) => bool
 }
 
 /** Capture and the manifest around it. */
-export async function takePoint(driver: SourceDriver, { store, identity }: Repository, request: CaptureRequest, context: DriverContext = contextFor()): Promise<Manifest> {
+export async function takePoint(
+  driver: SourceDriver,
+  { store, identity }: Repository,
+  request: CaptureRequest,
+  context: DriverContext = contextFor(),
+): Promise<Manifest> {
   const { versions } = await driver.preflight(context)
   const sink = createSink({
-    store, prefix: `holdfast/v1/orders/${request.id}/data/`, attempt: request.attempt, recipients: [identity.recipient], signal: context.signal,
-    onProgress: (progress) => context.onProgress(progress), firstPartBytes: 256 * 1024,
+    store,
+    prefix: `holdfast/v1/orders/${request.id}/data/`,
+    attempt: request.attempt,
+    recipients: [identity.recipient],
+    signal: context.signal,
+    onProgress: (progress) => context.onProgress(progress),
+    firstPartBytes: 256 * 1024,
   })
   const captured: Captured = await driver.capture(context, request, sink)
   return manifestOf(driver.kind, request, captured, versions)
@@ -66,7 +86,11 @@ export async function takePoint(driver: SourceDriver, { store, identity }: Repos
 export const failures = (assertions: Assertion[]): Assertion[] => assertions.filter(({ ok }) => !ok)
 
 let serial = 0
-export const nextRequest = (attempt = 1): CaptureRequest => ({ id: `20251018_2145${String(30 + serial++).padStart(2, '0')}_manual`, kind: 'manual', attempt })
+export const nextRequest = (attempt = 1): CaptureRequest => ({
+  id: `20251018_2145${String(30 + serial++).padStart(2, '0')}_manual`,
+  kind: 'manual',
+  attempt,
+})
 
 export function describeDriver(name: string, open: () => Promise<DriverHarness>): void {
   describe(`${name}, as every driver`, () => {
@@ -81,9 +105,11 @@ export function describeDriver(name: string, open: () => Promise<DriverHarness>)
       await harness?.close()
       if (repository) await rm(repository.dir, { recursive: true, force: true })
     })
-    const source = (signal?: AbortSignal) => createSource({ store: repository.store, identityFile: repository.identity.file, ...(signal ? { signal } : {}) })
+    const source = (signal?: AbortSignal) =>
+      createSource({ store: repository.store, identityFile: repository.identity.file, ...(signal ? { signal } : {}) })
     const restore = (dir: string, context = contextFor()) => harness.driver.restore(context, manifest, source(context.signal), { dir })
-    const prove = (target: Target, assertions: { name: string; sql: string }[] = []) => harness.driver.verify(contextFor(), manifest, target, { depth: 'full', assertions })
+    const prove = (target: Target, assertions: { name: string; sql: string }[] = []) =>
+      harness.driver.verify(contextFor(), manifest, target, { depth: 'full', assertions })
 
     it('preflight finds nothing against it and changes nothing', async () => {
       const before = await harness.state()
@@ -134,7 +160,9 @@ export function describeDriver(name: string, open: () => Promise<DriverHarness>)
 
       it('a false, a broken and a writing assertion of the user are red, and are results', async () => {
         const assertions = await prove(target, [
-          { name: 'false', sql: `select not (${harness.truth})` }, { name: 'broken', sql: 'select no_such_column' }, { name: 'writes', sql: 'create table written (x int)' },
+          { name: 'false', sql: `select not (${harness.truth})` },
+          { name: 'broken', sql: 'select no_such_column' },
+          { name: 'writes', sql: 'create table written (x int)' },
         ])
         expect(failures(assertions).map(({ name }) => name)).toEqual(['false', 'broken', 'writes'])
       })
@@ -166,9 +194,20 @@ export function describeDriver(name: string, open: () => Promise<DriverHarness>)
     it('a restore that is stopped halfway leaves no process, and a second try succeeds', async () => {
       const dir = join(harness.scratchRoot, 'halfway')
       let steps = 0
-      await restore(dir, contextFor(() => { steps += 1; return false }))
+      await restore(
+        dir,
+        contextFor(() => {
+          steps += 1
+          return false
+        }),
+      )
       await harness.driver.destroy({ dir })
-      await expect(restore(dir, contextFor((_, count) => count === Math.max(1, Math.floor(steps / 2))))).rejects.toMatchObject({ code: 'CANCELLED' })
+      await expect(
+        restore(
+          dir,
+          contextFor((_, count) => count === Math.max(1, Math.floor(steps / 2))),
+        ),
+      ).rejects.toMatchObject({ code: 'CANCELLED' })
       expect(await harness.alive(dir)).toBe(false)
       const { target } = await restore(dir)
       expect(failures(await prove(target))).toEqual([])

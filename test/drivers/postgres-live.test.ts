@@ -16,7 +16,8 @@ let repository: Repository
 let manifest: Manifest
 let live: LiveRestore
 const config = logicalSource.parse({ driver: 'postgres-logical', connection: '${env:UNUSED}', repository: 'hot', binDir: POSTGRES_BIN })
-const source = (signal?: AbortSignal) => createSource({ store: repository.store, identityFile: repository.identity.file, ...(signal ? { signal } : {}) })
+const source = (signal?: AbortSignal) =>
+  createSource({ store: repository.store, identityFile: repository.identity.file, ...(signal ? { signal } : {}) })
 const databases = async () => (await cluster.query('select datname from pg_database order by 1')).map(({ datname }) => String(datname))
 const count = async (database = 'shop') => Number((await cluster.query('select count(*)::int as n from sales.orders', database))[0]?.['n'])
 
@@ -42,7 +43,11 @@ describe('a restore over a live database', () => {
   it('is refused without its fingerprint, and the answer shows the command that is right', async () => {
     const fingerprint = await live.fingerprint()
     expect(fingerprint).toMatch(/^\d+\/shop\/\d+$/)
-    const refused = { code: 'CONFIRM_MISMATCH', object: fingerprint, next: expect.stringContaining(`holdfast restore orders ${manifest.id} --live --confirm ${fingerprint}`) }
+    const refused = {
+      code: 'CONFIRM_MISMATCH',
+      object: fingerprint,
+      next: expect.stringContaining(`holdfast restore orders ${manifest.id} --live --confirm ${fingerprint}`),
+    }
     await expect(live.check(manifest, '')).rejects.toMatchObject(refused)
     await expect(live.check(manifest, fingerprint.replace('shop', 'shoq'))).rejects.toMatchObject(refused)
     await expect(live.swap(manifest, 'other')).rejects.toMatchObject(refused)
@@ -63,7 +68,8 @@ describe('a restore over a live database', () => {
 
   it('is made aside while the live one goes on, then takes its place with its rights and settings', async () => {
     const confirm = await live.fingerprint()
-    const before = await cluster.query(`select datacl::text, pg_get_userbyid(datdba) as owner, shobj_description(oid, 'pg_database') as about,
+    const before =
+      await cluster.query(`select datacl::text, pg_get_userbyid(datdba) as owner, shobj_description(oid, 'pg_database') as about,
       (select string_agg(setrole::regrole::text || setconfig::text, ',' order by 1) from pg_db_role_setting s where setdatabase = d.oid) as settings from pg_database d where datname = 'shop'`)
     await cluster.query(`alter role clerk password 'of today'`)
     const password = await cluster.query(`select rolpassword from pg_authid where rolname = 'clerk'`)
@@ -75,8 +81,10 @@ describe('a restore over a live database', () => {
     expect(keptAs).toMatch(/^shop_pre_restore_\d{8}_\d{6}$/)
     expect(await count()).toBe(5000)
     expect(await databases()).toEqual(['postgres', 'shop', keptAs, 'template0', 'template1'])
-    expect(await cluster.query(`select datacl::text, pg_get_userbyid(datdba) as owner, shobj_description(oid, 'pg_database') as about,
-      (select string_agg(setrole::regrole::text || setconfig::text, ',' order by 1) from pg_db_role_setting s where setdatabase = d.oid) as settings from pg_database d where datname = 'shop'`)).toEqual(before)
+    expect(
+      await cluster.query(`select datacl::text, pg_get_userbyid(datdba) as owner, shobj_description(oid, 'pg_database') as about,
+      (select string_agg(setrole::regrole::text || setconfig::text, ',' order by 1) from pg_db_role_setting s where setdatabase = d.oid) as settings from pg_database d where datname = 'shop'`),
+    ).toEqual(before)
     expect(await cluster.query(`select rolpassword from pg_authid where rolname = 'clerk'`)).toEqual(password)
     await expect(count(keptAs)).rejects.toThrow('not currently accepting connections')
     await cluster.query(`alter database "${keptAs}" allow_connections true`)
@@ -110,7 +118,10 @@ describe('a restore over a live database', () => {
   it('with a prepared transaction in the way is refused before anything changes', async () => {
     await cluster.query(`begin; update sales.orders set note = 1; prepare transaction 'pending'`, 'shop')
     await live.restoreAside(contextFor(), manifest, source())
-    await expect(live.swap(manifest, await live.fingerprint())).rejects.toMatchObject({ code: 'SOURCE_UNFIT', message: expect.stringContaining('pending') })
+    await expect(live.swap(manifest, await live.fingerprint())).rejects.toMatchObject({
+      code: 'SOURCE_UNFIT',
+      message: expect.stringContaining('pending'),
+    })
     expect(await count()).toBe(100)
     await cluster.query(`rollback prepared 'pending'`, 'shop')
     await live.removeAside(manifest)
@@ -131,7 +142,10 @@ describe('a restore over a live database', () => {
   it('of what is not equal to its manifest never takes the place', async () => {
     const altered = structuredClone(manifest)
     Object.assign(altered.content?.tables['sales.orders'] ?? {}, { digest: '1' })
-    await expect(live.restoreAside(contextFor(), altered, source())).rejects.toMatchObject({ code: 'VERIFY_FAILED', message: expect.stringContaining('sales.orders') })
+    await expect(live.restoreAside(contextFor(), altered, source())).rejects.toMatchObject({
+      code: 'VERIFY_FAILED',
+      message: expect.stringContaining('sales.orders'),
+    })
     expect(await databases()).toEqual(['postgres', 'shop', 'template0', 'template1'])
     await expect(live.swap(manifest, await live.fingerprint())).rejects.toMatchObject({ code: 'NOT_FOUND' })
     expect(await count()).toBe(100)

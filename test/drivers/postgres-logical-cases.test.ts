@@ -34,13 +34,16 @@ afterAll(async () => {
 
 const configOf = (more: Partial<LogicalSourceConfig> = {}): LogicalSourceConfig =>
   logicalSource.parse({ driver: 'postgres-logical', connection: '${env:UNUSED}', repository: 'hot', binDir: POSTGRES_BIN, ...more })
-const driverOf = (more: Partial<LogicalSourceConfig> = {}, connection = cluster.connection('shop')) => createPostgresLogical(configOf(more), connection, { lockWaitMs: 1_000 })
+const driverOf = (more: Partial<LogicalSourceConfig> = {}, connection = cluster.connection('shop')) =>
+  createPostgresLogical(configOf(more), connection, { lockWaitMs: 1_000 })
 const source = () => createSource({ store: repository.store, identityFile: repository.identity.file })
-const sessions = async () => (await cluster.query("select query from pg_stat_activity where application_name like 'holdfast%'")).map(({ query }) => query)
+const sessions = async () =>
+  (await cluster.query("select query from pg_stat_activity where application_name like 'holdfast%'")).map(({ query }) => query)
 
 async function stored(id: string): Promise<string[]> {
   const keys: string[] = []
-  for await (const { key } of repository.store.list(`holdfast/v1/orders/${id}/`)) keys.push(key.slice(`holdfast/v1/orders/${id}/data/`.length))
+  for await (const { key } of repository.store.list(`holdfast/v1/orders/${id}/`))
+    keys.push(key.slice(`holdfast/v1/orders/${id}/data/`.length))
   for await (const { key } of repository.store.pendingUploads(`holdfast/v1/orders/${id}/`)) keys.push(`upload of ${key}`)
   return keys
 }
@@ -64,8 +67,11 @@ async function roundTrip(driver: ReturnType<typeof driverOf>, ask = 'select 1 as
 
 describe('every shape of a dump proves equal', () => {
   it('of the whole, with database settings, comment and roles', async () => {
-    const { assertions, rows, keys, manifest } = await roundTrip(driverOf(), `select current_setting('work_mem') as memory, shobj_description((select oid from pg_database where datname = current_database()), 'pg_database') as about,
-      (select rolcanlogin from pg_roles where rolname = 'clerk') as clerk`)
+    const { assertions, rows, keys, manifest } = await roundTrip(
+      driverOf(),
+      `select current_setting('work_mem') as memory, shobj_description((select oid from pg_database where datname = current_database()), 'pg_database') as about,
+      (select rolcanlogin from pg_roles where rolname = 'clerk') as clerk`,
+    )
     expect(failures(assertions)).toEqual([])
     expect(rows).toEqual([{ memory: '5MB', about: 'a shop', clerk: true }])
     expect(keys).toEqual(['database.zst.age', 'globals.zst.age'])
@@ -78,7 +84,8 @@ describe('every shape of a dump proves equal', () => {
     expect(keys).toContain('directory/toc.dat.zst.age')
     const folder = join(root, 'by-hand')
     await run({ program: 'mkdir', args: ['-p', folder] })
-    for (const artifact of manifest.artifacts.filter(({ role }) => role === 'directory-entry')) await source().toFile(artifact, join(folder, artifact.part.replace('directory/', '')))
+    for (const artifact of manifest.artifacts.filter(({ role }) => role === 'directory-entry'))
+      await source().toFile(artifact, join(folder, artifact.part.replace('directory/', '')))
     const { stdout } = await run({ program: join(POSTGRES_BIN, 'pg_restore'), args: ['-Fd', '--list', folder] })
     expect(stdout).toContain('TABLE DATA sales orders')
     await rm(folder, { recursive: true })
@@ -96,13 +103,19 @@ describe('every shape of a dump proves equal', () => {
   })
 
   it('without globals, with the roles by name', async () => {
-    const { assertions, rows } = await roundTrip(driverOf({ parts: ['database'] }), `select rolcanlogin from pg_roles where rolname = 'clerk'`)
+    const { assertions, rows } = await roundTrip(
+      driverOf({ parts: ['database'] }),
+      `select rolcanlogin from pg_roles where rolname = 'clerk'`,
+    )
     expect([failures(assertions), rows]).toEqual([[], [{ rolcanlogin: false }]])
   })
 
   it('of a schema, of a table, and of all but some', async () => {
     const names = async (more: Partial<LogicalSourceConfig>) => {
-      const { assertions, rows } = await roundTrip(driverOf(more), `select string_agg(format('%I', relname), ' ' order by relname) as names from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'S') and nspname !~ '^(pg_|information)'`)
+      const { assertions, rows } = await roundTrip(
+        driverOf(more),
+        `select string_agg(format('%I', relname), ' ' order by relname) as names from pg_class c join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'S') and nspname !~ '^(pg_|information)'`,
+      )
       expect(failures(assertions)).toEqual([])
       return rows[0]?.['names']
     }
@@ -114,7 +127,10 @@ describe('every shape of a dump proves equal', () => {
   it('in another encoding, of the database postgres too', async () => {
     await cluster.query(`create database latin template template0 encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'`)
     await cluster.query(`create table t as select 'gr\u00fcn' as w`, 'latin')
-    const latin = await roundTrip(driverOf({}, cluster.connection('latin')), `select w, octet_length(w) as bytes, getdatabaseencoding() as encoding from t`)
+    const latin = await roundTrip(
+      driverOf({}, cluster.connection('latin')),
+      `select w, octet_length(w) as bytes, getdatabaseencoding() as encoding from t`,
+    )
     expect([failures(latin.assertions), latin.rows]).toEqual([[], [{ w: 'gr\u00fcn', bytes: 4, encoding: 'LATIN1' }]])
     await cluster.query('create table here as select 1 as x')
     const main = await roundTrip(driverOf({}, cluster.connection('postgres')), 'select x from here')
@@ -126,17 +142,28 @@ describe('every shape of a dump proves equal', () => {
     let stop = false
     const writers = Array.from({ length: 3 }, async () => {
       const client = await connect(cluster.connection('shop'))
-      while (!stop) await client.query(`begin; update moved set n = n - 1 where side = '1'; update moved set n = n + 1 where side = '2'; insert into sales.orders (note) values (nextval('busy')); commit`)
+      while (!stop)
+        await client.query(
+          `begin; update moved set n = n - 1 where side = '1'; update moved set n = n + 1 where side = '2'; insert into sales.orders (note) values (nextval('busy')); commit`,
+        )
       await client.end()
     })
-    const { assertions, rows } = await roundTrip(driverOf(), 'select sum(n)::int as whole, max(n) filter (where side = $$2$$) > 0 as moved from moved').finally(() => { stop = true })
+    const { assertions, rows } = await roundTrip(
+      driverOf(),
+      'select sum(n)::int as whole, max(n) filter (where side = $$2$$) > 0 as moved from moved',
+    ).finally(() => {
+      stop = true
+    })
     await Promise.all(writers)
     expect([failures(assertions), rows]).toEqual([[], [{ whole: 1000, moved: true }]])
     await cluster.query('drop table moved; drop sequence busy', 'shop')
   })
 
   it('with a stale materialized view, which is named and not compared', async () => {
-    await cluster.query('refresh materialized view sales.totals; create materialized view public.stale as select count(*) as n from empty; insert into empty default values', 'shop')
+    await cluster.query(
+      'refresh materialized view sales.totals; create materialized view public.stale as select count(*) as n from empty; insert into empty default values',
+      'shop',
+    )
     const { assertions, manifest } = await roundTrip(driverOf())
     expect(failures(assertions)).toEqual([])
     expect(manifest.warnings).toEqual([expect.stringContaining('public.stale is not compared')])
@@ -151,11 +178,18 @@ describe('every shape of a dump proves equal', () => {
     await cluster.basebackupTo(join(dir, 'data'), ['-R'])
     const replica = openCluster({ dir, address: '127.0.0.1', port })
     await run({ program: 'cp', args: ['-a', join(dir, 'data'), join(dir, 'socket')] })
-    await writeFile(join(dir, 'data/postgresql.conf'), `${await readFile(join(dir, 'data/postgresql.conf'), 'utf8')}\n${settingsLines({ port: String(port), unix_socket_directories: join(dir, 'socket'), max_standby_streaming_delay: '-1' })}`)
+    await writeFile(
+      join(dir, 'data/postgresql.conf'),
+      `${await readFile(join(dir, 'data/postgresql.conf'), 'utf8')}\n${settingsLines({ port: String(port), unix_socket_directories: join(dir, 'socket'), max_standby_streaming_delay: '-1' })}`,
+    )
     try {
       await replica.start()
       const driver = driverOf({}, replica.connection('shop'))
-      expect((await driver.preflight(contextFor())).findings.find(({ name }) => name === 'replica')).toMatchObject({ ok: false, required: false, detail: expect.stringContaining('public.fast') })
+      expect((await driver.preflight(contextFor())).findings.find(({ name }) => name === 'replica')).toMatchObject({
+        ok: false,
+        required: false,
+        detail: expect.stringContaining('public.fast'),
+      })
       const { assertions, rows } = await roundTrip(driver, 'select count(*)::int as n from fast')
       expect([failures(assertions), rows]).toEqual([[], [{ n: 0 }]])
     } finally {
@@ -170,7 +204,10 @@ describe('a dump that fails', () => {
     const locker = await connect(cluster.connection('shop'))
     await locker.query('begin; lock table sales.lines in access exclusive mode')
     const request = nextRequest()
-    await expect(takePoint(driverOf({ parts: ['database'] }), repository, request)).rejects.toMatchObject({ code: 'PROCESS_FAILED', message: expect.stringContaining('lock') })
+    await expect(takePoint(driverOf({ parts: ['database'] }), repository, request)).rejects.toMatchObject({
+      code: 'PROCESS_FAILED',
+      message: expect.stringContaining('lock'),
+    })
     await locker.end()
     expect([await stored(request.id), await sessions()]).toEqual([[], []])
   })
@@ -180,10 +217,19 @@ describe('a dump that fails', () => {
     const request = nextRequest()
     let killed = 0
     const context = contextFor(({ bytes }) => {
-      if (bytes && killed === 0) void childrenRunning('pg_dump').then((pids) => { for (const pid of pids) { killed = pid; process.kill(pid, 'SIGKILL') } })
+      if (bytes && killed === 0)
+        void childrenRunning('pg_dump').then((pids) => {
+          for (const pid of pids) {
+            killed = pid
+            process.kill(pid, 'SIGKILL')
+          }
+        })
       return false
     })
-    await expect(takePoint(driverOf({ parts: ['database'] }), repository, request, context)).rejects.toMatchObject({ code: 'PROCESS_FAILED', message: expect.stringContaining('SIGKILL') })
+    await expect(takePoint(driverOf({ parts: ['database'] }), repository, request, context)).rejects.toMatchObject({
+      code: 'PROCESS_FAILED',
+      message: expect.stringContaining('SIGKILL'),
+    })
     expect(killed).toBeGreaterThan(0)
     await until(async () => (await sessions()).length === 0, { timeoutMs: 20_000, what: 'the sessions to end' })
     expect(await stored(request.id)).toEqual([])
@@ -205,27 +251,40 @@ describe('preflight', () => {
     const binDir = join(root, 'old')
     await run({ program: 'mkdir', args: ['-p', binDir] })
     await writeFile(join(binDir, 'pg_dump'), '#!/bin/sh\necho "pg_dump (PostgreSQL) 14.9"\n', { mode: 0o755 })
-    await expect(driverOf({ binDir }).preflight(contextFor())).rejects.toMatchObject({ code: 'VERSION_UNFIT', object: binDir, next: expect.stringContaining('PostgreSQL 15') })
+    await expect(driverOf({ binDir }).preflight(contextFor())).rejects.toMatchObject({
+      code: 'VERSION_UNFIT',
+      object: binDir,
+      next: expect.stringContaining('PostgreSQL 15'),
+    })
     await rm(binDir, { recursive: true })
   })
 
   it('names the grants that are missing, and with them a role that is no superuser can be backed up and proved', async () => {
-    await cluster.query(`refresh materialized view sales.totals; create role reader login password 'p-e-e-k'; grant usage on schema sales to reader`, 'shop')
+    await cluster.query(
+      `refresh materialized view sales.totals; create role reader login password 'p-e-e-k'; grant usage on schema sales to reader`,
+      'shop',
+    )
     const connection = `${cluster.connection('shop').replace('user=postgres', 'user=reader')} password=p-e-e-k`
     const driver = driverOf({}, connection)
     const finding = (await driver.preflight(contextFor())).findings.find(({ name }) => name === 'grants')
     expect(finding).toMatchObject({ ok: false, required: true, next: expect.stringContaining('grant select on sales.orders to "reader"') })
-    await cluster.query('grant pg_read_all_data to reader; grant select on large object 4711, 4712 to reader; alter role reader bypassrls', 'shop')
+    await cluster.query(
+      'grant pg_read_all_data to reader; grant select on large object 4711, 4712 to reader; alter role reader bypassrls',
+      'shop',
+    )
     expect((await driver.preflight(contextFor())).findings.filter(({ ok, required }) => required && !ok)).toEqual([])
 
     const seen: string[] = []
     let stop = false
-    const looking = (async () => { while (!stop) {
+    const looking = (async () => {
+      while (!stop) {
         seen.push(...(await commandLines()).filter((line) => /pg_dump|psql|pg_restore/.test(line)))
         await delay(20)
       }
     })()
-    const { assertions, manifest } = await roundTrip(driver).finally(() => { stop = true })
+    const { assertions, manifest } = await roundTrip(driver).finally(() => {
+      stop = true
+    })
     await looking
     expect(failures(assertions)).toEqual([])
     expect(manifest.warnings).toEqual([expect.stringContaining('passwords of roles are left out')])
@@ -236,12 +295,22 @@ describe('preflight', () => {
 
   it('finds a selection that matches nothing', async () => {
     const { findings } = await driverOf({ tables: ['sales.orders', 'sales.ordrs'] }).preflight(contextFor())
-    expect(findings.find(({ name }) => name === 'selection')).toMatchObject({ ok: false, required: true, detail: 'nothing matches sales.ordrs' })
+    expect(findings.find(({ name }) => name === 'selection')).toMatchObject({
+      ok: false,
+      required: true,
+      detail: 'nothing matches sales.ordrs',
+    })
   })
 
   it('of a server that is not there is SOURCE_UNREACHABLE, a wrong password is final', async () => {
-    await expect(driverOf({}, `host=127.0.0.1 port=${await freePort()} user=x dbname=x`).preflight(contextFor())).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE', retryable: true })
-    await expect(driverOf({}, cluster.connection('nowhere')).preflight(contextFor())).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE', retryable: false })
+    await expect(driverOf({}, `host=127.0.0.1 port=${await freePort()} user=x dbname=x`).preflight(contextFor())).rejects.toMatchObject({
+      code: 'SOURCE_UNREACHABLE',
+      retryable: true,
+    })
+    await expect(driverOf({}, cluster.connection('nowhere')).preflight(contextFor())).rejects.toMatchObject({
+      code: 'SOURCE_UNREACHABLE',
+      retryable: false,
+    })
   })
 })
 
@@ -254,7 +323,9 @@ describe('a restored instance', () => {
     const { target } = await driver.restore(contextFor(), manifest, source(), { dir })
     const prove = () => driver.verify(contextFor(), manifest, target, { depth: 'full', assertions: [] })
     const client = await connect(target.connection)
-    const { rows: [index] } = await client.query(`select pg_relation_filepath('sales.orders_note') as file`)
+    const {
+      rows: [index],
+    } = await client.query(`select pg_relation_filepath('sales.orders_note') as file`)
     await client.query('checkpoint')
     await client.end()
     process.kill((await runningInstance(join(dir, 'data')))?.pid ?? 0, 'SIGKILL')
@@ -276,11 +347,16 @@ describe('a restored instance', () => {
   it('is refused a point in time and a folder of somebody else', async () => {
     const driver = driverOf({ parts: ['database'] })
     const manifest = await takePoint(driver, repository, nextRequest())
-    await expect(driver.restore(contextFor(), manifest, source(), { dir: join(root, 'x'), to: { time: '2024-01-01T00:00:00Z' } })).rejects.toMatchObject({ code: 'TARGET_OUT_OF_RANGE' })
+    await expect(
+      driver.restore(contextFor(), manifest, source(), { dir: join(root, 'x'), to: { time: '2024-01-01T00:00:00Z' } }),
+    ).rejects.toMatchObject({ code: 'TARGET_OUT_OF_RANGE' })
     const theirs = join(root, 'theirs')
     await run({ program: 'mkdir', args: [theirs] })
     await writeFile(join(theirs, 'thesis.tex'), 'years of work')
-    await expect(driver.restore(contextFor(), manifest, source(), { dir: theirs })).rejects.toMatchObject({ code: 'SOURCE_UNFIT', object: theirs })
+    await expect(driver.restore(contextFor(), manifest, source(), { dir: theirs })).rejects.toMatchObject({
+      code: 'SOURCE_UNFIT',
+      object: theirs,
+    })
     await expect(driver.destroy({ dir: theirs })).rejects.toMatchObject({ code: 'SOURCE_UNFIT' })
     expect(await readdir(theirs)).toEqual(['thesis.tex'])
     await rm(theirs, { recursive: true })
@@ -301,7 +377,12 @@ it('stock tools alone restore a dump', async () => {
   await writeFile(object, await readAll(repository.store, manifest.artifacts.find(({ part }) => part === 'database')?.key ?? ''))
   await cluster.query('create database by_hand')
   const place = `-h ${cluster.address} -p ${cluster.port} -U postgres`
-  await run({ program: 'sh', args: ['-c', `age -d -i ${repository.identity.file} ${object} | zstd -d | ${POSTGRES_BIN}/pg_restore ${place} -d by_hand`] })
-  expect(await cluster.query('select count(*)::int as n from sales.orders', 'by_hand')).toEqual(await cluster.query('select count(*)::int as n from sales.orders', 'shop'))
+  await run({
+    program: 'sh',
+    args: ['-c', `age -d -i ${repository.identity.file} ${object} | zstd -d | ${POSTGRES_BIN}/pg_restore ${place} -d by_hand`],
+  })
+  expect(await cluster.query('select count(*)::int as n from sales.orders', 'by_hand')).toEqual(
+    await cluster.query('select count(*)::int as n from sales.orders', 'shop'),
+  )
   await rm(object)
 })

@@ -3,7 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../../src/process/run.ts'
 
-export interface Identity { file: string; recipient: string }
+export interface Identity {
+  file: string
+  recipient: string
+}
 
 /** A new identity in a file of the folder. */
 export async function makeIdentity(dir: string, name = 'identity.txt'): Promise<Identity> {

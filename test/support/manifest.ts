@@ -5,11 +5,28 @@ import type { Captured, CaptureRequest } from '../../src/drivers/driver.ts'
 export function manifestOf(driver: string, request: CaptureRequest, captured: Captured, versions: Record<string, string>): Manifest {
   const now = new Date().toISOString()
   return {
-    format: 'holdfast/v1', type: 'manifest', source: 'orders', id: request.id, driver, kind: request.kind, createdAt: now, completedAt: now,
-    tags: [], holdfastVersion: '0.0.0', sizeBytes: captured.sizeBytes,
+    format: 'holdfast/v1',
+    type: 'manifest',
+    source: 'orders',
+    id: request.id,
+    driver,
+    kind: request.kind,
+    createdAt: now,
+    completedAt: now,
+    tags: [],
+    holdfastVersion: '0.0.0',
+    sizeBytes: captured.sizeBytes,
     storedBytes: captured.storedBytes ?? captured.artifacts.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
-    fileCount: captured.fileCount, artifacts: captured.artifacts, consistency: captured.consistency, versions,
-    ...(captured.reference ? { reference: captured.reference } : {}), ...(captured.content ? { content: captured.content } : {}),
-    encryption: { recipients: [] }, parents: [], warnings: captured.warnings, workflowId: 'test', runId: 'test',
+    fileCount: captured.fileCount,
+    artifacts: captured.artifacts,
+    consistency: captured.consistency,
+    versions,
+    ...(captured.reference ? { reference: captured.reference } : {}),
+    ...(captured.content ? { content: captured.content } : {}),
+    encryption: { recipients: [] },
+    parents: [],
+    warnings: captured.warnings,
+    workflowId: 'test',
+    runId: 'test',
   }
 }

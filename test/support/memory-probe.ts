@@ -14,6 +14,11 @@ const store = {
   },
 }
 const sink = createSink({ store, prefix: 'probe/', attempt: 1, recipients: [recipient] })
-const artifact = await sink.store({ part: 'noise', role: 'noise', required: true, stages: [{ program: 'head', args: ['-c', `${mebibytes}M`, '/dev/urandom'] }] })
+const artifact = await sink.store({
+  part: 'noise',
+  role: 'noise',
+  required: true,
+  stages: [{ program: 'head', args: ['-c', `${mebibytes}M`, '/dev/urandom'] }],
+})
 if (artifact.storedBytes < Number(mebibytes) * 1024 * 1024) throw new Error('too little was stored')
 process.stdout.write(String(Math.round(process.resourceUsage().maxRSS / 1024)))

@@ -15,6 +15,8 @@ export async function childrenRunning(program: string): Promise<number[]> {
 
 /** The command lines of all processes of the machine that the user may see. */
 export async function commandLines(): Promise<string[]> {
-  const lines = await Promise.all((await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  const lines = await Promise.all(
+    (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  )
   return lines.map((line) => line.replaceAll('\0', ' '))
 }

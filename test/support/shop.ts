@@ -2,9 +2,15 @@
 import type { Cluster } from '../../scripts/toolbox/postgres.ts'
 
 export async function fillShop(cluster: Cluster, database: string): Promise<void> {
-  await cluster.query(`do $$ begin if not exists (select from pg_roles where rolname = 'clerk') then create role clerk login; end if; end $$`)
-  await cluster.query(`alter database ${database} set work_mem to '5MB'; alter role clerk in database ${database} set search_path to sales, public; comment on database ${database} is 'a shop'`, database)
-  await cluster.query(`
+  await cluster.query(
+    `do $$ begin if not exists (select from pg_roles where rolname = 'clerk') then create role clerk login; end if; end $$`,
+  )
+  await cluster.query(
+    `alter database ${database} set work_mem to '5MB'; alter role clerk in database ${database} set search_path to sales, public; comment on database ${database} is 'a shop'`,
+    database,
+  )
+  await cluster.query(
+    `
     create extension if not exists pgcrypto;
     create schema sales authorization clerk;
     create schema "Odd Name";
@@ -40,5 +46,7 @@ export async function fillShop(cluster: Cluster, database: string): Promise<void
     create publication orders for table sales.orders;
     select lo_from_bytea(4711, convert_to(repeat('abcdefghij', 200000), 'utf8'));
     select lo_from_bytea(4712, '');
-  `, database)
+  `,
+    database,
+  )
 }

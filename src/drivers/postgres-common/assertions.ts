@@ -9,7 +9,11 @@ import { withReaders } from './readers.ts'
 const LONGEST_MS = 300_000
 
 /** Each query gives one boolean, in a read-only transaction of its own; anything else is a failed assertion. */
-export async function userAssertions(connection: string, assertions: readonly { name: string; sql: string }[], signal?: AbortSignal): Promise<Assertion[]> {
+export async function userAssertions(
+  connection: string,
+  assertions: readonly { name: string; sql: string }[],
+  signal?: AbortSignal,
+): Promise<Assertion[]> {
   const results: Assertion[] = []
   for (const assertion of assertions) {
     signal?.throwIfAborted()
@@ -25,7 +29,8 @@ async function ask(connection: string, sql: string, signal?: AbortSignal): Promi
       return (await client.query<unknown[]>({ text: sql, rowMode: 'array' })).rows
     })
     const [row] = rows
-    if (rows.length !== 1 || row?.length !== 1) return { ok: false, actual: `${rows.length} rows of ${row?.length ?? 0} columns instead of one boolean` }
+    if (rows.length !== 1 || row?.length !== 1)
+      return { ok: false, actual: `${rows.length} rows of ${row?.length ?? 0} columns instead of one boolean` }
     return { ok: row[0] === true, actual: String(row[0]) }
   } catch (error) {
     if (signal?.aborted) throw error
@@ -34,11 +39,20 @@ async function ask(connection: string, sql: string, signal?: AbortSignal): Promi
 }
 
 /** pg_amcheck over tables and indexes; its extension is there only meanwhile. */
-export async function amcheck({ connection, binDir, signal }: { connection: string; binDir: string; signal?: AbortSignal }): Promise<Assertion> {
+export async function amcheck({
+  connection,
+  binDir,
+  signal,
+}: {
+  connection: string
+  binDir: string
+  signal?: AbortSignal
+}): Promise<Assertion> {
   const before = await withClient(connection, {}, async (client) => {
     const { rows } = await client.query<{ present: boolean; available: boolean; dbname: string }>(
       `select exists (select from pg_extension where extname = 'amcheck') as present,
-         exists (select from pg_available_extensions where name = 'amcheck') as available, current_database() as dbname`)
+         exists (select from pg_available_extensions where name = 'amcheck') as available, current_database() as dbname`,
+    )
     return rows[0] as { present: boolean; available: boolean; dbname: string }
   })
   const expected = 'no damage'
@@ -46,11 +60,18 @@ export async function amcheck({ connection, binDir, signal }: { connection: stri
   let dropped = true
   const check = async () => {
     const args = ['--install-missing', '--heapallindexed', '--jobs=2', '--no-password', `--database=${before.dbname}`]
-    return run({ program: join(binDir, 'pg_amcheck'), args, env: pgEnvironment(connection) }, { accept: [0, 1, 2], ...(signal ? { signal } : {}) })
+    return run(
+      { program: join(binDir, 'pg_amcheck'), args, env: pgEnvironment(connection) },
+      { accept: [0, 1, 2], ...(signal ? { signal } : {}) },
+    )
   }
   const result = await check().finally(async () => {
     // A server that damage has brought down is damage found.
-    if (!before.present) dropped = await withClient(connection, {}, (client) => client.query('drop extension if exists amcheck')).then(() => true, () => false)
+    if (!before.present)
+      dropped = await withClient(connection, {}, (client) => client.query('drop extension if exists amcheck')).then(
+        () => true,
+        () => false,
+      )
   })
   const ok = result.exitCode === 0 && dropped
   const said = `${result.stdout}${result.stderr}`.trim().slice(-1500)

@@ -15,11 +15,15 @@ export function compareContent(expected: Content, actual: Content, options: Comp
   const depth = options.depth ?? 'digests'
   const table = (content: Content['tables'][string] | undefined) =>
     content === undefined ? 'missing' : depth === 'counts' ? `${content.rows} rows` : `${content.rows} rows, digest ${content.digest}`
-  const assertions = Object.entries(expected.tables).map(([name, content]) => equal(`table ${name}`, table(content), table(actual.tables[name])))
+  const assertions = Object.entries(expected.tables).map(([name, content]) =>
+    equal(`table ${name}`, table(content), table(actual.tables[name])),
+  )
   const extra = Object.keys(actual.tables).filter((name) => !expected.tables[name])
   assertions.push(equal('no other tables', 'none', extra.length === 0 ? 'none' : extra.slice(0, 20).join(', ')))
-  for (const [name, sequence] of Object.entries(expected.sequences)) assertions.push(sequenceAssertion(name, sequence, actual.sequences[name], options.sequences))
-  const objects = ({ count, digest }: Content['largeObjects']) => (depth === 'counts' || digest === '' ? `${count} objects` : `${count} objects, digest ${digest}`)
+  for (const [name, sequence] of Object.entries(expected.sequences))
+    assertions.push(sequenceAssertion(name, sequence, actual.sequences[name], options.sequences))
+  const objects = ({ count, digest }: Content['largeObjects']) =>
+    depth === 'counts' || digest === '' ? `${count} objects` : `${count} objects, digest ${digest}`
   assertions.push(equal('large objects', objects(expected.largeObjects), objects(actual.largeObjects)))
   if (expected.schema !== '' && actual.schema !== '') assertions.push(equal('definitions', expected.schema, actual.schema))
   return assertions
@@ -44,5 +48,10 @@ function sequenceAssertion(name: string, expected: Sequence, actual: Sequence | 
   const ok = value !== undefined && value >= least && value <= most && actual?.increment === expected.increment
   const words = least === most ? `next ${least}` : `next ${least} to ${most}`
   const by = (sequence: Sequence) => (sequence.increment === '1' ? '' : ` by ${sequence.increment}`)
-  return { name: `sequence ${name}`, ok, expected: `${words}${by(expected)}`, actual: actual === undefined ? 'missing' : `next ${actual.value}${by(actual)}` }
+  return {
+    name: `sequence ${name}`,
+    ok,
+    expected: `${words}${by(expected)}`,
+    actual: actual === undefined ? 'missing' : `next ${actual.value}${by(actual)}`,
+  }
 }

@@ -57,7 +57,7 @@ async function clientOptions(words: ConnectionWords, options: ConnectOptions): P
     ...(words['port'] ? { port: Number(words['port']) } : {}),
     ...(words['user'] ? { user: words['user'] } : {}),
     ...(password === undefined ? {} : { password }),
-    ...(options.database ?? words['dbname'] ? { database: options.database ?? words['dbname'] } : {}),
+    ...((options.database ?? words['dbname']) ? { database: options.database ?? words['dbname'] } : {}),
     ...(words['options'] ? { options: words['options'] } : {}),
   }
 }
@@ -71,7 +71,12 @@ async function encryptions(words: ConnectionWords): Promise<Encryption[]> {
   if (mode === 'disable' || mode === 'allow' || host.startsWith('/')) return [false]
   const file = async (word: string) => (words[word] ? await readFile(words[word], 'utf8') : undefined)
   const [ca, cert, key] = await Promise.all([file('sslrootcert'), file('sslcert'), file('sslkey')])
-  const base = { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}), ...(words['hostaddr'] && words['host'] ? { servername: words['host'] } : {}) }
+  const base = {
+    ...(ca ? { ca } : {}),
+    ...(cert ? { cert } : {}),
+    ...(key ? { key } : {}),
+    ...(words['hostaddr'] && words['host'] ? { servername: words['host'] } : {}),
+  }
   const named = { ...base, rejectUnauthorized: true }
   const signed = { ...named, checkServerIdentity: () => undefined }
   if (mode === 'verify-full') return [named]
@@ -82,7 +87,12 @@ async function encryptions(words: ConnectionWords): Promise<Encryption[]> {
 
 /** The password of the first line that fits, as libpq reads its password file. */
 async function fromPassFile(path: string, words: ConnectionWords, database: string | undefined): Promise<string | undefined> {
-  const wanted = [words['host'] ?? 'localhost', words['port'] ?? '5432', database ?? words['dbname'] ?? words['user'] ?? '', words['user'] ?? '']
+  const wanted = [
+    words['host'] ?? 'localhost',
+    words['port'] ?? '5432',
+    database ?? words['dbname'] ?? words['user'] ?? '',
+    words['user'] ?? '',
+  ]
   for (const line of (await readFile(path, 'utf8')).split('\n')) {
     const fields = [...line.matchAll(/((?:[^:\\]|\\.)*)(?::|$)/g)].map((found) => (found[1] ?? '').replace(/\\(.)/g, '$1'))
     if (!line.startsWith('#') && wanted.every((value, index) => fields[index] === '*' || fields[index] === value)) return fields[4]
@@ -95,7 +105,12 @@ function unreachable(place: string, cause: unknown): HoldfastError {
   // Class 28 is a refused identity, 3D000 no such database: nothing that waiting would mend.
   const final = code.startsWith('28') || code === '3D000'
   return new HoldfastError('SOURCE_UNREACHABLE', `cannot connect to ${place}: ${messageOf(cause) || code}`, {
-    object: place, cause, retryable: !final, details: code ? { sqlstate: code } : {},
-    next: final ? 'check user, password and database name of the connection' : 'check that the server runs and can be reached from this worker',
+    object: place,
+    cause,
+    retryable: !final,
+    details: code ? { sqlstate: code } : {},
+    next: final
+      ? 'check user, password and database name of the connection'
+      : 'check that the server runs and can be reached from this worker',
   })
 }

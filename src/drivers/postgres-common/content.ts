@@ -32,14 +32,27 @@ export interface ContentOptions {
 
 /** What makes equal values print equally, whatever server, role and database say. */
 const SETTINGS: Record<string, string> = {
-  extra_float_digits: '1', DateStyle: 'ISO, YMD', TimeZone: 'UTC', IntervalStyle: 'postgres', bytea_output: 'hex', lc_monetary: 'C', xmloption: 'content',
-  xmlbinary: 'base64', search_path: 'pg_catalog', row_security: 'off', statement_timeout: '0', idle_in_transaction_session_timeout: '0',
+  extra_float_digits: '1',
+  DateStyle: 'ISO, YMD',
+  TimeZone: 'UTC',
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  lc_monetary: 'C',
+  xmloption: 'content',
+  xmlbinary: 'base64',
+  search_path: 'pg_catalog',
+  row_security: 'off',
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
 }
 
 /** Gives the session the settings that digests need, for as long as its transaction lasts. */
 export async function pinSettings(client: Client): Promise<void> {
   const entries = Object.entries(SETTINGS)
-  await client.query(`select ${entries.map((_, index) => `pg_catalog.set_config($${index * 2 + 1}, $${index * 2 + 2}, true)`).join(', ')}`, entries.flat())
+  await client.query(
+    `select ${entries.map((_, index) => `pg_catalog.set_config($${index * 2 + 1}, $${index * 2 + 2}, true)`).join(', ')}`,
+    entries.flat(),
+  )
 }
 
 /**
@@ -56,7 +69,9 @@ export async function contentOf(clients: Client | readonly Client[], options: Co
   const relations = selectedRelations.filter((relation) => isCarried(relation, options) && (options.tables?.(relation) ?? true))
   const [tables, schema] = await Promise.all([
     tablesOf(readers, relations, options),
-    options.schema ? schemaHash({ ...options.schema, selection: options.selection ?? {}, ...(options.signal ? { signal: options.signal } : {}) }) : '',
+    options.schema
+      ? schemaHash({ ...options.schema, selection: options.selection ?? {}, ...(options.signal ? { signal: options.signal } : {}) })
+      : '',
   ])
   // pg_dump leaves large objects out of a selection.
   const whole = !options.selection?.tables?.length && !options.selection?.schemas?.length
@@ -111,7 +126,7 @@ async function counted(client: Client, from: string, depth: ContentOptions['dept
 }
 
 async function isFresh(client: Client, relation: Relation, stored: TableContent): Promise<boolean> {
-  const { rows } = await client.query<{ query: string }>('select rtrim(pg_catalog.pg_get_viewdef($1::oid), \'; \') as query', [relation.oid])
+  const { rows } = await client.query<{ query: string }>("select rtrim(pg_catalog.pg_get_viewdef($1::oid), '; ') as query", [relation.oid])
   const now = await counted(client, `(${rows[0]?.query}) as holdfast_row`, stored.digest === '' ? 'counts' : 'digests')
   return now.rows === stored.rows && now.digest === stored.digest
 }

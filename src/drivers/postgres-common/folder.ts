@@ -24,7 +24,8 @@ export async function makeScratchFolder(dir: string, osUser?: string): Promise<v
   const reached = await run({ program: 'test', args: ['-w', dir], user, cwd: '/' }, { accept: [0, 1] })
   if (reached.exitCode !== 0) {
     throw new HoldfastError('SOURCE_UNFIT', `the user ${user} cannot reach ${dir}`, {
-      object: dir, next: `let every folder above it be entered (chmod o+x), or choose another scratchDir`,
+      object: dir,
+      next: `let every folder above it be entered (chmod o+x), or choose another scratchDir`,
     })
   }
 }
@@ -62,6 +63,7 @@ async function inspect(dir: string): Promise<'absent' | 'empty' | 'ours' | 'fore
 
 function foreign(dir: string): HoldfastError {
   return new HoldfastError('SOURCE_UNFIT', `${dir} holds files that are not of a scratch instance`, {
-    object: dir, next: 'choose another scratchDir, or remove the folder by hand if nobody needs it',
+    object: dir,
+    next: 'choose another scratchDir, or remove the folder by hand if nobody needs it',
   })
 }

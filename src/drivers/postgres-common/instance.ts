@@ -26,16 +26,40 @@ export interface InstanceOptions {
   signal?: AbortSignal
 }
 
-export interface Instance { pid: number; port: number; socketDir: string; logFile: string }
+export interface Instance {
+  pid: number
+  port: number
+  socketDir: string
+  logFile: string
+}
 
 /** What `postmaster.pid` says of an instance whose process really is there. */
-export interface Running { pid: number; port: number; socketDir: string; status: string }
+export interface Running {
+  pid: number
+  port: number
+  socketDir: string
+  status: string
+}
 
 const QUARANTINE = {
-  listen_addresses: '', port: '5432', ssl: 'off', unix_socket_permissions: '0700', unix_socket_group: '',
-  archive_mode: 'off', archive_command: '/bin/false', archive_library: '', primary_conninfo: '', primary_slot_name: '',
-  max_logical_replication_workers: '0', shared_preload_libraries: '', session_preload_libraries: '', local_preload_libraries: '',
-  logging_collector: 'off', log_destination: 'stderr', external_pid_file: '', event_source: 'holdfast',
+  listen_addresses: '',
+  port: '5432',
+  ssl: 'off',
+  unix_socket_permissions: '0700',
+  unix_socket_group: '',
+  archive_mode: 'off',
+  archive_command: '/bin/false',
+  archive_library: '',
+  primary_conninfo: '',
+  primary_slot_name: '',
+  max_logical_replication_workers: '0',
+  shared_preload_libraries: '',
+  session_preload_libraries: '',
+  local_preload_libraries: '',
+  logging_collector: 'off',
+  log_destination: 'stderr',
+  external_pid_file: '',
+  event_source: 'holdfast',
   // Memory for parallel queries lies in the data directory, so that a SIGKILL leaves nothing in /dev/shm.
   dynamic_shared_memory_type: 'mmap',
   cluster_name: 'holdfast_scratch',
@@ -47,7 +71,10 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   const logFile = options.logFile ?? `${dataDir}.log`
   const socket = join(socketDir, `.s.PGSQL.${QUARANTINE.port}`)
   if (Buffer.byteLength(socket) > 107) {
-    throw new HoldfastError('CONFIG_INVALID', `the socket's path is longer than 107 bytes: ${socket}`, { object: socket, next: 'choose a scratchDir with a shorter path' })
+    throw new HoldfastError('CONFIG_INVALID', `the socket's path is longer than 107 bytes: ${socket}`, {
+      object: socket,
+      next: 'choose a scratchDir with a shorter path',
+    })
   }
   const running = await runningInstance(dataDir)
   if (running) return { pid: running.pid, port: running.port, socketDir: running.socketDir, logFile }
@@ -56,13 +83,20 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   await makeFolder(socketDir, options.osUser)
   const files = await writeFiles(dataDir, options.osUser)
   const settings = { ...QUARANTINE, ...files, ...options.settings, unix_socket_directories: socketDir }
-  const words = Object.entries(settings).map(([name, value]) => `-c ${shellQuoted(`${name}=${value}`)}`).join(' ')
+  const words = Object.entries(settings)
+    .map(([name, value]) => `-c ${shellQuoted(`${name}=${value}`)}`)
+    .join(' ')
   const seconds = Math.ceil((options.timeoutMs ?? 120_000) / 1000)
   try {
-    await run({
-      program: join(options.binDir, 'pg_ctl'), user: postgresUser(options.osUser), cwd: dataDir,
-      args: ['start', '-D', dataDir, '-l', logFile, '-w', '-t', String(seconds), '-s', '-o', words],
-    }, { timeoutMs: seconds * 1000 + 15_000, ...(options.signal ? { signal: options.signal } : {}) })
+    await run(
+      {
+        program: join(options.binDir, 'pg_ctl'),
+        user: postgresUser(options.osUser),
+        cwd: dataDir,
+        args: ['start', '-D', dataDir, '-l', logFile, '-w', '-t', String(seconds), '-s', '-o', words],
+      },
+      { timeoutMs: seconds * 1000 + 15_000, ...(options.signal ? { signal: options.signal } : {}) },
+    )
   } catch (error) {
     throw await startFailure(dataDir, logFile, error)
   }
@@ -81,7 +115,10 @@ export async function destroyInstance(dir: string): Promise<void> {
   await requireScratchFolder(dir)
   for (const entry of await readdir(dir).catch(() => [] as string[])) {
     const dataDir = join(dir, entry)
-    const present = await access(join(dataDir, 'PG_VERSION')).then(() => true, () => false)
+    const present = await access(join(dataDir, 'PG_VERSION')).then(
+      () => true,
+      () => false,
+    )
     if (present) await stopPostmaster(dataDir, 20_000)
   }
   await stopProcessesIn(dir)
@@ -109,7 +146,10 @@ async function stopPostmaster(dataDir: string, graceMs: number): Promise<void> {
   if (running) {
     const postmaster: FolderProcess = { pid: running.pid, cwd: dataDir, name: 'postgres' }
     const gone = async () => (await runningInstance(dataDir)) === undefined
-    for (const [signal, timeoutMs] of [['SIGINT', graceMs], ['SIGQUIT', 10_000]] as const) {
+    for (const [signal, timeoutMs] of [
+      ['SIGINT', graceMs],
+      ['SIGQUIT', 10_000],
+    ] as const) {
       signalAll([postmaster], signal)
       const stopped = await until(gone, { timeoutMs, everyMs: 50, what: `PostgreSQL in ${dataDir} to stop` }).catch(() => false)
       if (stopped) break
@@ -149,7 +189,8 @@ async function removeSharedMemory(memory: { key: string; id: string }): Promise<
   for (const line of table.split('\n').slice(1)) {
     const [key, id, , , , , attached] = line.trim().split(/\s+/)
     // Ids are used again: only the very key, with nobody attached, is the one that was left.
-    if (id === memory.id && Number(key) === (Number(memory.key) | 0) && attached === '0') await run({ program: 'ipcrm', args: ['-m', memory.id] }, { accept: [0, 1] })
+    if (id === memory.id && Number(key) === (Number(memory.key) | 0) && attached === '0')
+      await run({ program: 'ipcrm', args: ['-m', memory.id] }, { accept: [0, 1] })
   }
 }
 
@@ -174,8 +215,17 @@ async function writeFiles(dataDir: string, osUser: string | undefined): Promise<
 async function startFailure(dataDir: string, logFile: string, cause: unknown): Promise<Error> {
   if (cause instanceof HoldfastError && ['CANCELLED', 'TOOL_MISSING'].includes(cause.code)) return cause
   const log = await logTail(logFile)
-  const why = log.split('\n').filter((line) => /(FATAL|PANIC|ERROR): /.test(line)).at(-1) ?? messageOf(cause)
-  return new HoldfastError('PROCESS_FAILED', `PostgreSQL in ${dataDir} did not start: ${why}`, { object: dataDir, cause, details: { log }, next: `read the end of ${logFile}` })
+  const why =
+    log
+      .split('\n')
+      .filter((line) => /(FATAL|PANIC|ERROR): /.test(line))
+      .at(-1) ?? messageOf(cause)
+  return new HoldfastError('PROCESS_FAILED', `PostgreSQL in ${dataDir} did not start: ${why}`, {
+    object: dataDir,
+    cause,
+    details: { log },
+    next: `read the end of ${logFile}`,
+  })
 }
 
 function shellQuoted(word: string): string {

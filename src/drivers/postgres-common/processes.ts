@@ -2,7 +2,11 @@
 import { readdir, readFile, readlink, realpath } from 'node:fs/promises'
 import { until } from '../../process/wait.ts'
 
-export interface FolderProcess { pid: number; cwd: string; name: string }
+export interface FolderProcess {
+  pid: number
+  cwd: string
+  name: string
+}
 
 /** Live processes whose working directory is `folder` or inside it. Zombies are not live: they hold nothing. */
 export async function processesIn(folder: string): Promise<FolderProcess[]> {
@@ -39,9 +43,12 @@ export async function stopProcessesIn(folder: string, graceMs = 5_000): Promise<
   try {
     await until(gone, { timeoutMs: graceMs, everyMs: 50, what: `the processes in ${folder} to end` })
   } catch {
-    await until(async () => {
-      signalAll(await processesIn(folder), 'SIGKILL')
-      return gone()
-    }, { timeoutMs: 30_000, everyMs: 50, what: `the killed processes in ${folder} to end` })
+    await until(
+      async () => {
+        signalAll(await processesIn(folder), 'SIGKILL')
+        return gone()
+      },
+      { timeoutMs: 30_000, everyMs: 50, what: `the killed processes in ${folder} to end` },
+    )
   }
 }

@@ -42,14 +42,20 @@ export async function relationsOf(client: Client, selection: Selection = {}): Pr
      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where c.relkind in ('r', 'm') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
        and ${selected(selection, values)}
-     order by 9 desc, 2`, values)
+     order by 9 desc, 2`,
+    values,
+  )
   return rows
 }
 
 /** The arguments that give pg_dump the same selection. */
 export function selectionArguments({ schemas = [], tables = [], excludeTables = [] }: Selection): string[] {
-  return [...schemas.map((name) => `--schema=${name}`), ...tables.map((name) => `--table=${name}`), ...excludeTables.map((name) => `--exclude-table=${name}`),
-    ...(schemas.length + tables.length > 0 ? ['--strict-names'] : [])]
+  return [
+    ...schemas.map((name) => `--schema=${name}`),
+    ...tables.map((name) => `--table=${name}`),
+    ...excludeTables.map((name) => `--exclude-table=${name}`),
+    ...(schemas.length + tables.length > 0 ? ['--strict-names'] : []),
+  ]
 }
 
 /** As pg_dump decides: named tables win over named schemas, exclusion over both. */
@@ -77,7 +83,9 @@ function matches(column: string, expression: string, values: string[]): string {
 function patternParts(pattern: string): string[] {
   const parts = ['']
   let quoted = false
-  const add = (text: string) => { parts[parts.length - 1] += text }
+  const add = (text: string) => {
+    parts[parts.length - 1] += text
+  }
   for (const letter of pattern) {
     if (letter === '"') quoted = !quoted
     else if (quoted) add(letter.replace(/[|*+?()[\]{}.^$\\]/, '\\$&'))

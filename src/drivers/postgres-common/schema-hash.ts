@@ -22,10 +22,19 @@ const MOST_BYTES = 256 * 1024 * 1024
 
 /** SHA-256 of `pg_dump --schema-only`, normalised. */
 export async function schemaHash(options: SchemaOptions): Promise<string> {
-  const { stdout, truncated } = await run({
-    program: join(options.binDir, 'pg_dump'), env: options.env ?? pgEnvironment(options.connection),
-    args: ['--schema-only', `--lock-wait-timeout=${options.lockWaitMs ?? 60_000}`, ...(options.snapshot ? [`--snapshot=${options.snapshot}`] : []), ...selectionArguments(options.selection ?? {})],
-  }, { maxOutputBytes: MOST_BYTES, ...(options.signal ? { signal: options.signal } : {}) })
+  const { stdout, truncated } = await run(
+    {
+      program: join(options.binDir, 'pg_dump'),
+      env: options.env ?? pgEnvironment(options.connection),
+      args: [
+        '--schema-only',
+        `--lock-wait-timeout=${options.lockWaitMs ?? 60_000}`,
+        ...(options.snapshot ? [`--snapshot=${options.snapshot}`] : []),
+        ...selectionArguments(options.selection ?? {}),
+      ],
+    },
+    { maxOutputBytes: MOST_BYTES, ...(options.signal ? { signal: options.signal } : {}) },
+  )
   if (truncated) throw new HoldfastError('SOURCE_UNFIT', `the DDL of the database is larger than ${MOST_BYTES / 1024 / 1024} MiB`)
   return createHash('sha256').update(normaliseSchema(stdout)).digest('hex')
 }
@@ -36,7 +45,11 @@ export async function schemaHash(options: SchemaOptions): Promise<string> {
  */
 export function normaliseSchema(ddl: string): string {
   const statements = ddl.split(/^--\n-- (?:Name|Data for Name): .*\n--$/m)
-  return statements.map((statement) => statement.split('\n').filter(isDefinition).map(sameArrays).join('\n')).filter((text) => text !== '').sort().join('\n;\n')
+  return statements
+    .map((statement) => statement.split('\n').filter(isDefinition).map(sameArrays).join('\n'))
+    .filter((text) => text !== '')
+    .sort()
+    .join('\n;\n')
 }
 
 function isDefinition(line: string): boolean {

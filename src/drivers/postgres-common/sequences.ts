@@ -3,7 +3,10 @@ import type { Content } from '../../core/records.ts'
 import type { Client } from './connect.ts'
 import { selected, type Selection } from './relations.ts'
 
-export interface Sequence { name: string; increment: string }
+export interface Sequence {
+  name: string
+  increment: string
+}
 
 /** The sequences of the selection: one that a column owns goes with its table, as in pg_dump. */
 export async function listSequences(client: Client, selection: Selection = {}): Promise<Sequence[]> {
@@ -20,7 +23,9 @@ export async function listSequences(client: Client, selection: Selection = {}): 
      where q.relpersistence <> 't' and qn.nspname !~ '^pg_' and qn.nspname <> 'information_schema'
        and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid in (q.oid, c.oid) and d.deptype = 'e')
        and ${selected(selection, values)}
-     order by 1`, values)
+     order by 1`,
+    values,
+  )
   return rows
 }
 
@@ -36,8 +41,14 @@ export async function sequenceValues(client: Client, sequences: readonly Sequenc
   const found: Content['sequences'] = {}
   for (let at = 0; at < sequences.length; at += AT_ONCE) {
     const some = sequences.slice(at, at + AT_ONCE)
-    const { rows } = await client.query<{ index: number; next: string }>(some.map(({ name, increment }, index) =>
-      `select ${index} as index, (last_value::numeric + case when is_called then ${increment} else 0 end)::text as next from ${name}`).join(' union all '))
+    const { rows } = await client.query<{ index: number; next: string }>(
+      some
+        .map(
+          ({ name, increment }, index) =>
+            `select ${index} as index, (last_value::numeric + case when is_called then ${increment} else 0 end)::text as next from ${name}`,
+        )
+        .join(' union all '),
+    )
     for (const { index, next } of rows) {
       const sequence = some[index]
       if (sequence) found[sequence.name] = { value: next, increment: sequence.increment }
@@ -48,8 +59,10 @@ export async function sequenceValues(client: Client, sequences: readonly Sequenc
 
 /** The first reading, with the second beside it where a sequence moved in between. */
 export function movedBetween(before: Content['sequences'], after: Content['sequences']): Content['sequences'] {
-  return Object.fromEntries(Object.entries(before).map(([name, sequence]) => {
-    const until = after[name]?.value
-    return [name, until === undefined || until === sequence.value ? sequence : { ...sequence, until }]
-  }))
+  return Object.fromEntries(
+    Object.entries(before).map(([name, sequence]) => {
+      const until = after[name]?.value
+      return [name, until === undefined || until === sequence.value ? sequence : { ...sequence, until }]
+    }),
+  )
 }

@@ -5,11 +5,26 @@ export type ConnectionWords = Readonly<Record<string, string>>
 
 /** Every word that Holdfast hands on, with the environment variable that libpq's programs read it from. */
 const ENVIRONMENT: Record<string, string> = {
-  host: 'PGHOST', hostaddr: 'PGHOSTADDR', port: 'PGPORT', dbname: 'PGDATABASE', user: 'PGUSER', password: 'PGPASSWORD',
-  passfile: 'PGPASSFILE', sslmode: 'PGSSLMODE', sslrootcert: 'PGSSLROOTCERT', sslcert: 'PGSSLCERT', sslkey: 'PGSSLKEY',
-  sslcrl: 'PGSSLCRL', channel_binding: 'PGCHANNELBINDING', connect_timeout: 'PGCONNECT_TIMEOUT', options: 'PGOPTIONS',
-  application_name: 'PGAPPNAME', target_session_attrs: 'PGTARGETSESSIONATTRS', gssencmode: 'PGGSSENCMODE',
-  krbsrvname: 'PGKRBSRVNAME', client_encoding: 'PGCLIENTENCODING',
+  host: 'PGHOST',
+  hostaddr: 'PGHOSTADDR',
+  port: 'PGPORT',
+  dbname: 'PGDATABASE',
+  user: 'PGUSER',
+  password: 'PGPASSWORD',
+  passfile: 'PGPASSFILE',
+  sslmode: 'PGSSLMODE',
+  sslrootcert: 'PGSSLROOTCERT',
+  sslcert: 'PGSSLCERT',
+  sslkey: 'PGSSLKEY',
+  sslcrl: 'PGSSLCRL',
+  channel_binding: 'PGCHANNELBINDING',
+  connect_timeout: 'PGCONNECT_TIMEOUT',
+  options: 'PGOPTIONS',
+  application_name: 'PGAPPNAME',
+  target_session_attrs: 'PGTARGETSESSIONATTRS',
+  gssencmode: 'PGGSSENCMODE',
+  krbsrvname: 'PGKRBSRVNAME',
+  client_encoding: 'PGCLIENTENCODING',
 }
 
 /** The words of `host=… dbname=…` or `postgresql://…`. Throws CONFIG_INVALID; the message holds no value of the string. */
@@ -55,7 +70,9 @@ function fromUrl(connection: string): Record<string, string> {
     throw invalid('the connection URL cannot be read', 'write it as postgresql://user:password@host:port/database')
   }
   const words: Record<string, string> = {}
-  const put = (word: string, value: string) => { if (value) words[word] = decodeURIComponent(value) }
+  const put = (word: string, value: string) => {
+    if (value) words[word] = decodeURIComponent(value)
+  }
   put('host', url.hostname.replace(/^\[(.*)\]$/, '$1'))
   put('port', url.port)
   put('dbname', url.pathname.slice(1))

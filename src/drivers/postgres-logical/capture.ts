@@ -23,25 +23,39 @@ export interface LogicalSource {
   lockWaitMs: number
 }
 
-export async function capture(source: LogicalSource, context: DriverContext, request: CaptureRequest, sink: ArtifactSink): Promise<Captured> {
+export async function capture(
+  source: LogicalSource,
+  context: DriverContext,
+  request: CaptureRequest,
+  sink: ArtifactSink,
+): Promise<Captured> {
   const nameOf = (attempt: number) => `holdfast ${request.id} ${attempt}`
   const applicationName = nameOf(request.attempt)
   // A worker that was killed leaves what its sessions and its folder hold to the next try.
-  await endSessions(source.connection, Array.from({ length: request.attempt - 1 }, (_, index) => nameOf(index + 1)))
+  await endSessions(
+    source.connection,
+    Array.from({ length: request.attempt - 1 }, (_, index) => nameOf(index + 1)),
+  )
   const folder = join(source.config.scratchDir ?? tmpdir(), `holdfast-dump-${request.id}`)
   const failed = new AbortController()
   const signal = AbortSignal.any([context.signal, failed.signal])
   try {
-    return await withReaders(source.connection, { count: source.config.format === 'directory' ? source.config.jobs : 1, signal, applicationName, lockWaitMs: source.lockWaitMs }, async (readers) => {
-      const facts = await factsOf(readers.clients[0])
-      const options: DumpOptions = { ...source, facts, snapshot: readers.snapshot, applicationName }
-      return await dumpAndCount({ options, folder, readers, sink, context: { ...context, signal }, stop: () => failed.abort() })
-    })
+    return await withReaders(
+      source.connection,
+      { count: source.config.format === 'directory' ? source.config.jobs : 1, signal, applicationName, lockWaitMs: source.lockWaitMs },
+      async (readers) => {
+        const facts = await factsOf(readers.clients[0])
+        const options: DumpOptions = { ...source, facts, snapshot: readers.snapshot, applicationName }
+        return await dumpAndCount({ options, folder, readers, sink, context: { ...context, signal }, stop: () => failed.abort() })
+      },
+    )
   } catch (error) {
     // A session that waits for a lock does not see that its program has gone.
     // Where the server cannot be reached there is none to end, and the first error says more.
     await endSessions(source.connection, [applicationName]).catch(() => {})
-    throw context.signal.aborted ? new HoldfastError('CANCELLED', 'the dump was cancelled', { object: describeConnection(source.connection), cause: error }) : error
+    throw context.signal.aborted
+      ? new HoldfastError('CANCELLED', 'the dump was cancelled', { object: describeConnection(source.connection), cause: error })
+      : error
   }
 }
 
@@ -59,14 +73,12 @@ async function dumpAndCount(capture: Capture): Promise<Captured> {
   const { options, readers } = capture
   const { config, connection, facts, applicationName } = options
   const warnings: string[] = []
-  if (config.parts.includes('globals') && !facts.superuser) warnings.push('the passwords of roles are left out: only a superuser may read them')
+  if (config.parts.includes('globals') && !facts.superuser)
+    warnings.push('the passwords of roles are left out: only a superuser may read them')
   const [client] = readers.clients
   const before = await sequencesOf(client, config)
   const sizeBytes = (await relationsOf(client, config)).reduce((sum, { bytes }) => sum + bytes, 0)
-  const [artifacts, content] = await together([
-    () => dumpParts(capture),
-    () => countContent(capture, warnings),
-  ], async () => {
+  const [artifacts, content] = await together([() => dumpParts(capture), () => countContent(capture, warnings)], async () => {
     capture.stop()
     await endSessions(connection, [applicationName]).catch(() => {})
   })
@@ -74,16 +86,27 @@ async function dumpAndCount(capture: Capture): Promise<Captured> {
   const after = carriesRows(config) ? await withClient(connection, {}, (other) => sequencesOf(other, config)) : {}
   const rows = carriesRows(config) ? { sequences: movedBetween(before, after) } : { sequences: {}, largeObjects: { count: 0, digest: '' } }
   return {
-    artifacts, sizeBytes, fileCount: artifacts.length, warnings, content: { ...content, ...rows },
+    artifacts,
+    sizeBytes,
+    fileCount: artifacts.length,
+    warnings,
+    content: { ...content, ...rows },
     consistency: {
-      time: readers.time, lsn: readers.lsn, snapshot: readers.snapshot, ...recordedSource(options),
-      ...(facts.systemId ? { systemId: facts.systemId } : {}), ...(facts.timeline === null ? {} : { timeline: facts.timeline }),
+      time: readers.time,
+      lsn: readers.lsn,
+      snapshot: readers.snapshot,
+      ...recordedSource(options),
+      ...(facts.systemId ? { systemId: facts.systemId } : {}),
+      ...(facts.timeline === null ? {} : { timeline: facts.timeline }),
     },
   }
 }
 
 function recordedSource({ config: { schemas, tables, excludeTables }, facts }: DumpOptions): RecordedSource {
-  return { database: recorded(facts), selection: { ...(schemas && { schemas }), ...(tables && { tables }), ...(excludeTables && { excludeTables }) } }
+  return {
+    database: recorded(facts),
+    selection: { ...(schemas && { schemas }), ...(tables && { tables }), ...(excludeTables && { excludeTables }) },
+  }
 }
 
 /** Definitions alone have no rows to compare. */
@@ -94,7 +117,10 @@ function carriesRows({ parts }: LogicalSourceConfig): boolean {
 async function countContent({ options, readers, context }: Capture, warnings: string[]): Promise<Content> {
   const { config, connection, facts, snapshot } = options
   return contentOf(readers.clients, {
-    selection: config, carried: 'logical', sequences: false, signal: context.signal,
+    selection: config,
+    carried: 'logical',
+    sequences: false,
+    signal: context.signal,
     tables: (relation) => carriesRows(config) && !(facts.replica && relation.unlogged),
     schema: { connection, binDir: config.binDir, snapshot, env: dumpEnvironment(options), lockWaitMs: options.lockWaitMs },
     onLeftOut: (name, why) => warnings.push(`${name} is not compared: ${why}`),
@@ -131,11 +157,23 @@ async function dumpDirectory({ options, folder: parent, context, sink }: Capture
     const store = async (): Promise<void> => {
       for (let name = names.shift(); name !== undefined; name = names.shift()) {
         const file = join(folder, name)
-        artifacts.push(await sink.store({ part: `directory/${name}`, role: 'directory-entry', required: true, stages: [{ program: 'cat', args: [file] }] }))
+        artifacts.push(
+          await sink.store({
+            part: `directory/${name}`,
+            role: 'directory-entry',
+            required: true,
+            stages: [{ program: 'cat', args: [file] }],
+          }),
+        )
         await rm(file)
       }
     }
-    await together(Array.from({ length: Math.min(config.jobs, 4) }, () => store), async () => { names.length = 0 })
+    await together(
+      Array.from({ length: Math.min(config.jobs, 4) }, () => store),
+      async () => {
+        names.length = 0
+      },
+    )
     return artifacts.sort((a, b) => (a.part < b.part ? -1 : 1))
   } finally {
     await rm(parent, { recursive: true, force: true })
@@ -145,13 +183,20 @@ async function dumpDirectory({ options, folder: parent, context, sink }: Capture
 async function requireSpace(folder: string, facts: DatabaseFacts): Promise<void> {
   const { bavail, bsize } = await statfs(folder)
   if (bavail * bsize > facts.bytes) return
-  throw new HoldfastError('SPACE_SHORT', `${folder} has ${bavail * bsize} bytes free; a directory dump of ${facts.name} may need ${facts.bytes}`, { object: folder, next: 'choose another scratchDir, or format: custom, which needs no space' })
+  throw new HoldfastError(
+    'SPACE_SHORT',
+    `${folder} has ${bavail * bsize} bytes free; a directory dump of ${facts.name} may need ${facts.bytes}`,
+    { object: folder, next: 'choose another scratchDir, or format: custom, which needs no space' },
+  )
 }
 
 /** Ends every session of this try; the role may always end its own. */
 export async function endSessions(connection: string, applicationNames: readonly string[]): Promise<void> {
   if (applicationNames.length === 0) return
   await withClient(connection, {}, async (client) => {
-    await client.query('select pg_terminate_backend(pid) from pg_stat_activity where application_name = any($1) and pid <> pg_backend_pid()', [applicationNames])
+    await client.query(
+      'select pg_terminate_backend(pid) from pg_stat_activity where application_name = any($1) and pid <> pg_backend_pid()',
+      [applicationNames],
+    )
   })
 }

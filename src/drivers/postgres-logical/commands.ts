@@ -20,9 +20,17 @@ export interface DumpOptions {
 
 /** Environment of a program that reads the source for as long as it takes, and whose session ends soon after it. */
 export function dumpEnvironment({ connection, facts, applicationName }: DumpOptions): Record<string, string> {
-  const settings = ['statement_timeout=0', 'idle_in_transaction_session_timeout=0', ...(facts.versionNumber >= 140_000 ? ['client_connection_check_interval=2000'] : [])]
+  const settings = [
+    'statement_timeout=0',
+    'idle_in_transaction_session_timeout=0',
+    ...(facts.versionNumber >= 140_000 ? ['client_connection_check_interval=2000'] : []),
+  ]
   const own = parseConnection(connection)['options']
-  return { ...pgEnvironment(connection), PGAPPNAME: applicationName, PGOPTIONS: [...(own ? [own] : []), ...settings.map((setting) => `-c ${setting}`)].join(' ') }
+  return {
+    ...pgEnvironment(connection),
+    PGAPPNAME: applicationName,
+    PGOPTIONS: [...(own ? [own] : []), ...settings.map((setting) => `-c ${setting}`)].join(' '),
+  }
 }
 
 const FORMAT: Record<Exclude<PartName, 'globals'>, string[]> = {

@@ -40,15 +40,22 @@ export async function factsOf(client: Client): Promise<DatabaseFacts> {
        case when has_function_privilege('pg_control_checkpoint()', 'execute') then (select timeline_id from pg_control_checkpoint()) end as timeline,
        array(select rolname::text from pg_roles where rolname !~ '^pg_' order by 1) as roles,
        (select coalesce(jsonb_object_agg(extname, extversion), '{}') from pg_extension) as extensions
-     from pg_database d where d.datname = current_database()`)
+     from pg_database d where d.datname = current_database()`,
+  )
   return rows[0] as DatabaseFacts
 }
 
 /** The part of the facts that a restore reads from the manifest again. */
-export type RecordedDatabase = Pick<DatabaseFacts, 'name' | 'owner' | 'encoding' | 'collate' | 'ctype' | 'provider' | 'icuLocale' | 'bytes' | 'bootstrapRole' | 'roles'>
+export type RecordedDatabase = Pick<
+  DatabaseFacts,
+  'name' | 'owner' | 'encoding' | 'collate' | 'ctype' | 'provider' | 'icuLocale' | 'bytes' | 'bootstrapRole' | 'roles'
+>
 
 /** Stands in the manifest's consistency, beside the selection that was dumped. */
-export interface RecordedSource { database: RecordedDatabase; selection: Selection }
+export interface RecordedSource {
+  database: RecordedDatabase
+  selection: Selection
+}
 
 export function recorded(facts: DatabaseFacts): RecordedDatabase {
   const { name, owner, encoding, collate, ctype, provider, icuLocale, bytes, bootstrapRole, roles } = facts
@@ -59,7 +66,8 @@ export function recorded(facts: DatabaseFacts): RecordedDatabase {
 export function recordedIn(manifest: Manifest): RecordedSource {
   const { database, selection } = manifest.consistency as Partial<RecordedSource>
   const object = `${manifest.source}/${manifest.id}`
-  if (!database?.name || !selection) throw new HoldfastError('INTEGRITY', `the manifest of ${object} does not describe its database`, { object })
+  if (!database?.name || !selection)
+    throw new HoldfastError('INTEGRITY', `the manifest of ${object} does not describe its database`, { object })
   return { database, selection }
 }
 

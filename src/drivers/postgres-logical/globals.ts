@@ -7,7 +7,8 @@ import type { ArtifactSource } from '../driver.ts'
 import { pgEnvironment } from '../postgres-common/connect.ts'
 
 /** A tablespace is a folder of the machine: a scratch instance on the same one would reach into the live one's. */
-const TABLESPACE = /^(CREATE TABLESPACE|ALTER TABLESPACE|COMMENT ON TABLESPACE|SECURITY LABEL .*ON TABLESPACE|(GRANT|REVOKE) .* ON TABLESPACE) /
+const TABLESPACE =
+  /^(CREATE TABLESPACE|ALTER TABLESPACE|COMMENT ON TABLESPACE|SECURITY LABEL .*ON TABLESPACE|(GRANT|REVOKE) .* ON TABLESPACE) /
 
 export interface GlobalsOptions {
   artifact: Artifact
@@ -23,16 +24,29 @@ export interface GlobalsOptions {
 export async function restoreGlobals(options: GlobalsOptions): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of await options.source.read(options.artifact)) chunks.push(chunk as Buffer)
-  const script = Buffer.concat(chunks).toString('utf8').split('\n').filter((line) => !TABLESPACE.test(line) && !aboutKept(line, options.keep)).join('\n')
+  const script = Buffer.concat(chunks)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => !TABLESPACE.test(line) && !aboutKept(line, options.keep))
+    .join('\n')
   const env = { ...pgEnvironment(options.connection), PGOPTIONS: '-c lc_messages=C -c default_transaction_read_only=off' }
-  const { stderr } = await run({
-    program: join(options.binDir, 'psql'), args: ['-X', '-q', '-w', '-v', 'VERBOSITY=verbose', '-v', 'ON_ERROR_STOP=0', '-f', '-'], env, stdin: script,
-  }, { signal: options.signal })
+  const { stderr } = await run(
+    {
+      program: join(options.binDir, 'psql'),
+      args: ['-X', '-q', '-w', '-v', 'VERBOSITY=verbose', '-v', 'ON_ERROR_STOP=0', '-f', '-'],
+      env,
+      stdin: script,
+    },
+    { signal: options.signal },
+  )
   const errors = stderr.split('\n').filter((line) => /(ERROR|FATAL|PANIC): /.test(line))
   // 42710 duplicate_object, of CREATE ROLE alone.
   const unexpected = errors.filter((line) => !/ERROR: {2}42710: role ".*" already exists/.test(line))
   if (unexpected.length > 0) {
-    throw new HoldfastError('PROCESS_FAILED', `the globals of the point could not be restored: ${unexpected.slice(0, 5).join('; ')}`, { object: options.artifact.key, retryable: false })
+    throw new HoldfastError('PROCESS_FAILED', `the globals of the point could not be restored: ${unexpected.slice(0, 5).join('; ')}`, {
+      object: options.artifact.key,
+      retryable: false,
+    })
   }
 }
 
@@ -42,6 +56,6 @@ const MEMBER = new RegExp(`^GRANT ${ROLE} TO ${ROLE}`)
 
 /** Whether a statement changes only roles that are kept as they are. */
 function aboutKept(line: string, keep: ReadonlySet<string>): boolean {
-  const named = ABOUT.exec(line) ?? MEMBER.exec(line)
-  return named !== null && named.slice(1).every((role) => keep.has(role.startsWith('"') ? role.slice(1, -1).replaceAll('""', '"') : role))
+  const named = (ABOUT.exec(line) ?? MEMBER.exec(line))?.slice(1)
+  return named?.every((role) => keep.has(role.startsWith('"') ? role.slice(1, -1).replaceAll('""', '"') : role)) ?? false
 }

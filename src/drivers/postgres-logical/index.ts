@@ -22,7 +22,10 @@ export function createPostgresLogical(config: LogicalSourceConfig, connection: s
     capture: (context, request, sink) => capture({ config, connection, lockWaitMs: tuning.lockWaitMs ?? 60_000 }, context, request, sink),
     async restore(context, manifest, source, { dir, to }) {
       if (to && !to.latest) {
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a dump holds one moment: there is no point in time to choose', { object: `${manifest.source}/${manifest.id}`, next: 'choose the recovery point by its id, or use a physical source' })
+        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a dump holds one moment: there is no point in time to choose', {
+          object: `${manifest.source}/${manifest.id}`,
+          next: 'choose the recovery point by its id, or use a physical source',
+        })
       }
       return restoreScratch(config, context, manifest, source, dir)
     },

@@ -40,7 +40,8 @@ export function createLive(config: LogicalSourceConfig, connection: string): Liv
 export async function fingerprintOf(connection: string): Promise<string> {
   return withClient(connection, {}, async (client) => {
     const { rows } = await client.query<{ fingerprint: string }>(
-      `select (select system_identifier from pg_control_system()) || '/' || datname || '/' || oid as fingerprint from pg_database where datname = current_database()`)
+      `select (select system_identifier from pg_control_system()) || '/' || datname || '/' || oid as fingerprint from pg_database where datname = current_database()`,
+    )
     return rows[0]?.fingerprint ?? ''
   })
 }
@@ -48,9 +49,15 @@ export async function fingerprintOf(connection: string): Promise<string> {
 async function requireConfirmed(connection: string, manifest: Manifest, confirm: string): Promise<void> {
   const fingerprint = await fingerprintOf(connection)
   if (confirm === fingerprint) return
-  throw new HoldfastError('CONFIRM_MISMATCH', `the live database ${describeConnection(connection)} has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`, {
-    object: fingerprint, next: `if this is the database to replace: holdfast restore ${manifest.source} ${manifest.id} --live --confirm ${fingerprint}`, details: { fingerprint },
-  })
+  throw new HoldfastError(
+    'CONFIRM_MISMATCH',
+    `the live database ${describeConnection(connection)} has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
+    {
+      object: fingerprint,
+      next: `if this is the database to replace: holdfast restore ${manifest.source} ${manifest.id} --live --confirm ${fingerprint}`,
+      details: { fingerprint },
+    },
+  )
 }
 
 /** In the place of the whole, a selection would be the loss of the rest. */
@@ -59,17 +66,40 @@ function requireWhole(manifest: Manifest): void {
   const rows = manifest.artifacts.some(({ role }) => ['database', 'directory-entry', 'data', 'plain'].includes(role))
   if (rows && !schemas?.length && !tables?.length && !excludeTables?.length) return
   const object = `${manifest.source}/${manifest.id}`
-  throw new HoldfastError('SOURCE_UNFIT', `${object} holds ${rows ? 'a selection of tables' : 'definitions only'}: in the place of the live database the rest would be lost`, { object, next: `holdfast restore ${manifest.source} ${manifest.id}, and copy back what is needed` })
+  throw new HoldfastError(
+    'SOURCE_UNFIT',
+    `${object} holds ${rows ? 'a selection of tables' : 'definitions only'}: in the place of the live database the rest would be lost`,
+    { object, next: `holdfast restore ${manifest.source} ${manifest.id}, and copy back what is needed` },
+  )
 }
 
 async function requireFit(client: Client, connection: string): Promise<void> {
-  const { rows: [is] } = await client.query<{ superuser: boolean; replica: boolean }>(`select current_setting('is_superuser') = 'on' as superuser, pg_is_in_recovery() as replica`)
+  const {
+    rows: [is],
+  } = await client.query<{ superuser: boolean; replica: boolean }>(
+    `select current_setting('is_superuser') = 'on' as superuser, pg_is_in_recovery() as replica`,
+  )
   const object = describeConnection(connection)
-  if (is?.replica) throw new HoldfastError('SOURCE_UNFIT', `${object} is a replica: nothing can be restored over it`, { object, next: 'connect the source to the primary' })
-  if (!is?.superuser) throw new HoldfastError('SOURCE_UNFIT', `a restore over a live database gives objects back to their owners: the role of ${object} is no superuser`, { object, next: 'give the source the connection of a superuser, or restore beside' })
+  if (is?.replica)
+    throw new HoldfastError('SOURCE_UNFIT', `${object} is a replica: nothing can be restored over it`, {
+      object,
+      next: 'connect the source to the primary',
+    })
+  if (!is?.superuser)
+    throw new HoldfastError(
+      'SOURCE_UNFIT',
+      `a restore over a live database gives objects back to their owners: the role of ${object} is no superuser`,
+      { object, next: 'give the source the connection of a superuser, or restore beside' },
+    )
 }
 
-async function restoreAside(config: LogicalSourceConfig, connection: string, context: DriverContext, manifest: Manifest, source: ArtifactSource): Promise<{ database: string; bytes: number }> {
+async function restoreAside(
+  config: LogicalSourceConfig,
+  connection: string,
+  context: DriverContext,
+  manifest: Manifest,
+  source: ArtifactSource,
+): Promise<{ database: string; bytes: number }> {
   const { name, maintenance } = await liveDatabase(connection)
   const database = asideName(name, manifest)
   const server = withDatabase(connection, maintenance)
@@ -81,28 +111,56 @@ async function restoreAside(config: LogicalSourceConfig, connection: string, con
     await withClient(server, {}, (client) => dropDatabase(client, database))
     const load = { config, manifest, source, connection: server, database, dir, jobs: config.jobs }
     await loadRoles(load, context, { keepExisting: true })
-    await loadDatabase(load, context, async () => { made = await oidOf(server, database) })
+    await loadDatabase(load, context, async () => {
+      made = await oidOf(server, database)
+    })
     await withClient(server, {}, (client) => copyProperties(client, name, database))
     await requireEqual(config, context, manifest, withDatabase(connection, database), database)
-    return { database, bytes: await withClient(server, {}, async (client) => Number((await client.query<{ bytes: string }>('select pg_database_size($1)::text as bytes', [database])).rows[0]?.bytes)) }
+    return {
+      database,
+      bytes: await withClient(server, {}, async (client) =>
+        Number((await client.query<{ bytes: string }>('select pg_database_size($1)::text as bytes', [database])).rows[0]?.bytes),
+      ),
+    }
   } catch (error) {
     // The live database was not touched: what was made beside it goes, but never what a later try made under the same name.
-    if (made !== undefined && made === (await oidOf(server, database))) await withClient(server, {}, (client) => dropDatabase(client, database))
-    throw context.signal.aborted ? new HoldfastError('CANCELLED', `the restore into ${database} was cancelled`, { object: database, cause: error }) : error
+    if (made !== undefined && made === (await oidOf(server, database)))
+      await withClient(server, {}, (client) => dropDatabase(client, database))
+    throw context.signal.aborted
+      ? new HoldfastError('CANCELLED', `the restore into ${database} was cancelled`, { object: database, cause: error })
+      : error
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
 }
 
 async function oidOf(server: string, database: string): Promise<string | undefined> {
-  return withClient(server, {}, async (client) => (await client.query<{ oid: string }>('select oid::text as oid from pg_database where datname = $1', [database])).rows[0]?.oid)
+  return withClient(
+    server,
+    {},
+    async (client) =>
+      (await client.query<{ oid: string }>('select oid::text as oid from pg_database where datname = $1', [database])).rows[0]?.oid,
+  )
 }
 
-async function requireEqual(config: LogicalSourceConfig, context: DriverContext, manifest: Manifest, connection: string, database: string): Promise<void> {
+async function requireEqual(
+  config: LogicalSourceConfig,
+  context: DriverContext,
+  manifest: Manifest,
+  connection: string,
+  database: string,
+): Promise<void> {
   const assertions = await contentAssertions(config, context, manifest, { kind: 'live', dir: '', connection, database }, 'full')
   const red = assertions.filter(({ ok }) => !ok)
   if (red.length === 0) return
-  throw new HoldfastError('VERIFY_FAILED', `${database} is not what the manifest says: ${red.slice(0, 5).map(({ name, expected, actual }) => `${name}: expected ${expected}, found ${actual}`).join('; ')}`, { object: `${manifest.source}/${manifest.id}` })
+  throw new HoldfastError(
+    'VERIFY_FAILED',
+    `${database} is not what the manifest says: ${red
+      .slice(0, 5)
+      .map(({ name, expected, actual }) => `${name}: expected ${expected}, found ${actual}`)
+      .join('; ')}`,
+    { object: `${manifest.source}/${manifest.id}` },
+  )
 }
 
 async function swap(connection: string, manifest: Manifest, confirm: string): Promise<{ database: string; keptAs: string }> {
@@ -114,7 +172,8 @@ async function swap(connection: string, manifest: Manifest, confirm: string): Pr
   const kept = within63(name, `_pre_restore_${stamp(new Date()).slice(0, 15).replace('T', '_')}`)
   await withClient(connection, { database: maintenance }, async (client) => {
     const { rowCount } = await client.query('select from pg_database where datname = $1', [aside])
-    if (rowCount === 0) throw new HoldfastError('NOT_FOUND', `there is no database ${aside} to swap in`, { object: aside, next: 'start the restore again' })
+    if (rowCount === 0)
+      throw new HoldfastError('NOT_FOUND', `there is no database ${aside} to swap in`, { object: aside, next: 'start the restore again' })
   })
   await swapNames({ connection, maintenance, live: name, aside, kept })
   return { database: name, keptAs: kept }
@@ -125,14 +184,20 @@ async function keptUnder(connection: string, maintenance: string, confirm: strin
   return withClient(connection, { database: maintenance }, async (client) => {
     const { rows } = await client.query<{ kept: string }>(
       `select datname::text as kept from pg_database
-       where (select system_identifier from pg_control_system()) || '/' || $2 || '/' || oid = $1 and datname <> $2 and datname ~ '_pre_restore_[0-9_]+$'`, [confirm, name])
+       where (select system_identifier from pg_control_system()) || '/' || $2 || '/' || oid = $1 and datname <> $2 and datname ~ '_pre_restore_[0-9_]+$'`,
+      [confirm, name],
+    )
     return rows[0]?.kept
   })
 }
 
 /** The live database's name, and another to connect to while it is renamed. */
 async function liveDatabase(connection: string): Promise<{ name: string; maintenance: string }> {
-  const name = await withClient(connection, {}, async (client) => (await client.query<{ name: string }>('select current_database()::text as name')).rows[0]?.name ?? '')
+  const name = await withClient(
+    connection,
+    {},
+    async (client) => (await client.query<{ name: string }>('select current_database()::text as name')).rows[0]?.name ?? '',
+  )
   return { name, maintenance: name === 'postgres' ? 'template1' : 'postgres' }
 }
 
@@ -150,5 +215,10 @@ function within63(name: string, end: string): string {
 async function requireWorkerSpace(config: LogicalSourceConfig, manifest: Manifest): Promise<void> {
   const folder = config.scratchDir ?? tmpdir()
   const { bavail, bsize } = await statfs(folder)
-  if (bavail * bsize < manifest.sizeBytes) throw new HoldfastError('SPACE_SHORT', `${folder} on the worker has ${bavail * bsize} bytes free; the dump needs up to ${manifest.sizeBytes}`, { object: folder })
+  if (bavail * bsize < manifest.sizeBytes)
+    throw new HoldfastError(
+      'SPACE_SHORT',
+      `${folder} on the worker has ${bavail * bsize} bytes free; the dump needs up to ${manifest.sizeBytes}`,
+      { object: folder },
+    )
 }

@@ -25,18 +25,35 @@ export interface Load {
 }
 
 /** Makes the roles that are missing; with `keepExisting` those that are there are not even altered. */
-export async function loadRoles({ config, manifest, source, connection }: Load, { signal }: DriverContext, { keepExisting = false } = {}): Promise<void> {
+export async function loadRoles(
+  { config, manifest, source, connection }: Load,
+  { signal }: DriverContext,
+  { keepExisting = false } = {},
+): Promise<void> {
   const artifact = manifest.artifacts.find(({ role }) => role === 'globals')
-  if (artifact) return restoreGlobals({ artifact, source, connection, binDir: config.binDir, signal, keep: new Set(keepExisting ? await rolesOf(connection) : []) })
+  if (artifact)
+    return restoreGlobals({
+      artifact,
+      source,
+      connection,
+      binDir: config.binDir,
+      signal,
+      keep: new Set(keepExisting ? await rolesOf(connection) : []),
+    })
   // Without globals the owners are known by name only.
   await withClient(connection, {}, async (client) => {
-    const { rows } = await client.query<{ role: string }>('select role from unnest($1::text[]) role where not exists (select from pg_roles where rolname = role)', [recordedIn(manifest).database.roles])
+    const { rows } = await client.query<{ role: string }>(
+      'select role from unnest($1::text[]) role where not exists (select from pg_roles where rolname = role)',
+      [recordedIn(manifest).database.roles],
+    )
     for (const { role } of rows) await client.query(`create role ${identifier(role)} nologin`)
   })
 }
 
 async function rolesOf(connection: string): Promise<string[]> {
-  return withClient(connection, {}, async (client) => (await client.query<{ role: string }>('select rolname::text as role from pg_roles')).rows.map(({ role }) => role))
+  return withClient(connection, {}, async (client) =>
+    (await client.query<{ role: string }>('select rolname::text as role from pg_roles')).rows.map(({ role }) => role),
+  )
 }
 
 /** Makes the database and fills it from the best part that the point has; tells when an empty one stands there. */
@@ -56,7 +73,9 @@ export async function loadDatabase(load: Load, context: DriverContext, onMade: (
 /** Neither definitions nor rows alone fill materialized views. One may read another, so in rounds. */
 async function fillViews(client: Client): Promise<void> {
   for (;;) {
-    const { rows } = await client.query<{ name: string }>(`select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'm' and not c.relispopulated`)
+    const { rows } = await client.query<{ name: string }>(
+      `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'm' and not c.relispopulated`,
+    )
     const failures: unknown[] = []
     for (const { name } of rows) await client.query(`refresh materialized view ${name}`).catch((error: unknown) => failures.push(error))
     if (failures.length === 0) return
@@ -66,7 +85,10 @@ async function fillViews(client: Client): Promise<void> {
 
 /** An archive of the whole database holds its name, settings and rights too. */
 function makesItself({ manifest, database }: Load): boolean {
-  const { database: { name }, selection } = recordedIn(manifest)
+  const {
+    database: { name },
+    selection,
+  } = recordedIn(manifest)
   return name === database && !selection.tables?.length && !usesScript(manifest)
 }
 
@@ -99,11 +121,19 @@ async function fillCommands(load: Load, context: DriverContext): Promise<Command
   const [whole, schema, data, plain] = [part('database'), part('schema'), part('data'), part('plain')]
   if (whole) return [restoreCommand(load, await fetch(whole))]
   if (plain && usesScript(manifest)) return [scriptCommand(load, await fetch(plain))]
-  if (!schema) throw new HoldfastError('SOURCE_UNFIT', `${manifest.source}/${manifest.id} holds no definitions to restore from`, { object: `${manifest.source}/${manifest.id}`, next: 'restore another recovery point' })
+  if (!schema)
+    throw new HoldfastError('SOURCE_UNFIT', `${manifest.source}/${manifest.id} holds no definitions to restore from`, {
+      object: `${manifest.source}/${manifest.id}`,
+      next: 'restore another recovery point',
+    })
   const definitions = await fetch(schema)
   if (!data) return [restoreCommand(load, definitions)]
   // Rows between the tables and their constraints: neither order nor foreign keys can stand in the way.
-  return [restoreCommand(load, definitions, '--section=pre-data'), restoreCommand(load, await fetch(data), 'rows'), restoreCommand(load, definitions, '--section=post-data')]
+  return [
+    restoreCommand(load, definitions, '--section=pre-data'),
+    restoreCommand(load, await fetch(data), 'rows'),
+    restoreCommand(load, definitions, '--section=post-data'),
+  ]
 }
 
 async function fetchFile({ source, dir }: Load, artifact: Artifact, context: DriverContext): Promise<string> {
@@ -117,7 +147,8 @@ async function fetchDirectory(load: Load, entries: Artifact[], context: DriverCo
   const folder = join(load.dir, 'directory')
   await mkdir(folder)
   for (const entry of entries) {
-    if (basename(entry.part) !== entry.part.replace(/^directory\//, '')) throw new HoldfastError('INTEGRITY', `${entry.key} names a file outside of its folder`, { object: entry.key })
+    if (basename(entry.part) !== entry.part.replace(/^directory\//, ''))
+      throw new HoldfastError('INTEGRITY', `${entry.key} names a file outside of its folder`, { object: entry.key })
     await fetchFile(load, entry, context)
   }
   return folder
@@ -127,7 +158,15 @@ function restoreCommand(load: Load, from: string, only?: '--section=pre-data' | 
   const { config, connection, database, jobs } = load
   const first = makesItself(load) && (only === undefined || only === '--section=pre-data')
   const into = first ? ['--create', '--dbname=template1'] : [`--dbname=${database}`]
-  const args = ['--exit-on-error', '--no-password', '--no-tablespaces', `--jobs=${jobs}`, ...into, ...(only && only !== 'rows' ? [only] : []), from]
+  const args = [
+    '--exit-on-error',
+    '--no-password',
+    '--no-tablespaces',
+    `--jobs=${jobs}`,
+    ...into,
+    ...(only && only !== 'rows' ? [only] : []),
+    from,
+  ]
   return { program: join(config.binDir, 'pg_restore'), args, env: loadEnvironment(connection, database) }
 }
 
@@ -138,6 +177,13 @@ function scriptCommand({ config, connection, database }: Load, file: string): Co
 
 /** Settings of the session win over those of roles and databases, which were for the source's programs. */
 function loadEnvironment(connection: string, database: string): Record<string, string> {
-  const settings = ['default_transaction_read_only=off', 'statement_timeout=0', 'lock_timeout=0', 'idle_in_transaction_session_timeout=0', 'synchronous_commit=off', 'maintenance_work_mem=128MB']
+  const settings = [
+    'default_transaction_read_only=off',
+    'statement_timeout=0',
+    'lock_timeout=0',
+    'idle_in_transaction_session_timeout=0',
+    'synchronous_commit=off',
+    'maintenance_work_mem=128MB',
+  ]
   return { ...pgEnvironment(withDatabase(connection, database)), PGOPTIONS: settings.map((setting) => `-c ${setting}`).join(' ') }
 }

@@ -18,7 +18,13 @@ export async function preflight(config: LogicalSourceConfig, connection: string,
     const facts = await factsOf(client)
     requireNotOlder(config, dump, facts)
     const relations = (await relationsOf(client, config)).filter(({ ofExtension }) => !ofExtension)
-    const findings = [partsFinding(config), await selectionFinding(client, config), await grantsFinding(client, relations), globalsFinding(config, facts), replicaFinding(facts, relations)]
+    const findings = [
+      partsFinding(config),
+      await selectionFinding(client, config),
+      await grantsFinding(client, relations),
+      globalsFinding(config, facts),
+      replicaFinding(facts, relations),
+    ]
     return {
       versions: versionsOf(facts, dump),
       estimateBytes: relations.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -39,19 +45,33 @@ function requireNotOlder(config: LogicalSourceConfig, dump: string, facts: Datab
   const server = Math.floor(facts.versionNumber / 10_000)
   if (Number.parseInt(dump, 10) >= server) return
   throw new HoldfastError('VERSION_UNFIT', `pg_dump ${dump} in ${config.binDir} is older than the server, which is ${facts.version}`, {
-    object: config.binDir, next: `install the client programs of PostgreSQL ${server} and set binDir to their folder`,
+    object: config.binDir,
+    next: `install the client programs of PostgreSQL ${server} and set binDir to their folder`,
   })
 }
 
 function versionsOf(facts: DatabaseFacts, dump: string): Record<string, string> {
   const extensions = Object.entries(facts.extensions).map(([name, version]) => [`extension ${name}`, version])
   const collation = facts.collationVersion ? [['collation', facts.collationVersion]] : []
-  return Object.fromEntries([['postgresql', facts.version], ['pg_dump', dump], ['encoding', facts.encoding], ['locale', facts.icuLocale ?? facts.collate], ...collation, ...extensions])
+  return Object.fromEntries([
+    ['postgresql', facts.version],
+    ['pg_dump', dump],
+    ['encoding', facts.encoding],
+    ['locale', facts.icuLocale ?? facts.collate],
+    ...collation,
+    ...extensions,
+  ])
 }
 
 function partsFinding({ parts }: LogicalSourceConfig): Finding {
   const ok = parts.some((part) => part === 'database' || part === 'plain' || part === 'schema')
-  return { name: 'parts', ok, required: true, detail: ok ? parts.join(', ') : `${parts.join(', ')} cannot be restored alone`, next: 'add database, or schema, to the parts of the source' }
+  return {
+    name: 'parts',
+    ok,
+    required: true,
+    detail: ok ? parts.join(', ') : `${parts.join(', ')} cannot be restored alone`,
+    next: 'add database, or schema, to the parts of the source',
+  }
 }
 
 /** A pattern that matches nothing is a misspelt name: silence would leave the table out of every backup. */
@@ -61,7 +81,13 @@ async function selectionFinding(client: Client, config: LogicalSourceConfig): Pr
   for (const table of [...tables, ...excludeTables]) if ((await relationsOf(client, { tables: [table] })).length === 0) empty.push(table)
   for (const schema of schemas) if ((await relationsOf(client, { schemas: [schema] })).length === 0) empty.push(schema)
   if (schemas.length + tables.length + excludeTables.length === 0) return undefined
-  return { name: 'selection', ok: empty.length === 0, required: true, detail: empty.length === 0 ? 'every pattern matches' : `nothing matches ${empty.join(', ')}`, next: 'correct schemas, tables or excludeTables of the source' }
+  return {
+    name: 'selection',
+    ok: empty.length === 0,
+    required: true,
+    detail: empty.length === 0 ? 'every pattern matches' : `nothing matches ${empty.join(', ')}`,
+    next: 'correct schemas, tables or excludeTables of the source',
+  }
 }
 
 async function grantsFinding(client: Client, relations: Relation[]): Promise<Finding> {
@@ -70,13 +96,25 @@ async function grantsFinding(client: Client, relations: Relation[]): Promise<Fin
        has_table_privilege(c.oid, 'select') as read, row_security_active(c.oid) as hidden
      from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid::int8 = any($1::int8[])
        and not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') and not row_security_active(c.oid)) order by 1 limit 20`,
-    [relations.map(({ oid }) => oid)])
-  const { rows: [who] } = await client.query<{ role: string }>('select current_user as role')
+    [relations.map(({ oid }) => oid)],
+  )
+  const {
+    rows: [who],
+  } = await client.query<{ role: string }>('select current_user as role')
   const role = identifier(who?.role ?? '')
-  const statements = rows.map(({ name, schema, usage, read }) => (!usage ? `grant usage on schema ${identifier(schema)} to ${role}` : !read ? `grant select on ${name} to ${role}` : `alter role ${role} bypassrls`))
+  const statements = rows.map(({ name, schema, usage, read }) =>
+    !usage
+      ? `grant usage on schema ${identifier(schema)} to ${role}`
+      : !read
+        ? `grant select on ${name} to ${role}`
+        : `alter role ${role} bypassrls`,
+  )
   return {
-    name: 'grants', ok: rows.length === 0, required: true,
-    detail: rows.length === 0 ? `${role} may read every table of it` : `${role} may not read all of ${rows.map(({ name }) => name).join(', ')}`,
+    name: 'grants',
+    ok: rows.length === 0,
+    required: true,
+    detail:
+      rows.length === 0 ? `${role} may read every table of it` : `${role} may not read all of ${rows.map(({ name }) => name).join(', ')}`,
     next: `${[...new Set(statements)].join('; ')}; for everything at once: grant pg_read_all_data to ${role}`,
   }
 }
@@ -84,7 +122,10 @@ async function grantsFinding(client: Client, relations: Relation[]): Promise<Fin
 function globalsFinding({ parts }: LogicalSourceConfig, facts: DatabaseFacts): Finding | undefined {
   if (!parts.includes('globals')) return undefined
   return {
-    name: 'role passwords', ok: facts.superuser, required: false, detail: facts.superuser ? 'carried' : 'only a superuser may read them: they are left out',
+    name: 'role passwords',
+    ok: facts.superuser,
+    required: false,
+    detail: facts.superuser ? 'carried' : 'only a superuser may read them: they are left out',
     next: 'keep the passwords of roles elsewhere, or back up as a superuser',
   }
 }
@@ -93,8 +134,13 @@ function replicaFinding(facts: DatabaseFacts, relations: Relation[]): Finding | 
   if (!facts.replica) return undefined
   const unlogged = relations.filter((relation) => relation.unlogged).map(({ name }) => name)
   return {
-    name: 'replica', ok: unlogged.length === 0, required: false,
-    detail: unlogged.length === 0 ? 'the source is a replica; long queries there may be cancelled by replay' : `a replica has no rows of unlogged tables: ${unlogged.join(', ')} are left empty`,
+    name: 'replica',
+    ok: unlogged.length === 0,
+    required: false,
+    detail:
+      unlogged.length === 0
+        ? 'the source is a replica; long queries there may be cancelled by replay'
+        : `a replica has no rows of unlogged tables: ${unlogged.join(', ')} are left empty`,
     next: 'set hot_standby_feedback or max_standby_streaming_delay on the replica',
   }
 }

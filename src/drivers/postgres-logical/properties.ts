@@ -3,7 +3,14 @@ import type { Client } from '../postgres-common/connect.ts'
 import { identifier } from './facts.ts'
 
 /** Settings that hold lists are stored already quoted. */
-const LISTS = ['search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries', 'shared_preload_libraries', 'unix_socket_directories']
+const LISTS = [
+  'search_path',
+  'temp_tablespaces',
+  'session_preload_libraries',
+  'local_preload_libraries',
+  'shared_preload_libraries',
+  'unix_socket_directories',
+]
 
 /** Copies them from one database of the server to another. */
 export async function copyProperties(client: Client, from: string, to: string): Promise<void> {
@@ -21,7 +28,8 @@ export async function copyProperties(client: Client, from: string, to: string): 
      union all select format('comment on database %I is %L', $2::text, shobj_description(oid, 'pg_database')) from source where shobj_description(oid, 'pg_database') is not null
      union all select format('alter %s set %I to %s', case when rolname is null then format('database %I', $2::text) else format('role %I in database %I', rolname, $2::text) end,
          name, case when name = any($3) then value else quote_literal(value) end) from settings`,
-    [from, to, LISTS])
+    [from, to, LISTS],
+  )
   for (const { statement } of rows) await client.query(statement)
 }
 

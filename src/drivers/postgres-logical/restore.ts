@@ -7,17 +7,40 @@ import type { Manifest } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
 import type { ArtifactSource, DriverContext, Restored, Target } from '../driver.ts'
 import { formatConnection, pgEnvironment, withClient } from '../postgres-common/connect.ts'
-import { destroyInstance, makeFolder, makeScratchFolder, postgresUser, removeScratchFolder, startInstance } from '../postgres-common/instance.ts'
+import {
+  destroyInstance,
+  makeFolder,
+  makeScratchFolder,
+  postgresUser,
+  removeScratchFolder,
+  startInstance,
+} from '../postgres-common/instance.ts'
 import { recordedIn } from './facts.ts'
 import { loadDatabase, loadRoles } from './load.ts'
 
 /** Made for one load and one look: what protects against a crash only costs time. */
 const SCRATCH_SETTINGS = {
-  fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', wal_level: 'minimal', max_wal_senders: '0', autovacuum: 'off',
-  shared_buffers: '128MB', maintenance_work_mem: '128MB', max_wal_size: '4GB', checkpoint_timeout: '30min', max_connections: '30', lc_messages: 'C',
+  fsync: 'off',
+  full_page_writes: 'off',
+  synchronous_commit: 'off',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+  autovacuum: 'off',
+  shared_buffers: '128MB',
+  maintenance_work_mem: '128MB',
+  max_wal_size: '4GB',
+  checkpoint_timeout: '30min',
+  max_connections: '30',
+  lc_messages: 'C',
 }
 
-export async function restoreScratch(config: LogicalSourceConfig, context: DriverContext, manifest: Manifest, source: ArtifactSource, dir: string): Promise<Restored> {
+export async function restoreScratch(
+  config: LogicalSourceConfig,
+  context: DriverContext,
+  manifest: Manifest,
+  source: ArtifactSource,
+  dir: string,
+): Promise<Restored> {
   await destroyInstance(dir)
   await requireSpace(dir, manifest, () => makeScratchFolder(dir, config.osUser))
   try {
@@ -32,31 +55,59 @@ export async function restoreScratch(config: LogicalSourceConfig, context: Drive
     const target: Target = { kind: 'scratch', dir, connection: formatConnection({ ...words(dir, manifest), dbname: database }), database }
     context.onProgress({ phase: 'analyze' })
     // A dump carries no statistics, and without them an assertion may take for ever.
-    await run({ program: join(config.binDir, 'vacuumdb'), args: ['--analyze-only', '--quiet', '--no-password', '--jobs=2', `--dbname=${database}`], env: pgEnvironment(target.connection) }, { signal: context.signal })
+    await run(
+      {
+        program: join(config.binDir, 'vacuumdb'),
+        args: ['--analyze-only', '--quiet', '--no-password', '--jobs=2', `--dbname=${database}`],
+        env: pgEnvironment(target.connection),
+      },
+      { signal: context.signal },
+    )
     return { target, bytes: await sizeOf(target.connection) }
   } catch (error) {
     await destroyInstance(dir)
-    throw context.signal.aborted ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error }) : error
+    throw context.signal.aborted
+      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
+      : error
   }
 }
 
 async function sizeOf(connection: string): Promise<number> {
-  return withClient(connection, {}, async (client) => Number((await client.query<{ bytes: string }>('select pg_database_size(current_database())::text as bytes')).rows[0]?.bytes))
+  return withClient(connection, {}, async (client) =>
+    Number((await client.query<{ bytes: string }>('select pg_database_size(current_database())::text as bytes')).rows[0]?.bytes),
+  )
 }
 
 /** Starts the instance of a scratch folder again, if it does not run. */
 export async function startAgain(config: LogicalSourceConfig, dir: string, signal?: AbortSignal): Promise<void> {
-  await startInstance({ dataDir: join(dir, 'data'), socketDir: join(dir, 'socket'), binDir: config.binDir, osUser: config.osUser, settings: SCRATCH_SETTINGS, ...(signal ? { signal } : {}) })
+  await startInstance({
+    dataDir: join(dir, 'data'),
+    socketDir: join(dir, 'socket'),
+    binDir: config.binDir,
+    osUser: config.osUser,
+    settings: SCRATCH_SETTINGS,
+    ...(signal ? { signal } : {}),
+  })
 }
 
-async function startScratch(config: LogicalSourceConfig, manifest: Manifest, dir: string, context: DriverContext): Promise<{ connection: string; database: string }> {
+async function startScratch(
+  config: LogicalSourceConfig,
+  manifest: Manifest,
+  dir: string,
+  context: DriverContext,
+): Promise<{ connection: string; database: string }> {
   context.onProgress({ phase: 'instance' })
   const { bootstrapRole, name } = recordedIn(manifest).database
-  await run({
-    // The same first role as the source's: what the system owns there it owns here.
-    program: join(config.binDir, 'initdb'), args: ['-D', join(dir, 'data'), '-U', bootstrapRole, '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C', '--no-instructions'],
-    user: postgresUser(config.osUser), cwd: dir,
-  }, { signal: context.signal })
+  await run(
+    {
+      // The same first role as the source's: what the system owns there it owns here.
+      program: join(config.binDir, 'initdb'),
+      args: ['-D', join(dir, 'data'), '-U', bootstrapRole, '-A', 'trust', '-N', '-E', 'UTF8', '--locale=C', '--no-instructions'],
+      user: postgresUser(config.osUser),
+      cwd: dir,
+    },
+    { signal: context.signal },
+  )
   await startAgain(config, dir, context.signal)
   const connection = formatConnection({ ...words(dir, manifest), dbname: 'template1' })
   if (name === 'postgres') await withClient(connection, {}, (client) => client.query('drop database postgres'))

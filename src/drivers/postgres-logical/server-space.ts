@@ -4,15 +4,25 @@ import type { Client } from '../postgres-common/connect.ts'
 
 /** Room for a second copy beside the first, with a tenth more, and for the write-ahead log of loading it; else SPACE_SHORT. */
 export async function requireServerSpace(client: Client, databaseBytes: number): Promise<void> {
-  const { rows: [server] } = await client.query<{ place: string; wal: string; may: boolean }>(
-    `select current_setting('data_directory') as place, pg_size_bytes(current_setting('max_wal_size'))::text as wal, pg_has_role('pg_execute_server_program', 'usage') as may`)
+  const {
+    rows: [server],
+  } = await client.query<{ place: string; wal: string; may: boolean }>(
+    `select current_setting('data_directory') as place, pg_size_bytes(current_setting('max_wal_size'))::text as wal, pg_has_role('pg_execute_server_program', 'usage') as may`,
+  )
   const place = server?.place ?? 'the data directory'
   const need = Math.ceil(databaseBytes * 1.1) + Number(server?.wal)
   if (!server?.may) {
-    throw new HoldfastError('SPACE_SHORT', `the free space of ${place} cannot be read`, { object: place, next: 'grant pg_execute_server_program to the role of the source, or restore beside' })
+    throw new HoldfastError('SPACE_SHORT', `the free space of ${place} cannot be read`, {
+      object: place,
+      next: 'grant pg_execute_server_program to the role of the source, or restore beside',
+    })
   }
   const free = await freeBytes(client)
-  if (free < need) throw new HoldfastError('SPACE_SHORT', `${place} has ${free} bytes free; a second copy beside the live database needs about ${need}`, { object: place, details: { free, need } })
+  if (free < need)
+    throw new HoldfastError('SPACE_SHORT', `${place} has ${free} bytes free; a second copy beside the live database needs about ${need}`, {
+      object: place,
+      details: { free, need },
+    })
 }
 
 /** The server runs its programs in its data directory. */

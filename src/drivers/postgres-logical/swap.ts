@@ -27,7 +27,11 @@ export async function swapNames(swap: Swap): Promise<void> {
       const failure = await rename(swap, killer)
       if (!failure) return
       if ((failure as { code?: string }).code !== '55006' || attempt === TRIES) {
-        throw new HoldfastError('PROCESS_FAILED', `the names of ${swap.live} and ${swap.aside} could not be swapped: ${messageOf(failure)}`, { object: swap.live, cause: failure, next: 'nothing was changed; stop what connects to the database and repeat the restore' })
+        throw new HoldfastError(
+          'PROCESS_FAILED',
+          `the names of ${swap.live} and ${swap.aside} could not be swapped: ${messageOf(failure)}`,
+          { object: swap.live, cause: failure, next: 'nothing was changed; stop what connects to the database and repeat the restore' },
+        )
       }
     }
   })
@@ -43,11 +47,23 @@ async function rename({ connection, maintenance, live, aside, kept }: Swap, kill
     await client.query(`alter database ${identifier(aside)} rename to ${identifier(live)}`)
     await client.query(`alter database ${identifier(kept)} allow_connections false`)
     await client.query('commit')
-  }).then(() => { ended = {} }, (error: unknown) => { ended = { error } })
-  await until(async () => {
-    await killer.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = any($1) and pid <> pg_backend_pid()', [[live, aside]])
-    return ended !== undefined
-  }, { timeoutMs: 120_000, everyMs: 50, what: `the names of ${live} and ${aside} to be swapped` })
+  }).then(
+    () => {
+      ended = {}
+    },
+    (error: unknown) => {
+      ended = { error }
+    },
+  )
+  await until(
+    async () => {
+      await killer.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = any($1) and pid <> pg_backend_pid()', [
+        [live, aside],
+      ])
+      return ended !== undefined
+    },
+    { timeoutMs: 120_000, everyMs: 50, what: `the names of ${live} and ${aside} to be swapped` },
+  )
   await renaming
   return ended?.error
 }
@@ -55,5 +71,8 @@ async function rename({ connection, maintenance, live, aside, kept }: Swap, kill
 async function refusePrepared(client: Client, live: string): Promise<void> {
   const { rows } = await client.query<{ gid: string }>('select gid from pg_prepared_xacts where database = $1', [live])
   if (rows.length === 0) return
-  throw new HoldfastError('SOURCE_UNFIT', `${live} has prepared transactions: ${rows.map(({ gid }) => gid).join(', ')}`, { object: live, next: `connect to ${live} and run commit prepared or rollback prepared for each` })
+  throw new HoldfastError('SOURCE_UNFIT', `${live} has prepared transactions: ${rows.map(({ gid }) => gid).join(', ')}`, {
+    object: live,
+    next: `connect to ${live} and run commit prepared or rollback prepared for each`,
+  })
 }

@@ -13,9 +13,18 @@ import { runningInstance } from '../postgres-common/instance.ts'
 import { recordedIn } from './facts.ts'
 import { startAgain } from './restore.ts'
 
-export interface VerifyOptions { depth: 'restore' | 'full'; assertions: { name: string; sql: string }[] }
+export interface VerifyOptions {
+  depth: 'restore' | 'full'
+  assertions: { name: string; sql: string }[]
+}
 
-export async function verify(config: LogicalSourceConfig, context: DriverContext, manifest: Manifest, target: Target, options: VerifyOptions): Promise<Assertion[]> {
+export async function verify(
+  config: LogicalSourceConfig,
+  context: DriverContext,
+  manifest: Manifest,
+  target: Target,
+  options: VerifyOptions,
+): Promise<Assertion[]> {
   const started = await engineStarts(config, context, manifest, target)
   if (!started.ok) return [started]
   const content = await contentAssertions(config, context, manifest, target, options.depth).catch((error: unknown): Assertion[] => {
@@ -24,15 +33,21 @@ export async function verify(config: LogicalSourceConfig, context: DriverContext
     return [{ name: 'content', ok: false, expected: 'readable', actual: messageOf(error) }]
   })
   const own = await userAssertions(target.connection, options.assertions, context.signal)
-  const damage = options.depth === 'full' ? [await amcheck({ connection: target.connection, binDir: config.binDir, signal: context.signal })] : []
+  const damage =
+    options.depth === 'full' ? [await amcheck({ connection: target.connection, binDir: config.binDir, signal: context.signal })] : []
   return [started, ...content, ...own, ...damage]
 }
 
 async function engineStarts(config: LogicalSourceConfig, context: DriverContext, manifest: Manifest, target: Target): Promise<Assertion> {
   const expected = `accepts connections, encoding ${manifest.versions['encoding'] ?? 'as it was'}`
   try {
-    if (target.kind === 'scratch' && !(await runningInstance(join(target.dir, 'data')))) await startAgain(config, target.dir, context.signal)
-    const encoding = await withClient(target.connection, {}, async (client) => (await client.query<{ server_encoding: string }>('show server_encoding')).rows[0]?.server_encoding)
+    if (target.kind === 'scratch' && !(await runningInstance(join(target.dir, 'data'))))
+      await startAgain(config, target.dir, context.signal)
+    const encoding = await withClient(
+      target.connection,
+      {},
+      async (client) => (await client.query<{ server_encoding: string }>('show server_encoding')).rows[0]?.server_encoding,
+    )
     const ok = manifest.versions['encoding'] === undefined || manifest.versions['encoding'] === encoding
     return { name: 'engine', ok, expected, actual: `accepts connections, encoding ${encoding}` }
   } catch (error) {
@@ -42,17 +57,28 @@ async function engineStarts(config: LogicalSourceConfig, context: DriverContext,
 }
 
 /** Counts, or at depth `full` digests and definitions, against what the manifest says of the snapshot. */
-export async function contentAssertions(config: LogicalSourceConfig, context: DriverContext, manifest: Manifest, target: Target, depth: VerifyOptions['depth']): Promise<Assertion[]> {
+export async function contentAssertions(
+  config: LogicalSourceConfig,
+  context: DriverContext,
+  manifest: Manifest,
+  target: Target,
+  depth: VerifyOptions['depth'],
+): Promise<Assertion[]> {
   const expected = manifest.content
   if (!expected) return [{ name: 'content', ok: false, expected: 'recorded in the manifest', actual: 'not recorded' }]
   const { selection } = recordedIn(manifest)
-  const actual = await withReaders(target.connection, { count: 2, signal: context.signal }, ({ clients }) => contentOf(clients, {
-    carried: 'logical', depth: depth === 'full' ? 'digests' : 'counts', signal: context.signal, selection,
-    // What the capture could not compare is not compared: a stale view, an unlogged table of a replica.
-    tables: ({ name, kind, unlogged }) => expected.tables[name] !== undefined || (kind === 'table' && !unlogged),
-    ...(depth === 'full' && expected.schema ? { schema: { connection: target.connection, binDir: config.binDir } } : {}),
-    onTable: () => context.onProgress({ phase: 'compare' }),
-  }))
+  const actual = await withReaders(target.connection, { count: 2, signal: context.signal }, ({ clients }) =>
+    contentOf(clients, {
+      carried: 'logical',
+      depth: depth === 'full' ? 'digests' : 'counts',
+      signal: context.signal,
+      selection,
+      // What the capture could not compare is not compared: a stale view, an unlogged table of a replica.
+      tables: ({ name, kind, unlogged }) => expected.tables[name] !== undefined || (kind === 'table' && !unlogged),
+      ...(depth === 'full' && expected.schema ? { schema: { connection: target.connection, binDir: config.binDir } } : {}),
+      onTable: () => context.onProgress({ phase: 'compare' }),
+    }),
+  )
   const rows = Object.keys(expected.tables).length > 0 || Object.keys(expected.sequences).length > 0 || expected.largeObjects.count > 0
   // A point of definitions alone has empty tables on purpose.
   const compared = rows ? actual : { ...actual, tables: {}, sequences: {} }

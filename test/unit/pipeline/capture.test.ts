@@ -43,7 +43,13 @@ function watched(store: Store, onPart: (number: number, body: Buffer) => Promise
     ...store,
     async startUpload(key) {
       const upload = await store.startUpload(key)
-      return { ...upload, part: async (number, body, signal) => { await onPart(number, body); await upload.part(number, body, signal) } }
+      return {
+        ...upload,
+        part: async (number, body, signal) => {
+          await onPart(number, body)
+          await upload.part(number, body, signal)
+        },
+      }
     },
   }
 }
@@ -62,7 +68,13 @@ describe('what is stored', () => {
     const artifact = await sinkOn(store).store(part([noise(3)]))
     const body = await readAll(store, artifact.key)
     await writeFile(join(dir, 'described'), body)
-    expect(artifact).toMatchObject({ key: `${PREFIX}database.zst.age`, storedBytes: body.length, compression: 'zstd', encryption: 'age', required: true })
+    expect(artifact).toMatchObject({
+      key: `${PREFIX}database.zst.age`,
+      storedBytes: body.length,
+      compression: 'zstd',
+      encryption: 'age',
+      required: true,
+    })
     expect(artifact.storeChecksum).toEqual({ algorithm: 'crc32', value: (await store.head(artifact.key))?.crc32 })
     const { blake3 } = await import('@napi-rs/blake-hash')
     expect(artifact.blake3).toBe(blake3(body).toString('hex'))
@@ -95,8 +107,12 @@ describe('an upload that must not be', () => {
     const store = createMemoryStore()
     const pidFile = join(dir, 'pid')
     let parts = 0
-    const slow = sinkOn(watched(store, async () => { parts += 1 }), { firstPartBytes: 64 * 1024 })
-      .store(part([shell(`echo $$ > ${pidFile}; head -c 40M /dev/urandom; sleep 60`)]))
+    const slow = sinkOn(
+      watched(store, async () => {
+        parts += 1
+      }),
+      { firstPartBytes: 64 * 1024 },
+    ).store(part([shell(`echo $$ > ${pidFile}; head -c 40M /dev/urandom; sleep 60`)]))
     slow.catch(() => {})
     await until(() => parts > 2, { timeoutMs: 30_000, what: 'the first parts' })
     await run(shell(`kill -9 $(cat ${pidFile})`))
@@ -108,8 +124,10 @@ describe('an upload that must not be', () => {
     const store = createMemoryStore()
     const cancel = new AbortController()
     const pidFile = join(dir, 'cancelled-pid')
-    const storing = sinkOn(watched(store, async () => cancel.abort()), { signal: cancel.signal, firstPartBytes: 64 * 1024 })
-      .store(part([shell(`echo $$ > ${pidFile}; head -c 40M /dev/urandom; exec sleep 60`)]))
+    const storing = sinkOn(
+      watched(store, async () => cancel.abort()),
+      { signal: cancel.signal, firstPartBytes: 64 * 1024 },
+    ).store(part([shell(`echo $$ > ${pidFile}; head -c 40M /dev/urandom; exec sleep 60`)]))
     await expect(storing).rejects.toMatchObject({ code: 'CANCELLED' })
     expect(await leftIn(store)).toEqual({ objects: [], uploads: [] })
     const runs = await run(shell(`grep -s '^State:' /proc/$(cat ${pidFile})/status | grep -v '[ZX] ('`), { accept: [0, 1] })
@@ -118,7 +136,9 @@ describe('an upload that must not be', () => {
 
   it('whose store fails stops the programs and says what the store said', async () => {
     const store = createMemoryStore()
-    const full = watched(store, async (number) => { if (number === 3) throw new Error('the disk is full') })
+    const full = watched(store, async (number) => {
+      if (number === 3) throw new Error('the disk is full')
+    })
     await expect(sinkOn(full, { firstPartBytes: 64 * 1024 }).store(part([noise(4)]))).rejects.toThrow('the disk is full')
     expect(await leftIn(store)).toEqual({ objects: [], uploads: [] })
   })
@@ -167,7 +187,9 @@ describe('parts', () => {
 
   it('are reported as progress', async () => {
     const seen: { bytes?: number; parts?: number }[] = []
-    const artifact = await sinkOn(createMemoryStore(), { firstPartBytes: 256 * 1024, onProgress: (progress) => seen.push(progress) }).store(part([noise(1)]))
+    const artifact = await sinkOn(createMemoryStore(), { firstPartBytes: 256 * 1024, onProgress: (progress) => seen.push(progress) }).store(
+      part([noise(1)]),
+    )
     expect(seen.at(-1)).toEqual({ phase: 'database', bytes: artifact.storedBytes, parts: seen.length })
   })
 
@@ -177,7 +199,9 @@ describe('parts', () => {
     await bandwidth.take(500)
     const second = bandwidth.take(500)
     let sent = false
-    void second.then(() => { sent = true })
+    void second.then(() => {
+      sent = true
+    })
     expect(sent).toBe(false)
     await second
     clock = 10_000
@@ -189,7 +213,8 @@ describe('parts', () => {
 
 it('memory stays flat over hundreds of megabytes', async () => {
   const script = join(import.meta.dirname, '../../support/memory-probe.ts')
-  const rss = async (mebibytes: number) => Number((await run({ program: process.execPath, args: [script, String(mebibytes), identity.recipient] })).stdout)
+  const rss = async (mebibytes: number) =>
+    Number((await run({ program: process.execPath, args: [script, String(mebibytes), identity.recipient] })).stdout)
   const [little, much] = [await rss(40), await rss(500)]
   expect(much).toBeLessThan(250)
   expect(much - little).toBeLessThan(60)

@@ -38,11 +38,12 @@ const source = (reader: Reader = store, identityFile: string | undefined = ident
 async function damage(change: (body: Buffer) => Buffer): Promise<void> {
   store.overwrite(artifact.key, change(Buffer.from(await readAll(store, artifact.key))))
 }
-const flip = (at: (length: number) => number) => damage((body) => {
-  const index = at(body.length)
-  body[index] = (body[index] as number) ^ 1
-  return body
-})
+const flip = (at: (length: number) => number) =>
+  damage((body) => {
+    const index = at(body.length)
+    body[index] = (body[index] as number) ^ 1
+    return body
+  })
 /** Damage that the store itself does not see: its checksum is as the manifest says. */
 const unseen = (): Reader => ({ ...store, head: async (key) => ({ key, size: artifact.storedBytes, modified: new Date() }) })
 
@@ -63,18 +64,29 @@ describe('a whole artifact', () => {
   })
 
   it('is read back, which counts what it holds', async () => {
-    expect(await readBack(store, artifact, { identityFile: identity.file })).toEqual({ storedBytes: artifact.storedBytes, plainBytes: (await run(TEXT)).stdout.length })
+    expect(await readBack(store, artifact, { identityFile: identity.file })).toEqual({
+      storedBytes: artifact.storedBytes,
+      plainBytes: (await run(TEXT)).stdout.length,
+    })
   })
 
   it('that is stored open needs no key', async () => {
-    const open = await createSink({ store, prefix: 'q/', attempt: 1, recipients: [] }).store({ part: 'x', role: 'x', required: true, stages: [TEXT] })
+    const open = await createSink({ store, prefix: 'q/', attempt: 1, recipients: [] }).store({
+      part: 'x',
+      role: 'x',
+      required: true,
+      stages: [TEXT],
+    })
     await createSource({ store }).feed(open, shell('cat > /dev/null'))
   })
 })
 
 describe('a key', () => {
   it('that is another one is KEY_WRONG', async () => {
-    await expect(source(store, stranger.file).feed(artifact, shell('cat > /dev/null'))).rejects.toMatchObject({ code: 'KEY_WRONG', object: artifact.key })
+    await expect(source(store, stranger.file).feed(artifact, shell('cat > /dev/null'))).rejects.toMatchObject({
+      code: 'KEY_WRONG',
+      object: artifact.key,
+    })
     await expect(readBack(store, artifact, { identityFile: stranger.file })).rejects.toMatchObject({ code: 'KEY_WRONG' })
   })
 
@@ -85,7 +97,10 @@ describe('a key', () => {
   })
 
   it('that is missing is KEY_MISSING and names the file', async () => {
-    await expect(source(store, join(dir, 'none')).feed(artifact, shell('cat'))).rejects.toMatchObject({ code: 'KEY_MISSING', object: join(dir, 'none') })
+    await expect(source(store, join(dir, 'none')).feed(artifact, shell('cat'))).rejects.toMatchObject({
+      code: 'KEY_MISSING',
+      object: join(dir, 'none'),
+    })
     await expect(createSource({ store }).feed(artifact, shell('cat'))).rejects.toMatchObject({ code: 'KEY_MISSING', object: artifact.key })
   })
 })
@@ -119,8 +134,12 @@ describe('damage is INTEGRITY, names the object, and fails the restore', () => {
   })
 
   it('when a valid object of another point stands in its place, though every program exits 0', async () => {
-    const other = await createSink({ store, prefix: 'other/', attempt: 1, recipients: [identity.recipient] })
-      .store({ part: 'database', role: 'database', required: true, stages: [shell('seq 300001 600000')] })
+    const other = await createSink({ store, prefix: 'other/', attempt: 1, recipients: [identity.recipient] }).store({
+      part: 'database',
+      role: 'database',
+      required: true,
+      stages: [shell('seq 300001 600000')],
+    })
     store.overwrite(artifact.key, await readAll(store, other.key))
     await refused()
     artifact = { ...artifact, storedBytes: other.storedBytes }
@@ -146,10 +165,13 @@ describe('a download that breaks', () => {
         starts.push(start)
         if (starts.length > times) return store.get(key, options)
         const body = (await readAll(store, key)).subarray(start, start + bytes)
-        return Readable.from((async function* () {
-          yield body
-          throw new Error('the connection was reset')
-        })(), { objectMode: false })
+        return Readable.from(
+          (async function* () {
+            yield body
+            throw new Error('the connection was reset')
+          })(),
+          { objectMode: false },
+        )
       },
     }
     return { reader, starts }
@@ -165,14 +187,18 @@ describe('a download that breaks', () => {
 
   it('again and again ends with an error', async () => {
     const { reader, starts } = breaking(1_000, 10)
-    await expect(createSource({ store: reader, identityFile: identity.file, resumes: 3 }).feed(artifact, shell('cat > /dev/null')))
-      .rejects.toMatchObject({ code: 'STORE_UNREACHABLE', object: artifact.key })
+    await expect(
+      createSource({ store: reader, identityFile: identity.file, resumes: 3 }).feed(artifact, shell('cat > /dev/null')),
+    ).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', object: artifact.key })
     expect(starts).toEqual([0, 10, 20, 30])
   })
 })
 
 it('a consumer that fails is blamed itself', async () => {
-  await expect(source().feed(artifact, shell('cat > /dev/null; echo no room for this >&2; exit 4'))).rejects.toMatchObject({ code: 'PROCESS_FAILED', details: { exitCode: 4 } })
+  await expect(source().feed(artifact, shell('cat > /dev/null; echo no room for this >&2; exit 4'))).rejects.toMatchObject({
+    code: 'PROCESS_FAILED',
+    details: { exitCode: 4 },
+  })
 })
 
 it('a consumer that stops reading early fails, though it exited 0', async () => {
@@ -181,7 +207,10 @@ it('a consumer that stops reading early fails, though it exited 0', async () => 
 
 it('a cancelled restore stops its programs', async () => {
   const cancel = new AbortController()
-  const reading = createSource({ store, identityFile: identity.file, signal: cancel.signal }).feed(artifact, shell('cat > /dev/null; sleep 60'))
+  const reading = createSource({ store, identityFile: identity.file, signal: cancel.signal }).feed(
+    artifact,
+    shell('cat > /dev/null; sleep 60'),
+  )
   setImmediate(() => cancel.abort())
   await expect(reading).rejects.toMatchObject({ code: 'CANCELLED' })
 })
