@@ -10,9 +10,18 @@ import { until } from '../../src/process/wait.ts'
 import { findProgram } from './find.ts'
 import { freePort } from './ports.ts'
 
-export interface DnsRecord { name: string; type: string; ttl: number; value: string }
+export interface DnsRecord {
+  name: string
+  type: string
+  ttl: number
+  value: string
+}
 
-export interface TsigKey { name: string; algorithm: string; secret: string }
+export interface TsigKey {
+  name: string
+  algorithm: string
+  secret: string
+}
 
 export interface DnsOptions {
   /** Keeps the configuration, the zone and its journal; a temporary folder that stop() removes by default. */
@@ -64,7 +73,8 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
   })
   try {
     await until(async () => ended || (await answers(server, options.zone)), { timeoutMs: 60_000, what: `the name server on ${server}` })
-    if (ended) throw new HoldfastError('PROCESS_FAILED', `the name server on ${server} ended at once: ${await tail(logFile)}`, { object: server })
+    if (ended)
+      throw new HoldfastError('PROCESS_FAILED', `the name server on ${server} ended at once: ${await tail(logFile)}`, { object: server })
   } catch (error) {
     await stop()
     throw error
@@ -72,7 +82,12 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
   return { server, address, port, zone: options.zone, key, pid: daemon.pid, stop }
 }
 
-interface Settled extends DnsOptions { dir: string; address: string; port: number; key: TsigKey }
+interface Settled extends DnsOptions {
+  dir: string
+  address: string
+  port: number
+  key: TsigKey
+}
 
 // Every path is named, so that none of the system's is used: it runs beside another bind9, and as any user.
 function configuration({ dir, zone, address, port, key, primary, notify = [] }: Settled): string {
@@ -114,7 +129,10 @@ function zoneFile(records: DnsRecord[], address: string): string {
 async function answers(server: string, zone: string): Promise<boolean> {
   const resolver = new Resolver({ timeout: 500, tries: 1 })
   resolver.setServers([server])
-  return resolver.resolveSoa(zone).then(() => true, () => false)
+  return resolver.resolveSoa(zone).then(
+    () => true,
+    () => false,
+  )
 }
 
 async function tail(file: string): Promise<string> {

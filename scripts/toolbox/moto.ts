@@ -15,7 +15,11 @@ import { cacheDir } from './programs.ts'
 const VERSION = '5.2.5'
 const LINK = 'moto-venv'
 
-export interface MotoServer { endpoint: string; pid: number; stop(): Promise<void> }
+export interface MotoServer {
+  endpoint: string
+  pid: number
+  stop(): Promise<void>
+}
 
 /** Starts it, with nothing in it; resolves once it answers. Installs it where it is missing. */
 export async function startMoto(): Promise<MotoServer> {
@@ -24,7 +28,10 @@ export async function startMoto(): Promise<MotoServer> {
   const endpoint = `http://127.0.0.1:${port}`
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-moto-'))
   const logFile = join(folder, 'moto.log')
-  const daemon = await startDaemon({ program: python, args: ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], cwd: folder }, { logFile })
+  const daemon = await startDaemon(
+    { program: python, args: ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], cwd: folder },
+    { logFile },
+  )
   const stop = async () => {
     await daemon.stop()
     await rm(folder, { recursive: true, force: true })
@@ -34,8 +41,19 @@ export async function startMoto(): Promise<MotoServer> {
     ended = true
   })
   try {
-    await until(async () => ended || (await fetch(`${endpoint}/moto-api/data.json`).then((reply) => reply.ok, () => false)), { timeoutMs: 90_000, what: `moto on ${endpoint}` })
-    if (ended) throw new HoldfastError('PROCESS_FAILED', `moto on ${endpoint} ended at once: ${(await readFile(logFile, 'utf8')).slice(-500)}`, { object: endpoint })
+    await until(
+      async () =>
+        ended ||
+        (await fetch(`${endpoint}/moto-api/data.json`).then(
+          (reply) => reply.ok,
+          () => false,
+        )),
+      { timeoutMs: 90_000, what: `moto on ${endpoint}` },
+    )
+    if (ended)
+      throw new HoldfastError('PROCESS_FAILED', `moto on ${endpoint} ended at once: ${(await readFile(logFile, 'utf8')).slice(-500)}`, {
+        object: endpoint,
+      })
   } catch (error) {
     await stop()
     throw error
@@ -65,7 +83,10 @@ export async function ensureMoto(): Promise<string> {
 async function build(folder: string): Promise<void> {
   try {
     await run({ program: findProgram('python3'), args: ['-m', 'venv', folder] }, { timeoutMs: 300_000 })
-    await run({ program: join(folder, 'bin', 'pip'), args: ['install', '--quiet', '--disable-pip-version-check', `moto[server]==${VERSION}`] }, { timeoutMs: 900_000 })
+    await run(
+      { program: join(folder, 'bin', 'pip'), args: ['install', '--quiet', '--disable-pip-version-check', `moto[server]==${VERSION}`] },
+      { timeoutMs: 900_000 },
+    )
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
     throw new HoldfastError('TOOL_MISSING', `moto ${VERSION} could not be installed: ${messageOf(error)}`, {

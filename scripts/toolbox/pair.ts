@@ -88,7 +88,7 @@ export async function createPair(options: PairOptions = {}): Promise<Pair> {
 }
 
 /** The role that streams and rewinds, with no more than it needs, and the slot of the standby. */
-function replicationRole(slot: string): string {
+export function replicationRole(slot: string): string {
   const functions = ['pg_ls_dir(text, boolean, boolean)', 'pg_stat_file(text, boolean)', 'pg_read_binary_file(text)',
     'pg_read_binary_file(text, bigint, bigint, boolean)']
   return ['create role repl login replication', ...functions.map((name) => `grant execute on function pg_catalog.${name} to repl`),

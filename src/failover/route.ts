@@ -29,7 +29,10 @@ export async function currentAddress(record: string, server: string, options: Ro
   }
   const outside = name === plainName(record) ? undefined : await lookup(name, 4).catch(() => undefined)
   if (outside) return outside.address
-  throw new HoldfastError('NOT_FOUND', `${server} has no address for ${record}`, { object: record, next: `look at the record on ${server}` })
+  throw new HoldfastError('NOT_FOUND', `${server} has no address for ${record}`, {
+    object: record,
+    next: `look at the record on ${server}`,
+  })
 }
 
 async function resolverFor(server: string, { timeoutMs = 2_000 }: RouteOptions): Promise<Resolver> {
@@ -48,6 +51,9 @@ async function answer(question: Promise<string[]>, name: string, server: string)
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? ''
     if (['ENODATA', 'ENOTFOUND', 'EREFUSED'].includes(code)) return []
-    throw new HoldfastError('TRAFFIC_UNCONFIRMED', `the name server ${server} gives no answer for ${name}: ${messageOf(error)}`, { object: server, cause: error })
+    throw new HoldfastError('TRAFFIC_UNCONFIRMED', `the name server ${server} gives no answer for ${name}: ${messageOf(error)}`, {
+      object: server,
+      cause: error,
+    })
   }
 }

@@ -75,7 +75,10 @@ describe('by HTTP', () => {
   })
 
   test('a host that says nothing ends with the time, one that refuses at once', async () => {
-    expect(await check({ http: `http://127.0.0.1:${mutePort}/`, status: 200 }, { timeoutMs: 500 })).toMatchObject({ ok: false, detail: 'no answer within 0.5 s' })
+    expect(await check({ http: `http://127.0.0.1:${mutePort}/`, status: 200 }, { timeoutMs: 500 })).toMatchObject({
+      ok: false,
+      detail: 'no answer within 0.5 s',
+    })
     const refused = await check({ http: `http://127.0.0.1:${await freePort()}/`, status: 200 })
     expect(refused).toMatchObject({ ok: false })
     expect(refused.detail).toContain('ECONNREFUSED')
@@ -84,7 +87,10 @@ describe('by HTTP', () => {
   test('with time to settle it is looked at again until it is well', async () => {
     looks = 0
     expect(await check({ http: `${url}/settles`, status: 200 })).toMatchObject({ ok: false })
-    expect(await check({ http: `${url}/settles`, status: 200 }, { settleMs: 30_000 })).toMatchObject({ ok: true, detail: 'status 200 (look 2)' })
+    expect(await check({ http: `${url}/settles`, status: 200 }, { settleMs: 30_000 })).toMatchObject({
+      ok: true,
+      detail: 'status 200 (look 2)',
+    })
   })
 
   test('the name shows no password and no query of the URL', async () => {
@@ -94,7 +100,11 @@ describe('by HTTP', () => {
 
   test('a cancelled run throws, also while a host says nothing', async () => {
     const cancelled = new AbortController()
-    const running = runChecks([{ http: `http://127.0.0.1:${mutePort}/`, status: 200 }, { sql: 'select true' }], { connection: { host: '127.0.0.1', port: mutePort, user: 'x' }, timeoutMs: 60_000 }, cancelled.signal)
+    const running = runChecks(
+      [{ http: `http://127.0.0.1:${mutePort}/`, status: 200 }, { sql: 'select true' }],
+      { connection: { host: '127.0.0.1', port: mutePort, user: 'x' }, timeoutMs: 60_000 },
+      cancelled.signal,
+    )
     setTimeout(() => cancelled.abort(), 100)
     await expect(running).rejects.toMatchObject({ code: 'CANCELLED' })
   })
@@ -114,7 +124,11 @@ describe('by SQL', () => {
   })
 
   test('true is well; false, no boolean, several rows or columns, and an error are not', async () => {
-    expect(await check({ sql: 'select not pg_is_in_recovery()' }, options)).toMatchObject({ name: 'select not pg_is_in_recovery()', ok: true, detail: 'true' })
+    expect(await check({ sql: 'select not pg_is_in_recovery()' }, options)).toMatchObject({
+      name: 'select not pg_is_in_recovery()',
+      ok: true,
+      detail: 'true',
+    })
     expect(await check({ sql: 'select count(*) > 0 from orders' }, options)).toMatchObject({ ok: false, detail: 'false' })
     expect(await check({ sql: 'select 1' }, options)).toMatchObject({ ok: false, detail: '1 is no boolean' })
     expect(await check({ sql: 'select null::boolean' }, options)).toMatchObject({ ok: false })
@@ -126,7 +140,10 @@ describe('by SQL', () => {
   })
 
   test('a check cannot change anything', async () => {
-    const writing = await check({ sql: 'with made as (insert into orders values (1) returning true as made) select made from made' }, options)
+    const writing = await check(
+      { sql: 'with made as (insert into orders values (1) returning true as made) select made from made' },
+      options,
+    )
     expect(writing).toMatchObject({ ok: false })
     expect(writing.detail).toContain('read-only')
     expect(await cluster.query('select * from orders')).toEqual([])
@@ -142,11 +159,21 @@ describe('by SQL', () => {
   })
 
   test('a server that is down is not well', async () => {
-    expect(await check({ sql: 'select true' }, { connection: { host: '127.0.0.1', port: await freePort(), user: 'x' } })).toMatchObject({ ok: false })
+    expect(await check({ sql: 'select true' }, { connection: { host: '127.0.0.1', port: await freePort(), user: 'x' } })).toMatchObject({
+      ok: false,
+    })
   })
 
   test('all run at once, results in the order of the config', async () => {
-    const results = await runChecks([{ sql: 'select pg_sleep(0.5) is not null' }, { sql: 'select true' }, { sql: 'select false' }], options, signal)
-    expect(results.map(({ name, ok }) => [name, ok])).toEqual([['select pg_sleep(0.5) is not null', true], ['select true', true], ['select false', false]])
+    const results = await runChecks(
+      [{ sql: 'select pg_sleep(0.5) is not null' }, { sql: 'select true' }, { sql: 'select false' }],
+      options,
+      signal,
+    )
+    expect(results.map(({ name, ok }) => [name, ok])).toEqual([
+      ['select pg_sleep(0.5) is not null', true],
+      ['select true', true],
+      ['select false', false],
+    ])
   })
 })

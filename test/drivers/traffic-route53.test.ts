@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ChangeResourceRecordSetsCommand, CreateHostedZoneCommand, ListResourceRecordSetsCommand, type ResourceRecordSet, Route53Client } from '@aws-sdk/client-route-53'
+import {
+  ChangeResourceRecordSetsCommand,
+  CreateHostedZoneCommand,
+  ListResourceRecordSetsCommand,
+  type ResourceRecordSet,
+  Route53Client,
+} from '@aws-sdk/client-route-53'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type MotoServer, startMoto } from '../../scripts/toolbox/moto.ts'
 import { freePort } from '../../scripts/toolbox/ports.ts'
@@ -26,7 +32,11 @@ let names = 0
 beforeAll(async () => {
   moto = await startMoto()
   Object.assign(process.env, { TEST_R53_ID: 'test', TEST_R53_SECRET: 'test' })
-  client = new Route53Client({ region: 'us-east-1', endpoint: moto.endpoint, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } })
+  client = new Route53Client({
+    region: 'us-east-1',
+    endpoint: moto.endpoint,
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  })
   const created = await client.send(new CreateHostedZoneCommand({ Name: ZONE, CallerReference: 'test' }))
   zone = (created.HostedZone?.Id ?? '').replace('/hostedzone/', '')
 })
@@ -36,12 +46,27 @@ afterAll(async () => {
 })
 
 const configFor = (record: string, changes: Partial<Route53Config> = {}): Route53Config => ({
-  type: 'route53', zone, record, ttl: 30, recordType: 'A', endpoint: moto.endpoint, region: 'us-east-1',
-  accessKeyId: '${env:TEST_R53_ID}', secretAccessKey: '${env:TEST_R53_SECRET}', ...changes,
+  type: 'route53',
+  zone,
+  record,
+  ttl: 30,
+  recordType: 'A',
+  endpoint: moto.endpoint,
+  region: 'us-east-1',
+  accessKeyId: '${env:TEST_R53_ID}',
+  secretAccessKey: '${env:TEST_R53_SECRET}',
+  ...changes,
 })
 const trafficFor = (record: string, changes: Partial<Route53Config> = {}) => createTraffic(configFor(record, changes))
-const plain = (Type: 'A' | 'AAAA' | 'CNAME', values: string[], TTL = 60) => ({ Type, TTL, ResourceRecords: values.map((Value) => ({ Value })) })
-const alias = (DNSName: string, Type: 'A' | 'AAAA' = 'A') => ({ Type, AliasTarget: { HostedZoneId: 'Z35SXDOTRQ7X7K', DNSName, EvaluateTargetHealth: true } })
+const plain = (Type: 'A' | 'AAAA' | 'CNAME', values: string[], TTL = 60) => ({
+  Type,
+  TTL,
+  ResourceRecords: values.map((Value) => ({ Value })),
+})
+const alias = (DNSName: string, Type: 'A' | 'AAAA' = 'A') => ({
+  Type,
+  AliasTarget: { HostedZoneId: 'Z35SXDOTRQ7X7K', DNSName, EvaluateTargetHealth: true },
+})
 
 type Given = Omit<ResourceRecordSet, 'Name'>
 
@@ -61,22 +86,55 @@ async function served(name: string): Promise<Given[]> {
   return ResourceRecordSets.filter(({ Name }) => Name === `${name}.`).map(({ Name: _name, ...set }) => set)
 }
 async function failureOf(promise: Promise<unknown>): Promise<HoldfastError> {
-  const error = await promise.then(() => undefined, (thrown: unknown) => thrown)
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
   expect(error).toBeInstanceOf(HoldfastError)
   return error as HoldfastError
 }
 
-interface Case { name: string; before: Given[]; config?: Partial<Route53Config>; to?: typeof WEST; after: Given[] }
+interface Case {
+  name: string
+  before: Given[]
+  config?: Partial<Route53Config>
+  to?: typeof WEST
+  after: Given[]
+}
 
 const VALUES = { values: { east: 'lb-east.example.net', west: 'lb-west.example.net' } }
 const cases: Case[] = [
   { name: 'an address', before: [plain('A', ['10.0.0.2'], 299)], after: [plain('A', ['10.0.0.3'], 30)] },
-  { name: 'several addresses of both kinds', before: [plain('A', ['10.0.0.2', '10.0.0.9']), plain('AAAA', ['fd00::2'])], after: [plain('A', ['10.0.0.3'], 30)] },
-  { name: 'an alias of names (CNAME)', before: [plain('CNAME', ['lb-east.example.net'])], config: { recordType: 'CNAME', ...VALUES }, after: [plain('CNAME', ['lb-west.example.net.'], 30)] },
-  { name: 'an address that becomes a CNAME', before: [plain('A', ['10.0.0.2'])], config: { recordType: 'CNAME', ...VALUES }, after: [plain('CNAME', ['lb-west.example.net.'], 30)] },
+  {
+    name: 'several addresses of both kinds',
+    before: [plain('A', ['10.0.0.2', '10.0.0.9']), plain('AAAA', ['fd00::2'])],
+    after: [plain('A', ['10.0.0.3'], 30)],
+  },
+  {
+    name: 'an alias of names (CNAME)',
+    before: [plain('CNAME', ['lb-east.example.net'])],
+    config: { recordType: 'CNAME', ...VALUES },
+    after: [plain('CNAME', ['lb-west.example.net.'], 30)],
+  },
+  {
+    name: 'an address that becomes a CNAME',
+    before: [plain('A', ['10.0.0.2'])],
+    config: { recordType: 'CNAME', ...VALUES },
+    after: [plain('CNAME', ['lb-west.example.net.'], 30)],
+  },
   { name: 'a CNAME that becomes an address', before: [plain('CNAME', ['lb-east.example.net'])], after: [plain('A', ['10.0.0.3'], 30)] },
-  { name: 'an alias, which has no TTL', before: [alias('lb-east.example.net.')], config: { recordType: 'ALIAS', aliasZone: 'Z35SXDOTRQ7X7K', ...VALUES }, after: [alias('lb-west.example.net.')] },
-  { name: 'an alias for IPv6 beside', before: [alias('lb-east.example.net.'), alias('lb-east.example.net.', 'AAAA')], config: { recordType: 'ALIAS', aliasZone: 'Z35SXDOTRQ7X7K', ...VALUES }, after: [alias('lb-west.example.net.'), alias('lb-west.example.net.', 'AAAA')] },
+  {
+    name: 'an alias, which has no TTL',
+    before: [alias('lb-east.example.net.')],
+    config: { recordType: 'ALIAS', aliasZone: 'Z35SXDOTRQ7X7K', ...VALUES },
+    after: [alias('lb-west.example.net.')],
+  },
+  {
+    name: 'an alias for IPv6 beside',
+    before: [alias('lb-east.example.net.'), alias('lb-east.example.net.', 'AAAA')],
+    config: { recordType: 'ALIAS', aliasZone: 'Z35SXDOTRQ7X7K', ...VALUES },
+    after: [alias('lb-west.example.net.'), alias('lb-west.example.net.', 'AAAA')],
+  },
   { name: 'an alias that becomes an address', before: [alias('lb-east.example.net.')], after: [plain('A', ['10.0.0.3'], 30)] },
   { name: 'nothing', before: [], after: [plain('A', ['10.0.0.3'], 30)] },
 ]
@@ -129,8 +187,12 @@ describe('several sets at one name', () => {
     expect(error).toMatchObject({ code: 'CONFIG_INVALID', object: name })
     expect(error.message).toContain('main, canary')
     const simple = await record(plain('A', ['10.0.0.2']))
-    expect(await failureOf((await trafficFor(simple, { setIdentifier: 'main' })).move(WEST, { signal }))).toMatchObject({ code: 'CONFIG_INVALID' })
-    expect(await failureOf((await trafficFor(await record(), { setIdentifier: 'main' })).move(WEST, { signal }))).toMatchObject({ code: 'CONFIG_INVALID' })
+    expect(await failureOf((await trafficFor(simple, { setIdentifier: 'main' })).move(WEST, { signal }))).toMatchObject({
+      code: 'CONFIG_INVALID',
+    })
+    expect(await failureOf((await trafficFor(await record(), { setIdentifier: 'main' })).move(WEST, { signal }))).toMatchObject({
+      code: 'CONFIG_INVALID',
+    })
   })
 })
 
@@ -140,7 +202,11 @@ describe('running twice and meeting others', () => {
     const traffic = await trafficFor(name)
     const previous = JSON.parse(JSON.stringify(await traffic.current({ signal }))) as RecordState
     await traffic.move(WEST, { signal, previous })
-    expect(await traffic.move(WEST, { signal, previous })).toMatchObject({ changed: false, previous, confirmedBy: ['route53 INSYNC', 'route53 record set'] })
+    expect(await traffic.move(WEST, { signal, previous })).toMatchObject({
+      changed: false,
+      previous,
+      confirmedBy: ['route53 INSYNC', 'route53 record set'],
+    })
   })
 
   test('a change by somebody else is kept: by a move, by an undo, by a confirmation', async () => {
@@ -161,9 +227,19 @@ async function behindStub(pendingTimes: number | 'denied', use: (endpoint: strin
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`
   const script = fileURLToPath(new URL('../support/route53-pending.ts', import.meta.url))
-  const stub = await startDaemon({ program: process.execPath, args: [script, String(port), moto.endpoint, String(pendingTimes), '300'] }, { logFile: join(dir, 'stub.log') })
+  const stub = await startDaemon(
+    { program: process.execPath, args: [script, String(port), moto.endpoint, String(pendingTimes), '300'] },
+    { logFile: join(dir, 'stub.log') },
+  )
   try {
-    await until(() => fetch(`${endpoint}/asked`).then(({ ok }) => ok, () => false), { timeoutMs: 60_000, what: 'the stub' })
+    await until(
+      () =>
+        fetch(`${endpoint}/asked`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      { timeoutMs: 60_000, what: 'the stub' },
+    )
     await use(endpoint)
   } finally {
     await stub.stop()
@@ -196,7 +272,10 @@ describe('PENDING', () => {
     await behindStub(1e9, async (endpoint) => {
       const cancelled = new AbortController()
       const failure = failureOf((await trafficFor(name, { endpoint })).move(WEST, { signal: cancelled.signal }))
-      await until(async () => Object.keys((await (await fetch(`${endpoint}/asked`)).json()) as object).length > 0, { timeoutMs: 30_000, what: 'the first question' })
+      await until(async () => Object.keys((await (await fetch(`${endpoint}/asked`)).json()) as object).length > 0, {
+        timeoutMs: 30_000,
+        what: 'the first question',
+      })
       cancelled.abort()
       expect(await failure).toMatchObject({ code: 'CANCELLED' })
     })
@@ -206,12 +285,24 @@ describe('PENDING', () => {
 describe('what goes wrong is named', () => {
   test('a zone that is not there, an API that is not there, values that cannot be', async () => {
     const name = await record(plain('A', ['10.0.0.2']))
-    expect(await failureOf((await trafficFor(name, { zone: 'Z000000NONE' })).move(WEST, { signal }))).toMatchObject({ code: 'CONFIG_INVALID', object: name })
+    expect(await failureOf((await trafficFor(name, { zone: 'Z000000NONE' })).move(WEST, { signal }))).toMatchObject({
+      code: 'CONFIG_INVALID',
+      object: name,
+    })
     const down = `http://127.0.0.1:${await freePort()}`
-    expect(await failureOf((await trafficFor(name, { endpoint: down })).move(WEST, { signal }))).toMatchObject({ code: 'TRAFFIC_UNCONFIRMED', retryable: true })
-    expect(await failureOf((await trafficFor(name, { recordType: 'CNAME' })).move(WEST, { signal }))).toMatchObject({ code: 'CONFIG_INVALID' })
-    expect(await failureOf((await trafficFor(name, { values: { west: 'host.example.net' } })).move(WEST, { signal }))).toMatchObject({ code: 'CONFIG_INVALID' })
-    expect(await failureOf((await trafficFor(name, { recordType: 'ALIAS', ...VALUES })).move(WEST, { signal }))).toMatchObject({ code: 'CONFIG_INVALID' })
+    expect(await failureOf((await trafficFor(name, { endpoint: down })).move(WEST, { signal }))).toMatchObject({
+      code: 'TRAFFIC_UNCONFIRMED',
+      retryable: true,
+    })
+    expect(await failureOf((await trafficFor(name, { recordType: 'CNAME' })).move(WEST, { signal }))).toMatchObject({
+      code: 'CONFIG_INVALID',
+    })
+    expect(await failureOf((await trafficFor(name, { values: { west: 'host.example.net' } })).move(WEST, { signal }))).toMatchObject({
+      code: 'CONFIG_INVALID',
+    })
+    expect(await failureOf((await trafficFor(name, { recordType: 'ALIAS', ...VALUES })).move(WEST, { signal }))).toMatchObject({
+      code: 'CONFIG_INVALID',
+    })
     const [finding] = await (await trafficFor(name, { zone: 'Z000000NONE' })).precheck({ signal })
     expect(finding).toMatchObject({ ok: false })
     expect(await served(name)).toMatchObject([{ ResourceRecords: [{ Value: '10.0.0.2' }] }])

@@ -26,8 +26,21 @@ afterAll(async () => {
   await dns?.stop()
 })
 
-const key = (changes: Partial<Rfc2136Config['key']> = {}) => ({ name: dns.key.name, algorithm: dns.key.algorithm, secret: '${env:TEST_TSIG_SECRET}', ...changes })
-const configFor = (record: string, changes: Partial<Rfc2136Config> = {}): Rfc2136Config => ({ type: 'rfc2136', server: dns.server, zone: ZONE, record, ttl: 30, key: key(), ...changes })
+const key = (changes: Partial<Rfc2136Config['key']> = {}) => ({
+  name: dns.key.name,
+  algorithm: dns.key.algorithm,
+  secret: '${env:TEST_TSIG_SECRET}',
+  ...changes,
+})
+const configFor = (record: string, changes: Partial<Rfc2136Config> = {}): Rfc2136Config => ({
+  type: 'rfc2136',
+  server: dns.server,
+  zone: ZONE,
+  record,
+  ttl: 30,
+  key: key(),
+  ...changes,
+})
 const trafficFor = (record: string, changes: Partial<Rfc2136Config> = {}) => createTraffic(configFor(record, changes))
 const updateServer = () => ({ server: dns.server, zone: ZONE, key: dns.key })
 const state = (record: string, ...sets: RecordState['sets']): RecordState => ({ record, sets })
@@ -44,7 +57,10 @@ async function set(name: string, ...sets: RecordState['sets']): Promise<void> {
   expect(await replace(updateServer(), now, sets, signal)).toBe('applied')
 }
 async function failureOf(promise: Promise<unknown>): Promise<HoldfastError> {
-  const error = await promise.then(() => undefined, (thrown: unknown) => thrown)
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
   expect(error).toBeInstanceOf(HoldfastError)
   return error as HoldfastError
 }
@@ -54,7 +70,13 @@ describe('a move', () => {
     const name = await record(a(['127.0.0.2'], 17))
     const traffic = await trafficFor(name)
     const report = await traffic.move(WEST, { signal })
-    expect(report).toMatchObject({ changed: true, previous: state(name, a(['127.0.0.2'], 17)), now: state(name, a(['127.0.0.3'])), confirmedBy: [dns.server], silent: [] })
+    expect(report).toMatchObject({
+      changed: true,
+      previous: state(name, a(['127.0.0.2'], 17)),
+      now: state(name, a(['127.0.0.3'])),
+      confirmedBy: [dns.server],
+      silent: [],
+    })
     expect(await currentAddress(name, dns.server)).toBe('127.0.0.3')
     expect(Math.abs(Date.parse(report.oldAnswersUntil) - Date.now() - 17_000)).toBeLessThan(10_000)
     expect(await traffic.confirm(WEST, { signal })).toEqual({ confirmedBy: [dns.server], silent: [] })
@@ -81,7 +103,9 @@ describe('a move', () => {
   test('to a site with a host name makes an alias, to one with an IPv6 address an AAAA', async () => {
     const name = await record(a(['127.0.0.2']))
     await (await trafficFor(name)).move({ site: 'west', address: 'DB2.example.net' }, { signal })
-    expect(await (await trafficFor(name)).current({ signal })).toEqual(state(name, { type: 'CNAME', ttl: 30, values: ['db2.example.net.'] }))
+    expect(await (await trafficFor(name)).current({ signal })).toEqual(
+      state(name, { type: 'CNAME', ttl: 30, values: ['db2.example.net.'] }),
+    )
     await (await trafficFor(name)).move({ site: 'west', address: 'FD00:0::3' }, { signal })
     expect(await (await trafficFor(name)).current({ signal })).toEqual(state(name, { type: 'AAAA', ttl: 30, values: ['fd00::3'] }))
   })
@@ -98,7 +122,10 @@ describe('a move', () => {
     // HINFO is what a server that hides its records answers, so it is not taken for one.
     const name = await record(a(['127.0.0.2'], 44), { type: 'HINFO', ttl: 30, values: ['PC Linux'] })
     const traffic = await trafficFor(name)
-    expect(await failureOf(traffic.move({ site: 'west', address: 'db2.example.net' }, { signal }))).toMatchObject({ code: 'SOURCE_UNFIT', object: name })
+    expect(await failureOf(traffic.move({ site: 'west', address: 'db2.example.net' }, { signal }))).toMatchObject({
+      code: 'SOURCE_UNFIT',
+      object: name,
+    })
     expect(await traffic.current({ signal })).toEqual(state(name, a(['127.0.0.2'], 44)))
   })
 })
@@ -125,7 +152,11 @@ describe('undo', () => {
     const traffic = await trafficFor(name)
     const { previous, now } = await traffic.move(WEST, { signal })
     await set(name, a(['127.0.0.44']))
-    expect(await failureOf(traffic.undo(previous, { signal, expected: now }))).toMatchObject({ code: 'TRAFFIC_CONFLICT', object: name, retryable: false })
+    expect(await failureOf(traffic.undo(previous, { signal, expected: now }))).toMatchObject({
+      code: 'TRAFFIC_CONFLICT',
+      object: name,
+      retryable: false,
+    })
     expect(await currentAddress(name, dns.server)).toBe('127.0.0.44')
   })
 })
@@ -161,7 +192,12 @@ describe('several authoritative servers', () => {
   test('a secondary that follows confirms too', async () => {
     const address = '127.0.0.1'
     const port = await freePort(address)
-    const primary = await startDns({ zone: ZONE, records: [{ name: 'db', type: 'A', ttl: 30, value: '127.0.0.2' }], notify: [`${address}:${port}`], key: dns.key })
+    const primary = await startDns({
+      zone: ZONE,
+      records: [{ name: 'db', type: 'A', ttl: 30, value: '127.0.0.2' }],
+      notify: [`${address}:${port}`],
+      key: dns.key,
+    })
     const secondary = await startDns({ zone: ZONE, records: [], address, port, primary: primary.server, key: dns.key })
     try {
       const traffic = await trafficFor(`db.${ZONE}`, { server: primary.server, servers: [secondary.server] })
@@ -225,15 +261,22 @@ describe('what goes wrong is named', () => {
   test('a zone that the server does not hold', async () => {
     const traffic = await trafficFor('db.elsewhere.test', { zone: 'elsewhere.test' })
     expect(await failureOf(traffic.move(WEST, { signal }))).toMatchObject({ code: 'TRAFFIC_UNCONFIRMED', object: dns.server })
-    expect(await failureOf(replace({ ...updateServer(), zone: 'elsewhere.test' }, state('db.elsewhere.test'), [a(['127.0.0.3'])], signal))).toMatchObject({ code: 'CONFIG_INVALID' })
-    expect(await failureOf(replace(updateServer(), state('db.elsewhere.test'), [a(['127.0.0.3'])], signal))).toMatchObject({ code: 'CONFIG_INVALID' })
+    expect(
+      await failureOf(replace({ ...updateServer(), zone: 'elsewhere.test' }, state('db.elsewhere.test'), [a(['127.0.0.3'])], signal)),
+    ).toMatchObject({ code: 'CONFIG_INVALID' })
+    expect(await failureOf(replace(updateServer(), state('db.elsewhere.test'), [a(['127.0.0.3'])], signal))).toMatchObject({
+      code: 'CONFIG_INVALID',
+    })
   })
 
   test('a server that is down: an error that may be tried again', async () => {
     const down = `127.0.0.1:${await freePort()}`
     const traffic = await trafficFor(`db.${ZONE}`, { server: down })
     expect(await failureOf(traffic.move(WEST, { signal }))).toMatchObject({ code: 'TRAFFIC_UNCONFIRMED', retryable: true, object: down })
-    expect(await failureOf(replace({ ...updateServer(), server: down }, state(`db.${ZONE}`), [], signal))).toMatchObject({ code: 'TRAFFIC_UNCONFIRMED', retryable: true })
+    expect(await failureOf(replace({ ...updateServer(), server: down }, state(`db.${ZONE}`), [], signal))).toMatchObject({
+      code: 'TRAFFIC_UNCONFIRMED',
+      retryable: true,
+    })
     expect((await traffic.precheck({ signal })).map(({ ok }) => ok)).toEqual([false, false])
   })
 })
@@ -242,7 +285,10 @@ test('a precheck passes where a move would, and changes nothing', async () => {
   const name = await record(a(['127.0.0.2']))
   const traffic = await trafficFor(name)
   const findings = await traffic.precheck({ signal })
-  expect(findings.every(({ ok }) => ok), JSON.stringify(findings)).toBe(true)
+  expect(
+    findings.every(({ ok }) => ok),
+    JSON.stringify(findings),
+  ).toBe(true)
   expect(await traffic.current({ signal })).toEqual(state(name, a(['127.0.0.2'])))
 })
 
@@ -254,9 +300,15 @@ test('the secret is in no process list while an update runs, and a cancelled upd
   try {
     const update = failureOf(replace(updateServer(), state(name, a(['127.0.0.2'])), [a(['127.0.0.3'])], held.signal))
     const running = () => commandLines().filter(({ line, parent }) => parent === process.pid && /(^|\/)nsupdate\0-v\0/.test(line))
-    const [nsupdate] = await until(() => (running().length > 0 ? running() : false), { timeoutMs: 30_000, what: 'nsupdate to run', everyMs: 10 })
+    const [nsupdate] = await until(() => (running().length > 0 ? running() : false), {
+      timeoutMs: 30_000,
+      what: 'nsupdate to run',
+      everyMs: 10,
+    })
     expect(commandLines().filter(({ line }) => line.includes(dns.key.secret))).toEqual([])
-    expect(readFileSync(`/proc/${nsupdate?.pid}/environ`, 'latin1').replaceAll(/TEST_TSIG_SECRET=[^\0]*/g, '')).not.toContain(dns.key.secret)
+    expect(readFileSync(`/proc/${nsupdate?.pid}/environ`, 'latin1').replaceAll(/TEST_TSIG_SECRET=[^\0]*/g, '')).not.toContain(
+      dns.key.secret,
+    )
     held.abort()
     expect((await update).code).toBe('CANCELLED')
     expect(running().filter(({ pid }) => pid === nsupdate?.pid)).toEqual([])
@@ -266,12 +318,14 @@ test('the secret is in no process list while an update runs, and a cancelled upd
 })
 
 function commandLines(): { pid: string; parent: number; line: string }[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
-    try {
-      const parent = Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
-      return [{ pid, parent, line: readFileSync(`/proc/${pid}/cmdline`, 'latin1') }]
-    } catch {
-      return []
-    }
-  })
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const parent = Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
+        return [{ pid, parent, line: readFileSync(`/proc/${pid}/cmdline`, 'latin1') }]
+      } catch {
+        return []
+      }
+    })
 }

@@ -6,9 +6,15 @@ import { HoldfastError } from '../../core/errors.ts'
 import { checkHttp } from './http.ts'
 import { checkSql } from './sql.ts'
 
-export interface Verdict { ok: boolean; detail: string }
+export interface Verdict {
+  ok: boolean
+  detail: string
+}
 
-export interface CheckResult extends Verdict { name: string; seconds: number }
+export interface CheckResult extends Verdict {
+  name: string
+  seconds: number
+}
 
 export interface CheckOptions {
   /** Where SQL checks are asked: the side that should be primary. Needed only where there is one. */
@@ -31,7 +37,8 @@ async function runCheck(check: CheckConfig, options: CheckOptions, signal: Abort
   for (let looks = 1; ; looks++) {
     const { ok, detail } = await look(check, options, signal)
     if (signal.aborted) throw new HoldfastError('CANCELLED', `the check ${name} was cancelled`, { object: name, cause: signal.reason })
-    if (ok || seconds() * 1000 >= (options.settleMs ?? 0)) return { name, ok, detail: looks > 1 ? `${detail} (look ${looks})` : detail, seconds: seconds() }
+    if (ok || seconds() * 1000 >= (options.settleMs ?? 0))
+      return { name, ok, detail: looks > 1 ? `${detail} (look ${looks})` : detail, seconds: seconds() }
     await delay(250, undefined, { signal }).catch(() => {})
   }
 }

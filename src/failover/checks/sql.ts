@@ -3,7 +3,12 @@ import { Client, type ClientConfig } from 'pg'
 import { messageOf } from '../../core/errors.ts'
 import type { Verdict } from './index.ts'
 
-export async function checkSql({ sql }: { sql: string }, connection: ClientConfig, signal: AbortSignal, timeoutMs: number): Promise<Verdict> {
+export async function checkSql(
+  { sql }: { sql: string },
+  connection: ClientConfig,
+  signal: AbortSignal,
+  timeoutMs: number,
+): Promise<Verdict> {
   const client = new Client({
     ...connection,
     application_name: 'holdfast check',
@@ -30,7 +35,8 @@ export async function checkSql({ sql }: { sql: string }, connection: ClientConfi
 
 function judge(rows: unknown[][]): Verdict {
   const [row] = rows
-  if (rows.length !== 1 || row?.length !== 1) return { ok: false, detail: `${rows.length} rows with ${row?.length ?? 0} columns, wanted one boolean` }
+  if (rows.length !== 1 || row?.length !== 1)
+    return { ok: false, detail: `${rows.length} rows with ${row?.length ?? 0} columns, wanted one boolean` }
   if (typeof row[0] !== 'boolean') return { ok: false, detail: `${JSON.stringify(row[0])} is no boolean` }
   return { ok: row[0], detail: String(row[0]) }
 }

@@ -13,7 +13,12 @@ const SILENT_AFTER = 3
 /** The primary and every NS of its zone whose address can be found, as `address:port`, each once. */
 export async function authoritativeServers(primary: string, zone: string, signal: AbortSignal): Promise<string[]> {
   const own = parseServer(primary)
-  const ownAddress = isIP(own.host) ? own.host : await lookup(own.host).then(({ address }) => address, () => own.host)
+  const ownAddress = isIP(own.host)
+    ? own.host
+    : await lookup(own.host).then(
+        ({ address }) => address,
+        () => own.host,
+      )
   const addresses = new Set<string>()
   for (const name of await values(primary, zone, 'NS', signal)) {
     for (const address of await addressesOf(primary, name, signal)) addresses.add(address)
@@ -27,10 +32,19 @@ export async function authoritativeServers(primary: string, zone: string, signal
 async function addressesOf(primary: string, name: string, signal: AbortSignal): Promise<string[]> {
   const inZone = await values(primary, name, 'A', signal).catch(() => [])
   if (inZone.length > 0) return inZone
-  return lookup(name, { all: true, family: 4 }).then((found) => found.map(({ address }) => address), () => [])
+  return lookup(name, { all: true, family: 4 }).then(
+    (found) => found.map(({ address }) => address),
+    () => [],
+  )
 }
 
-interface Asked { server: string; state?: RecordState; problem?: string; failures: number; confirmed: boolean }
+interface Asked {
+  server: string
+  state?: RecordState
+  problem?: string
+  failures: number
+  confirmed: boolean
+}
 
 /**
  * Asks all servers until each gives the wanted answer. A server that gives no answer at all is no reason to wait, since
@@ -70,9 +84,19 @@ async function askOnce(one: Asked, wanted: RecordState, signal: AbortSignal): Pr
 }
 
 function unconfirmed(asked: Asked[], wanted: RecordState, timeoutMs: number): HoldfastError {
-  const rest = asked.filter((one) => !one.confirmed).map((one) => (one.failures === 0 && one.state ? `${one.server} gives ${describeState(one.state)}` : (one.problem ?? `${one.server} gives no answer`)))
-  return new HoldfastError('TRAFFIC_UNCONFIRMED', `${wanted.record} should be ${describeState(wanted)}, but after ${timeoutMs / 1000} s ${rest.join('; ')}`, {
-    object: wanted.record,
-    details: { confirmedBy: asked.filter((one) => one.confirmed).map(({ server }) => server) },
-  })
+  const rest = asked
+    .filter((one) => !one.confirmed)
+    .map((one) =>
+      one.failures === 0 && one.state
+        ? `${one.server} gives ${describeState(one.state)}`
+        : (one.problem ?? `${one.server} gives no answer`),
+    )
+  return new HoldfastError(
+    'TRAFFIC_UNCONFIRMED',
+    `${wanted.record} should be ${describeState(wanted)}, but after ${timeoutMs / 1000} s ${rest.join('; ')}`,
+    {
+      object: wanted.record,
+      details: { confirmedBy: asked.filter((one) => one.confirmed).map(({ server }) => server) },
+    },
+  )
 }

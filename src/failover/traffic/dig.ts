@@ -8,7 +8,12 @@ const ADDRESS_TYPES = ['A', 'AAAA'] as const
 /** dig's exit code when no server could be reached. */
 const NO_REPLY = 9
 
-interface Answer { owner: string; ttl: number; type: string; value: string }
+interface Answer {
+  owner: string
+  ttl: number
+  type: string
+  value: string
+}
 
 /**
  * The sets at the name that decide where clients go, as this server has them: A, AAAA or CNAME. Throws
@@ -47,10 +52,14 @@ async function ask(server: string, name: string, types: readonly string[], signa
   const verdicts = [...stdout.matchAll(/status: ([A-Z]+)/g)].map(([, status]) => status)
   const refused = verdicts.find((verdict) => verdict !== 'NOERROR' && verdict !== 'NXDOMAIN')
   if (refused || exitCode !== 0 || verdicts.length < types.length) {
-    throw new HoldfastError('TRAFFIC_UNCONFIRMED', `the name server ${server} ${refused ? `answers ${refused}` : 'gives no answer'} for ${name}`, {
-      object: server,
-      next: `dig @${host} -p ${port} ${name}`,
-    })
+    throw new HoldfastError(
+      'TRAFFIC_UNCONFIRMED',
+      `the name server ${server} ${refused ? `answers ${refused}` : 'gives no answer'} for ${name}`,
+      {
+        object: server,
+        next: `dig @${host} -p ${port} ${name}`,
+      },
+    )
   }
   return stdout.split('\n').flatMap(parseLine)
 }
@@ -58,5 +67,7 @@ async function ask(server: string, name: string, types: readonly string[], signa
 function parseLine(line: string): Answer[] {
   const found = /^([^;\s]\S*)\s+(\d+)\s+IN\s+([A-Z]+)\s+(.+)$/.exec(line.trim())
   const [, owner = '', ttl = '', type = '', value = ''] = found ?? []
-  return found ? [{ owner: plainName(owner), ttl: Number(ttl), type, value: type === 'CNAME' || type === 'NS' ? value.toLowerCase() : value }] : []
+  return found
+    ? [{ owner: plainName(owner), ttl: Number(ttl), type, value: type === 'CNAME' || type === 'NS' ? value.toLowerCase() : value }]
+    : []
 }

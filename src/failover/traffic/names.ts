@@ -24,7 +24,10 @@ export function recordFor(address: string): { type: 'A' | 'AAAA' | 'CNAME'; valu
 export function parseServer(server: string): { host: string; port: number } {
   const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(server)
   const host = found?.[1] ?? found?.[2]
-  if (!host) throw new HoldfastError('CONFIG_INVALID', `"${server}" is no name server; write address:port, like 10.0.0.53:53 or [fd00::53]:53`, { object: server })
+  if (!host)
+    throw new HoldfastError('CONFIG_INVALID', `"${server}" is no name server; write address:port, like 10.0.0.53:53 or [fd00::53]:53`, {
+      object: server,
+    })
   return { host, port: Number(found?.[3] ?? 53) }
 }
 

@@ -39,9 +39,13 @@ async function send(target: UpdateServer, record: string, signal: AbortSignal, l
   // The key goes in by stdin: arguments and key files could be read by others.
   const key = `key ${algorithm}:${absolute(name)} ${secret}`
   const change = [`server ${host} ${port}`, `zone ${absolute(target.zone)}`, ...lines]
-  for (const line of change) if (/[\n\r;"]/.test(line)) throw new HoldfastError('CONFIG_INVALID', `"${line}" cannot stand in a DNS update`, { object: record })
+  for (const line of change)
+    if (/[\n\r;"]/.test(line)) throw new HoldfastError('CONFIG_INVALID', `"${line}" cannot stand in a DNS update`, { object: record })
   // By TCP: a lost packet is sent again by the kernel, not as a second update.
-  const { exitCode, stderr } = await run({ program: 'nsupdate', args: ['-v', '-t', '10'], stdin: [key, ...change, 'send', 'quit', ''].join('\n') }, { signal, timeoutMs: 30_000, accept: [0, 1, 2] })
+  const { exitCode, stderr } = await run(
+    { program: 'nsupdate', args: ['-v', '-t', '10'], stdin: [key, ...change, 'send', 'quit', ''].join('\n') },
+    { signal, timeoutMs: 30_000, accept: [0, 1, 2] },
+  )
   if (exitCode === 0) return 'applied'
   const said = stderr.replaceAll(secret, '***').trim().split('\n').slice(-3).join('; ')
   if (/[NY]XRRSET|[NY]XDOMAIN/.test(said)) return 'lost'
@@ -54,18 +58,37 @@ function checkedKey(key: UpdateServer['key']): UpdateServer['key'] {
   if (!/^[\w.-]+$/.test(key.name)) throw problem(`"${key.name}" has a name that no key can have`)
   if (!/^hmac-[a-z0-9-]+$/.test(key.algorithm)) throw problem(`${key.name} has the unknown algorithm "${key.algorithm}"; use hmac-sha256`)
   const secret = key.secret.trim()
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(secret) || secret.length % 4 !== 0) throw problem(`${key.name} is not base64; copy the secret as tsig-keygen printed it`)
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(secret) || secret.length % 4 !== 0)
+    throw problem(`${key.name} is not base64; copy the secret as tsig-keygen printed it`)
   return { ...key, secret }
 }
 
 function refusal(said: string, { server, zone, key }: UpdateServer, record: string): HoldfastError {
   const at = `the name server ${server}`
-  if (/BADTIME/.test(said)) return new HoldfastError('TRAFFIC_DENIED', `${at} has another time than this machine (${said})`, { object: record, next: 'set both clocks right: updates are signed with the time' })
+  if (/BADTIME/.test(said))
+    return new HoldfastError('TRAFFIC_DENIED', `${at} has another time than this machine (${said})`, {
+      object: record,
+      next: 'set both clocks right: updates are signed with the time',
+    })
   if (/BADKEY|BADSIG|BADTRUNC|TSIG error/.test(said)) {
-    return new HoldfastError('TRAFFIC_DENIED', `${at} does not know the key ${key.name}, or it is another one there (${said})`, { object: record, next: `compare name, algorithm and secret of the key ${key.name} with those on ${server}` })
+    return new HoldfastError('TRAFFIC_DENIED', `${at} does not know the key ${key.name}, or it is another one there (${said})`, {
+      object: record,
+      next: `compare name, algorithm and secret of the key ${key.name} with those on ${server}`,
+    })
   }
-  if (/REFUSED/.test(said)) return new HoldfastError('TRAFFIC_DENIED', `${at} does not let the key ${key.name} change ${record} (${said})`, { object: record, next: `allow it there: allow-update or update-policy of the zone ${zone}` })
-  if (/NOTAUTH/.test(said)) return new HoldfastError('CONFIG_INVALID', `${at} is not the primary of the zone ${zone} (${said})`, { object: record, next: `set server to the primary name server of ${zone}` })
+  if (/REFUSED/.test(said))
+    return new HoldfastError('TRAFFIC_DENIED', `${at} does not let the key ${key.name} change ${record} (${said})`, {
+      object: record,
+      next: `allow it there: allow-update or update-policy of the zone ${zone}`,
+    })
+  if (/NOTAUTH/.test(said))
+    return new HoldfastError('CONFIG_INVALID', `${at} is not the primary of the zone ${zone} (${said})`, {
+      object: record,
+      next: `set server to the primary name server of ${zone}`,
+    })
   if (/NOTZONE/.test(said)) return new HoldfastError('CONFIG_INVALID', `${record} is not in the zone ${zone} (${said})`, { object: record })
-  return new HoldfastError('TRAFFIC_UNCONFIRMED', `${at} did not answer the update of ${record}: ${said}`, { object: record, next: `check that ${server} runs and can be reached by TCP` })
+  return new HoldfastError('TRAFFIC_UNCONFIRMED', `${at} did not answer the update of ${record}: ${said}`, {
+    object: record,
+    next: `check that ${server} runs and can be reached by TCP`,
+  })
 }

@@ -28,7 +28,9 @@ export function exactSets({ sets }: RecordState): AddressSet[] {
 
 function toRecordSet(set: AddressSet): RecordSet {
   const alias = set.AliasTarget
-  const values = alias ? [`alias ${plainName(alias.DNSName ?? '')}`] : (set.ResourceRecords ?? []).map(({ Value = '' }) => (set.Type === 'CNAME' ? absolute(Value) : Value))
+  const values = alias
+    ? [`alias ${plainName(alias.DNSName ?? '')}`]
+    : (set.ResourceRecords ?? []).map(({ Value = '' }) => (set.Type === 'CNAME' ? absolute(Value) : Value))
   const exact = JSON.parse(JSON.stringify(set)) as Record<string, unknown>
   return { type: set.Type, ...(set.TTL === undefined ? {} : { ttl: Number(set.TTL) }), values: values.sort(), exact }
 }
@@ -43,7 +45,9 @@ function canonical(set: AddressSet): string {
   const { Name, ResourceRecords = [], AliasTarget, ...rest } = set
   const { values } = toRecordSet(set)
   const alias = AliasTarget && [AliasTarget.HostedZoneId, AliasTarget.EvaluateTargetHealth ?? false]
-  const attributes = Object.entries(rest).filter(([, value]) => value !== undefined).sort(([x], [y]) => (x < y ? -1 : 1))
+  const attributes = Object.entries(rest)
+    .filter(([, value]) => value !== undefined)
+    .sort(([x], [y]) => (x < y ? -1 : 1))
   return JSON.stringify([unescapeName(Name), values, ResourceRecords.length, alias ?? null, attributes])
 }
 
@@ -56,15 +60,25 @@ export function wantedSets(config: Route53Config, to: Destination, previous: Add
   const routing = routingOf(config, previous[0])
   const Name = absolute(config.record)
   if (config.recordType === 'ALIAS') {
-    if (!config.aliasZone) throw new HoldfastError('CONFIG_INVALID', `the alias ${config.record} needs aliasZone: the hosted zone id of its target`, { object: config.record })
-    const AliasTarget = { HostedZoneId: config.aliasZone, DNSName: absolute(value), EvaluateTargetHealth: previous.find((set) => set.AliasTarget)?.AliasTarget?.EvaluateTargetHealth ?? false }
+    if (!config.aliasZone)
+      throw new HoldfastError('CONFIG_INVALID', `the alias ${config.record} needs aliasZone: the hosted zone id of its target`, {
+        object: config.record,
+      })
+    const AliasTarget = {
+      HostedZoneId: config.aliasZone,
+      DNSName: absolute(value),
+      EvaluateTargetHealth: previous.find((set) => set.AliasTarget)?.AliasTarget?.EvaluateTargetHealth ?? false,
+    }
     const types = previous.some((set) => set.Type === 'AAAA' && set.AliasTarget) ? (['A', 'AAAA'] as const) : (['A'] as const)
     return types.map((Type) => ({ Name, Type, ...routing, AliasTarget }))
   }
   const found = recordFor(value)
   if (config.recordType === 'A' ? !isIP(value) : isIP(value)) {
-    const right = config.recordType === 'A' ? 'an IP address; use recordType CNAME for a host name' : 'a host name; use recordType A for an address'
-    throw new HoldfastError('CONFIG_INVALID', `${config.record} for site ${to.site} is "${value}", which is not ${right}`, { object: config.record })
+    const right =
+      config.recordType === 'A' ? 'an IP address; use recordType CNAME for a host name' : 'a host name; use recordType A for an address'
+    throw new HoldfastError('CONFIG_INVALID', `${config.record} for site ${to.site} is "${value}", which is not ${right}`, {
+      object: config.record,
+    })
   }
   return [{ Name, Type: found.type, ...routing, TTL: config.ttl, ResourceRecords: [{ Value: found.value }] }]
 }
@@ -72,9 +86,18 @@ export function wantedSets(config: Route53Config, to: Destination, previous: Add
 type Routing = Omit<AddressSet, 'Name' | 'Type' | 'TTL' | 'ResourceRecords' | 'AliasTarget'>
 
 function routingOf({ record, setIdentifier, weight }: Route53Config, previous: AddressSet | undefined): Routing {
-  const { Name: _name, Type: _type, TTL: _ttl, ResourceRecords: _records, AliasTarget: _alias, ...kept } = previous ?? ({} as Partial<AddressSet>)
+  const {
+    Name: _name,
+    Type: _type,
+    TTL: _ttl,
+    ResourceRecords: _records,
+    AliasTarget: _alias,
+    ...kept
+  } = previous ?? ({} as Partial<AddressSet>)
   if (setIdentifier && !previous && weight === undefined) {
-    throw new HoldfastError('CONFIG_INVALID', `${record} has no set "${setIdentifier}" yet, and a new one needs a weight`, { object: record })
+    throw new HoldfastError('CONFIG_INVALID', `${record} has no set "${setIdentifier}" yet, and a new one needs a weight`, {
+      object: record,
+    })
   }
   return { ...kept, ...(setIdentifier ? { SetIdentifier: setIdentifier } : {}), ...(weight === undefined ? {} : { Weight: weight }) }
 }

@@ -9,11 +9,27 @@ import { authoritativeServers, confirmOn } from './authoritative.ts'
 import { addressSets, typesBesideCname } from './dig.ts'
 import { plainName, recordFor } from './names.ts'
 import { replace, tryKey, type UpdateServer } from './nsupdate.ts'
-import { conflict, describeState, type Destination, finding, oldAnswersUntil, type RecordState, sameState, secondsSince, type Traffic, type TrafficReport } from './traffic.ts'
+import {
+  conflict,
+  describeState,
+  type Destination,
+  finding,
+  oldAnswersUntil,
+  type RecordState,
+  sameState,
+  secondsSince,
+  type Traffic,
+  type TrafficReport,
+} from './traffic.ts'
 
 const CONFIRM_MS = 30_000
 
-interface Change { wanted: RecordState; expected?: RecordState | undefined; signal: AbortSignal; timeoutMs?: number | undefined }
+interface Change {
+  wanted: RecordState
+  expected?: RecordState | undefined
+  signal: AbortSignal
+  timeoutMs?: number | undefined
+}
 
 export function createRfc2136(config: Rfc2136Config): Traffic {
   const record = plainName(config.record)
@@ -23,8 +39,13 @@ export function createRfc2136(config: Rfc2136Config): Traffic {
     return { record, sets: [{ type, ttl: config.ttl, values: [value] }] }
   }
   const current: Traffic['current'] = async ({ signal }) => ({ record, sets: await addressSets(config.server, record, signal) })
-  const confirm = async (wanted: RecordState, { signal, timeoutMs = CONFIRM_MS }: { signal: AbortSignal; timeoutMs?: number | undefined }) => {
-    const servers = config.servers ? [...new Set([config.server, ...config.servers])] : await authoritativeServers(config.server, config.zone, signal)
+  const confirm = async (
+    wanted: RecordState,
+    { signal, timeoutMs = CONFIRM_MS }: { signal: AbortSignal; timeoutMs?: number | undefined },
+  ) => {
+    const servers = config.servers
+      ? [...new Set([config.server, ...config.servers])]
+      : await authoritativeServers(config.server, config.zone, signal)
     return confirmOn(servers, wanted, { signal, timeoutMs, required: [config.server] })
   }
   const change = async (asked: Change): Promise<TrafficReport> => {
@@ -63,10 +84,14 @@ async function apply(config: Rfc2136Config, name: string, found: RecordState, { 
   if (outcome === 'lost' || now.sets.length > 0) throw conflict(name, outcome === 'lost' ? found : wanted, now)
   // A server drops a CNAME silently where other records stand at the name: it must not be left without an address.
   await replace(server, now, found.sets, signal)
-  throw new HoldfastError('SOURCE_UNFIT', `${name}: the server accepted ${describeState(wanted)}, but has ${describeState(now)}; put back as it was`, {
-    object: wanted.record,
-    next: 'look for other records at the name: a CNAME stands alone',
-  })
+  throw new HoldfastError(
+    'SOURCE_UNFIT',
+    `${name}: the server accepted ${describeState(wanted)}, but has ${describeState(now)}; put back as it was`,
+    {
+      object: wanted.record,
+      next: 'look for other records at the name: a CNAME stands alone',
+    },
+  )
 }
 
 async function roomForCname(server: string, { record, sets }: RecordState, signal: AbortSignal): Promise<void> {

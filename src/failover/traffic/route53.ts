@@ -7,12 +7,29 @@ import { confirmOn } from './authoritative.ts'
 import { plainName } from './names.ts'
 import { type AddressSet, changeBatch, exactSets, sameSets, toState, wantedSets } from './record-sets.ts'
 import { type Route53Api, route53Api } from './route53-api.ts'
-import { type Confirmation, conflict, describeState, finding, oldAnswersUntil, type RecordState, secondsSince, type Traffic, type TrafficReport } from './traffic.ts'
+import {
+  type Confirmation,
+  conflict,
+  describeState,
+  finding,
+  oldAnswersUntil,
+  type RecordState,
+  secondsSince,
+  type Traffic,
+  type TrafficReport,
+} from './traffic.ts'
 
 const CONFIRM_MS = 180_000
 
-interface Limits { signal: AbortSignal; timeoutMs?: number | undefined }
-interface Change extends Limits { wanted: AddressSet[]; found: AddressSet[]; expected?: RecordState | undefined }
+interface Limits {
+  signal: AbortSignal
+  timeoutMs?: number | undefined
+}
+interface Change extends Limits {
+  wanted: AddressSet[]
+  found: AddressSet[]
+  expected?: RecordState | undefined
+}
 
 export function createRoute53(config: Route53Config): Traffic {
   const record = plainName(config.record)
@@ -31,13 +48,23 @@ export function createRoute53(config: Route53Config): Traffic {
     const confirmation = await readBack(config, api, name, wanted, limits)
     const old = oldAnswersUntil(previous, !sameSets(exactSets(previous), wanted))
     const confirmedBy = [...insync, ...confirmation.confirmedBy]
-    return { changed, previous, now: toState(record, wanted), confirmedBy, silent: confirmation.silent, seconds: secondsSince(startedAt), oldAnswersUntil: old }
+    return {
+      changed,
+      previous,
+      now: toState(record, wanted),
+      confirmedBy,
+      silent: confirmation.silent,
+      seconds: secondsSince(startedAt),
+      oldAnswersUntil: old,
+    }
   }
 
   return {
     name,
     current,
-    precheck: async ({ signal }) => [await finding('record can be read', async () => `${record} is ${describeState(await current({ signal }))}`)],
+    precheck: async ({ signal }) => [
+      await finding('record can be read', async () => `${record} is ${describeState(await current({ signal }))}`),
+    ],
     move: async (to, { previous, ...limits }) => {
       const found = await api.list(limits.signal)
       return change({ wanted: wantedSets(config, to, previous ? exactSets(previous) : found), found, expected: previous, ...limits })
@@ -46,11 +73,16 @@ export function createRoute53(config: Route53Config): Traffic {
       const found = await api.list(limits.signal)
       return readBack(config, api, name, wantedSets(config, to, found), limits)
     },
-    undo: async (previous, { expected, ...limits }) => change({ wanted: exactSets(previous), found: await api.list(limits.signal), expected, ...limits }),
+    undo: async (previous, { expected, ...limits }) =>
+      change({ wanted: exactSets(previous), found: await api.list(limits.signal), expected, ...limits }),
   }
 }
 
-async function carryOut(api: Route53Api, changes: ReturnType<typeof changeBatch>, { signal, timeoutMs = CONFIRM_MS }: Limits): Promise<string[]> {
+async function carryOut(
+  api: Route53Api,
+  changes: ReturnType<typeof changeBatch>,
+  { signal, timeoutMs = CONFIRM_MS }: Limits,
+): Promise<string[]> {
   const id = await api.change(changes, signal)
   await api.awaitInsync(id, { signal, timeoutMs })
   return ['route53 INSYNC']
@@ -65,7 +97,12 @@ async function readBack(config: Route53Config, api: Route53Api, name: string, wa
 }
 
 /** Only where their answer must be the set itself: not for an alias, and not for one of several sets. */
-async function askTheWorldsServers(config: Route53Config, api: Route53Api, wanted: RecordState, { signal, timeoutMs = CONFIRM_MS }: Limits): Promise<Confirmation> {
+async function askTheWorldsServers(
+  config: Route53Config,
+  api: Route53Api,
+  wanted: RecordState,
+  { signal, timeoutMs = CONFIRM_MS }: Limits,
+): Promise<Confirmation> {
   const plain = config.recordType !== 'ALIAS' && config.setIdentifier === undefined && !wanted.sets.some(({ ttl }) => ttl === undefined)
   // Another endpoint than AWS is an API without name servers.
   const servers = plain && !config.endpoint ? await api.publicServers(signal) : []

@@ -18,9 +18,15 @@ export interface RecordSet {
 }
 
 /** Every set at the name that decides where clients go; none where the name does not exist. */
-export interface RecordState { record: string; sets: RecordSet[] }
+export interface RecordState {
+  record: string
+  sets: RecordSet[]
+}
 
-export interface Destination { site: string; address: string }
+export interface Destination {
+  site: string
+  address: string
+}
 
 export interface Confirmation {
   /** Who gave the new answer: name servers as `address:port`, or the service's own word. */
@@ -89,7 +95,11 @@ export function oldAnswersUntil(previous: RecordState, changed: boolean): string
 
 /** The error for a record that is neither what it was nor what it should become. */
 export function conflict(name: string, expected: RecordState, found: RecordState): HoldfastError {
-  return new HoldfastError('TRAFFIC_CONFLICT', `${name}: expected ${describeState(expected)}, found ${describeState(found)}; it was left as it is`, { object: expected.record, details: { expected, found } })
+  return new HoldfastError(
+    'TRAFFIC_CONFLICT',
+    `${name}: expected ${describeState(expected)}, found ${describeState(found)}; it was left as it is`,
+    { object: expected.record, details: { expected, found } },
+  )
 }
 
 /** One look of a precheck: what it found, or why it could not. */
