@@ -213,10 +213,17 @@ test('where the old WAL is gone the loss is said to be unknown, the rewind fails
   const wal = join(east.site.dataDir, 'pg_wal')
   for (const name of (await readdir(wal)).filter((one) => /^[0-9A-F]{24}$/.test(one))) await rm(join(wal, name))
   const fork = await findFork(east.site, west.site)
-  expect(await exportLostWrites({ old: east.site, fork, sink: folderSink(join(folder, 'none')) })).toMatchObject({
+  const unreachable: string[] = []
+  const asOther = async (_: string, into: string) => {
+    if (OS_USER) await run({ program: 'chown', args: [OS_USER, dirname(into)] })
+    await run({ program: 'touch', args: [into], user: OS_USER, cwd: '/' }).catch(() => unreachable.push(into))
+    return false
+  }
+  expect(await exportLostWrites({ old: east.site, fork, sink: folderSink(join(folder, 'none')), archiveGet: asOther })).toMatchObject({
     unknown: true,
     why: expect.stringContaining(wal),
   })
+  expect(unreachable, 'where another user may not write what the archive gives').toEqual([])
   const request = { site: east.site, primary: west.site, fork, epoch: 3 }
   await expect(rewind({ ...request, fork: undefined })).rejects.toMatchObject({ code: 'REWIND_FAILED' })
   await expect(rewind(request)).rejects.toMatchObject({ code: 'REWIND_FAILED' })

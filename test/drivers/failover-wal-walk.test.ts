@@ -3,7 +3,10 @@ import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Cluster, createCluster, POSTGRES_BIN, reachableFolder } from '../../scripts/toolbox/postgres.ts'
+import { type Cluster, createCluster, OS_USER, POSTGRES_BIN, reachableFolder } from '../../scripts/toolbox/postgres.ts'
+import { folderSink } from '../../src/failover/database/folder-sink.ts'
+import { removeKept } from '../../src/failover/database/kept-copy.ts'
+import { exportLostWrites } from '../../src/failover/database/lost-writes.ts'
 import { type Walked, committedAfter } from '../../src/failover/database/wal-walk.ts'
 
 let cluster: Cluster
@@ -129,6 +132,37 @@ test('a lost segment at the fork or in the middle makes the log unreadable, and 
   expect((await walk('7/0')).unreadable).toContain('neither in')
   expect((await without(await segments(), () => walk(fork))).unreadable).toContain('holds no WAL')
   expect(await readdir(folder), 'nothing of the reading is left').toEqual(['archive'])
+})
+
+test('rows of which only the log is left, in the archive, are not claimed to be counted', async () => {
+  const old = {
+    name: 'old',
+    host: 'old',
+    dataDir: cluster.dataDir,
+    address: cluster.address,
+    port: cluster.port,
+    binDir: POSTGRES_BIN,
+    osUser: OS_USER,
+    supervisor: { start: ['true'], stop: ['true'], mask: ['true'], unmask: ['true'] },
+    database: { user: 'postgres', dbname: 'postgres', replicationUser: 'repl', slot: 'none', canary: true, sslmode: 'prefer' },
+  }
+  const archiveGet = async (segment: string, into: string) =>
+    copyFile(join(archive, segment), into).then(
+      () => true,
+      () => false,
+    )
+  const lost = (from = fork) =>
+    exportLostWrites({ old, fork: { timeline: 1, lsn: from }, sink: folderSink(join(folder, 'rows')), archiveGet })
+  for (const [gone, why] of [
+    [(await segments()).filter((name) => name >= segmentAt(boundary)), /^3 transactions .* recovers to .* only/],
+    [await segments(), /^3 transactions .* does not recover/],
+  ] as const) {
+    const report = await without([...gone], () => lost())
+    expect(report).toMatchObject({ unknown: true, why: expect.stringMatching(why) })
+    await removeKept(old)
+  }
+  expect(await lost()).toMatchObject({ unknown: false, transactions: 3, tables: [{ name: 'public.t', rows: 2, deletes: 7 }] })
+  await removeKept(old)
 })
 
 function segmentAt(position: string): string {

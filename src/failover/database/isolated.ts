@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { HoldfastError } from '../../core/errors.ts'
 import { type Client, withClient } from '../../drivers/postgres-common/connect.ts'
 import { giveTo } from '../../drivers/postgres-common/folder.ts'
 import { startInstance, stopInstance } from '../../drivers/postgres-common/instance.ts'
@@ -18,7 +19,7 @@ export interface Isolated {
 /** Recovery of what a crash left may take as long as the log is. */
 const RECOVERY_MS = 6 * 3600_000
 
-/** Starts the copy, which recovers by itself, and stops it again whatever `use` does. */
+/** Starts the copy, which recovers by itself, and stops it again whatever `use` does. Throws SOURCE_UNFIT where it does not recover. */
 export async function withIsolated<T>(site: Site, dataDir: string, use: (instance: Isolated) => Promise<T>): Promise<T> {
   await stopInstance({ dataDir })
   await asPrimary({ dataDir })
@@ -36,7 +37,7 @@ export async function withIsolated<T>(site: Site, dataDir: string, use: (instanc
       logFile: join(dataDir, 'holdfast.log'),
       timeoutMs: RECOVERY_MS,
       signal: site.signal,
-    })
+    }).catch(unrecovered)
     const words = (role: string) => (dbname: string) => `host=${socketDir} port=${port} user=${quoted(role)} dbname=${quoted(dbname)}`
     const connection = words(await superuser(words(site.database.user)('postgres'), site.database.user))
     return await use({ connection, query: (dbname, run) => withClient(connection(dbname), {}, run) })
@@ -64,6 +65,12 @@ async function readOnlySettings(site: Site): Promise<Record<string, string>> {
     wal_log_hints: 'on',
     track_commit_timestamp: raw['track_commit_timestamp setting'] ?? 'off',
   }
+}
+
+function unrecovered(cause: unknown): never {
+  if (!(cause instanceof HoldfastError) || cause.code !== 'PROCESS_FAILED') throw cause
+  const { details, object } = cause
+  throw new HoldfastError('SOURCE_UNFIT', `the old data does not recover: ${cause.message}`, { object, cause, details })
 }
 
 /** A role that sees every row; the group's own where it may. */

@@ -2,10 +2,11 @@
  * What exists only on the old side: the transactions that committed there after the fork, and the rows that they left.
  * Found in the old side's own log and data, never asked of a client; exported before anything is rewound.
  */
-import { mkdtemp } from 'node:fs/promises'
+import { chmod, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseLsn } from './wal-position.ts'
+import { HoldfastError } from '../../core/errors.ts'
 import { readControlData } from './control-data.ts'
 import type { Fork } from './fork.ts'
 import { type Isolated, withIsolated } from './isolated.ts'
@@ -59,24 +60,47 @@ export async function exportLostWrites(request: ExportRequest): Promise<LostRepo
   const first = walked.commits[0]
   if (!first) return { unknown: false, transactions: 0, tables: [], files: [], bytes: 0, warnings: [] }
   request.onProgress?.('recovering the old data in isolation')
-  const loss = await withIsolated(old, kept, (instance) => exportAll(request, walked, instance))
-  const lastAt = walked.commits.at(-1)?.at ?? first.at
-  return { unknown: false, transactions: walked.commits.length, firstAt: first.at, lastAt, ...loss }
+  const last = walked.commits.at(-1) ?? first
+  const transactions = walked.commits.length
+  try {
+    const loss = await withIsolated(old, kept, async (instance) => {
+      await requireRecovered(instance, last.lsn)
+      return exportAll(request, walked, instance)
+    })
+    return { unknown: false, transactions, firstAt: first.at, lastAt: last.at, ...loss }
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'SOURCE_UNFIT') throw error
+    return {
+      unknown: true,
+      why: `${transactions} transactions committed there after ${fork.lsn}, and their rows cannot be read: ${error.message}`,
+    }
+  }
+}
+
+/** The archive may have more of the log than the copy recovers from: rows of that are not in it. */
+async function requireRecovered(instance: Isolated, lsn: string): Promise<void> {
+  const sql = 'select checkpoint_lsn::text as lsn from pg_control_checkpoint()'
+  const recovered = await instance.query('postgres', async (client) => (await client.query<{ lsn: string }>(sql)).rows[0]?.lsn ?? '0/0')
+  if (parseLsn(recovered) < parseLsn(lsn))
+    throw new HoldfastError('SOURCE_UNFIT', `the old data recovers to ${recovered} only, and the last of them is at ${lsn}`)
 }
 
 async function walkOld({ old, fork, archiveGet }: ExportRequest, dataDir: string): Promise<Walked> {
+  const control = await readControlData({ ...old, dataDir })
   const workDir = await mkdtemp(join(tmpdir(), 'holdfast-wal-'))
+  // What fetches from the archive may be another user, and has to come through.
+  await chmod(workDir, 0o711)
   const walked = await committedAfter({
     binDir: old.binDir,
     walDir: join(dataDir, 'pg_wal'),
     archiveGet,
     timeline: fork.timeline,
+    segmentBytes: Number(control.raw['Bytes per WAL segment']) || undefined,
     from: fork.lsn,
     workDir,
     signal: old.signal,
   })
   if (walked.unreadable) return walked
-  const control = await readControlData({ ...old, dataDir })
   // Recovery begins at that record: a log that ends before it has lost its tail.
   const short = control.timeline === fork.timeline && parseLsn(walked.end) < parseLsn(control.checkpointLsn)
   return short

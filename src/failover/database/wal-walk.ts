@@ -16,6 +16,8 @@ export interface WalkRequest {
   /** Asked for segments that pg_wal has recycled. */
   archiveGet?: ArchiveGet | undefined
   timeline: number
+  /** As pg_control says; read from the files themselves where it is not given. */
+  segmentBytes?: number | undefined
   /** Commits at or after this position count. */
   from: string
   /** Folder of its own for links and messages; emptied first, removed at the end. */
@@ -55,7 +57,7 @@ export async function committedAfter(request: WalkRequest): Promise<Walked> {
   })
   try {
     await requireVersion(request)
-    const segmentBytes = await segmentBytesOf(request.walDir).catch(() => undefined)
+    const segmentBytes = request.segmentBytes ?? (await segmentBytesOf(request.walDir).catch(() => undefined))
     if (segmentBytes === undefined) return nothing(`${request.walDir} cannot be read or holds no WAL`)
     return await walk(request, segmentBytes, nothing)
   } finally {
