@@ -25,3 +25,9 @@ export function sourceOf(config: Config, name: string): SourceConfig {
     throw new HoldfastError('NOT_FOUND', `No source "${name}"; there is ${Object.keys(config.sources).join(', ')}`, { object: name })
   return source
 }
+
+/** The repository of a source, as a store and as a catalogue. */
+export async function openSource(services: Services, source: string): Promise<{ store: Store; catalog: Catalog }> {
+  const { repository } = sourceOf(services.config, source)
+  return { store: await services.store(repository), catalog: await services.catalog(repository) }
+}

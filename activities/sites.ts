@@ -37,3 +37,14 @@ export function otherSite(group: FailoverGroupConfig, name: string): string {
   if (!other) throw new HoldfastError('CONFIG_INVALID', `The pair of ${name} has one site`, { object: name })
   return other
 }
+
+/** A side of a pair, as inputs name it. */
+export interface Place {
+  group: string
+  site: string
+}
+
+export async function placeAt(config: Config, { group, site }: Place, signal?: AbortSignal) {
+  const found = groupOf(config, group)
+  return { group: found, site: await siteOf(found, site, signal) }
+}

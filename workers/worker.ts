@@ -10,6 +10,7 @@ import { createLockActivities } from '../activities/lock.ts'
 import { createPairActivities } from '../activities/pair.ts'
 import { createProofActivities } from '../activities/proof.ts'
 import { createRecoverActivities } from '../activities/recover.ts'
+import { createRestoreActivities } from '../activities/restore.ts'
 import { createRetentionActivities } from '../activities/retention.ts'
 import type { Config } from '../src/config/schema.ts'
 import { CONTROL_QUEUE, DATA_QUEUE, hostQueue } from '../src/contract/vocabulary.ts'
@@ -63,6 +64,7 @@ export async function startWorker(
     ...createProofActivities(services),
     ...createRetentionActivities(services),
     ...createRecoverActivities(services),
+    ...createRestoreActivities(services),
   }
   const control = { ...data, ...createLockActivities(services), ...createEvidenceActivities(services), ...createPairActivities(services) }
   if (roles.control) {

@@ -3,7 +3,7 @@ import { executeChild, isCancellation, proxyActivities, workflowInfo } from '@te
 import type { BackupActivities } from '../activities/backup.ts'
 import type { EvidenceActivities } from '../activities/evidence.ts'
 import type { ProofActivities } from '../activities/proof.ts'
-import type { RecoverActivities, RestoreReport } from '../activities/recover.ts'
+import type { RestoreActivities, RestoreReport } from '../activities/restore.ts'
 import type { RestoreInput } from '../src/contract/inputs.ts'
 import type { BackupResult } from './backup.ts'
 import { failure, parseInput } from './lib/failure.ts'
@@ -24,7 +24,7 @@ export async function restore(given: RestoreInput): Promise<RestoreReport> {
   try {
     const report = await withLocks([`points/${source}`], { work: 'restore', wait: true, what: `restore of ${source}` }, async () => {
       const { host } = await resolveSource({ source })
-      const heavy = proxyActivities<RecoverActivities & ProofActivities>(dataOn(host))
+      const heavy = proxyActivities<RestoreActivities & ProofActivities>(dataOn(host))
       const { id } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint })
       const { workflowId, runId } = workflowInfo()
       view.phase('check')
@@ -50,7 +50,7 @@ export async function restore(given: RestoreInput): Promise<RestoreReport> {
       const instance = `restore-${runId}`
       if (input.target === 'live')
         saga.undoBy('removeAside', () =>
-          proxyActivities<RecoverActivities>({ ...compensation, ...dataOn(host), retry: compensation.retry }).removeAside({
+          proxyActivities<RestoreActivities>({ ...compensation, ...dataOn(host), retry: compensation.retry }).removeAside({
             source,
             id,
             instance,

@@ -1,0 +1,85 @@
+/** A recovery point brought back: checked before anything is touched, made aside, then swapped in. */
+import { HoldfastError } from '../src/core/errors.ts'
+import { createSource } from '../src/pipeline/read.ts'
+import { withProgress } from './context.ts'
+import { instanceDir } from './instances.ts'
+import { openSource, type Services } from './services.ts'
+
+export interface RestoreReport {
+  source: string
+  id: string
+  target: 'beside' | 'live'
+  instance: string
+  connection?: string
+  database: string
+  bytes: number
+  safetyBackup?: string
+  keptAs?: string
+}
+
+interface Point {
+  source: string
+  id: string
+}
+
+export function createRestoreActivities(services: Services) {
+  const { config } = services
+  const open = (source: string) => openSource(services, source)
+  const live = async (source: string) => {
+    const driver = await services.driver(source)
+    if (!driver.live) {
+      throw new HoldfastError('INPUT_INVALID', `A ${driver.kind} point does not go over a live database`, {
+        object: source,
+        next: 'restore it beside, look, and copy back what is needed; or fail over to it',
+      })
+    }
+    return driver.live
+  }
+  return {
+    /** Everything that refuses a restore, before anything is touched. */
+    async checkRestore({
+      source,
+      id,
+      target,
+      confirm,
+    }: Point & { target: 'beside' | 'live'; confirm?: string }): Promise<{ fingerprint: string }> {
+      const { catalog } = await open(source)
+      const { manifest } = await catalog.readManifest(source, id)
+      if (target === 'beside') return { fingerprint: '' }
+      const over = await live(source)
+      await over.check(manifest, confirm ?? '')
+      return { fingerprint: await over.fingerprint() }
+    },
+
+    async restoreAside({ source, id, instance, target }: Point & { instance: string; target: 'beside' | 'live' }): Promise<RestoreReport> {
+      return withProgress(async (context) => {
+        const { store, catalog } = await open(source)
+        const { manifest } = await catalog.readManifest(source, id)
+        const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
+        if (target === 'live')
+          return { source, id, target, instance, ...(await (await live(source)).restoreAside(context, manifest, artifacts)) }
+        const driver = await services.driver(source)
+        const { target: made, bytes } = await driver.restore(context, manifest, artifacts, {
+          dir: instanceDir(services, source, instance),
+          promote: true,
+        })
+        return { source, id, target, instance, connection: made.connection, database: made.database, bytes }
+      })
+    },
+
+    async swapIn({ source, id, confirm }: Point & { instance: string; confirm: string }): Promise<{ database: string; keptAs: string }> {
+      return withProgress(async () => {
+        const { catalog } = await open(source)
+        return (await live(source)).swap((await catalog.readManifest(source, id)).manifest, confirm)
+      })
+    },
+
+    async removeAside({ source, id }: Point & { instance: string }): Promise<void> {
+      await withProgress(async () => {
+        const { catalog } = await open(source)
+        await (await live(source)).removeAside((await catalog.readManifest(source, id)).manifest)
+      })
+    },
+  }
+}
+export type RestoreActivities = ReturnType<typeof createRestoreActivities>
