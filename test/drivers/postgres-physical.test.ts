@@ -81,6 +81,48 @@ describe('taking', () => {
     expect(await source.cluster.query(`select 1 from pg_stat_activity where application_name like 'pgBackRest%'`)).toEqual([])
   })
 
+  test('a backup that is cancelled leaves no process, no lock and no backup mode', async () => {
+    const cancel = new AbortController()
+    const cancelled = source.take('cancelled', 'full', { signal: cancel.signal })
+    const refused = expect(cancelled).rejects.toMatchObject({ code: 'CANCELLED' })
+    await until(async () => (await backrestPids(source.configFile, 'backup')).length > 0, {
+      timeoutMs: 30_000,
+      everyMs: 5,
+      what: 'pgbackrest backup to run',
+    })
+    cancel.abort()
+    await refused
+    expect(await backrestPids(source.configFile, 'backup')).toEqual([])
+    const { backups, busy } = await engine().info()
+    expect([busy, backups.filter(({ pointId }) => pointId === 'cancelled')]).toEqual([false, []])
+    expect(await source.cluster.query(`select 1 from pg_stat_activity where application_name like 'pgBackRest%'`)).toEqual([])
+  })
+
+  test('an archive that fails now is found by preflight, and nothing waits for it in vain', async () => {
+    const [before] = await source.cluster.query('show archive_command')
+    await source.cluster.query(`alter system set archive_command = '/bin/false pgbackrest'`)
+    await source.cluster.query('select pg_reload_conf()')
+    try {
+      await expect(source.driver.switchWal()).rejects.toMatchObject({
+        code: 'ARCHIVE_UNHEALTHY',
+        message: expect.stringMatching(/archive_command failed \d+ times/),
+      })
+      const failing = (await source.driver.preflight(quiet())).findings.find(({ name }) => name === 'archiver')
+      expect(failing).toMatchObject({
+        ok: false,
+        required: true,
+        detail: expect.stringMatching(/archiving fails now: [0-9A-F]{24}/),
+        next: expect.stringContaining('archive_command'),
+      })
+      expect(await source.driver.archiveHealth()).toMatchObject({ failing: true, archiveMode: 'on', walLevel: 'replica' })
+    } finally {
+      await source.cluster.query('alter system reset archive_command')
+      await source.cluster.query('select pg_reload_conf()')
+    }
+    expect((await source.cluster.query('show archive_command'))[0]).toEqual(before)
+    await source.driver.switchWal()
+  })
+
   test('two backups at once: the second is told who is in the way', async () => {
     const running = source.take('running', 'differential')
     await until(async () => (await backrestPids(source.configFile, 'backup')).length > 0, {

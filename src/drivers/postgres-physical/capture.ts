@@ -1,12 +1,11 @@
 /** Taking a physical recovery point: the engine's backup, then a mark in the WAL that a restore can be held to. */
-import { HoldfastError } from '../../core/errors.ts'
 import type { Reference } from '../../core/records.ts'
-import { segmentBefore, segmentName, parseLsn } from '../../core/wal.ts'
 import { until } from '../../process/wait.ts'
 import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
-import { connect, parseConnection, withClient } from '../postgres-common/connect.ts'
+import { parseConnection, withClient } from '../postgres-common/connect.ts'
 import { type Mark, markBehindBarrier, markWithoutBarrier } from './barrier.ts'
 import type { BackupType, EngineBackup, PhysicalEngine } from './engine.ts'
+import { switchAndAwait } from './switch-wal.ts'
 
 export interface Capturing {
   engine: PhysicalEngine
@@ -16,8 +15,6 @@ export interface Capturing {
   binDir: string
 }
 
-/** How long a segment may take to reach the archive before that is a fault of the archiver. */
-const ARCHIVE_MS = 120_000
 /** How long a retry waits for the pgBackRest of an earlier try, which may still be ending. */
 const EARLIER_TRY_MS = 600_000
 
@@ -30,12 +27,12 @@ export async function capturePhysical(
   const { engine } = on
   const warnings: string[] = []
   await settleTimeline(on.connection)
-  const backup = await takeOnce(on, context, request, warnings)
+  const { backup, again } = await takeOnce(on, context, request, warnings)
   context.onProgress({ phase: 'mark' })
   const nextXid = await firstFreeXid(on.connection)
-  const mark = await setMark(on, context, request)
+  const mark = await setMark(on, context, request.id, again)
   warnings.push(...mark.warnings)
-  await switchAndAwait(on, parseLsn(mark.lsn), context)
+  await switchAndAwait(engine, on.connection, context)
   context.onProgress({ phase: 'describe' })
   const passphrase = await engine.passphrase()
   const artifacts =
@@ -76,7 +73,12 @@ async function settleTimeline(connection: string): Promise<void> {
 }
 
 /** The backup of this recovery point: found again by its annotation where an earlier try took it. */
-async function takeOnce({ engine }: Capturing, context: DriverContext, request: CaptureRequest, warnings: string[]): Promise<EngineBackup> {
+async function takeOnce(
+  { engine }: Capturing,
+  context: DriverContext,
+  request: CaptureRequest,
+  warnings: string[],
+): Promise<{ backup: EngineBackup; again: boolean }> {
   if (request.attempt > 1) {
     await until(
       async () => {
@@ -93,17 +95,17 @@ async function takeOnce({ engine }: Capturing, context: DriverContext, request: 
     found ??
     (await engine.backup(wanted, { pointId: request.id, signal: context.signal, onProgress: (progress) => context.onProgress(progress) }))
   if (taken.type !== wanted) warnings.push(`${wanted} was asked for and ${taken.type} was taken: there was no full backup to build on`)
-  return taken
+  return { backup: taken, again: request.attempt > 1 || found !== undefined }
 }
 
 function typeFor(kind: CaptureRequest['kind']): BackupType {
   return kind === 'incremental' || kind === 'differential' ? kind : 'full'
 }
 
-/** Later tries write another name: replay stops at the first of a name. */
-async function setMark(on: Capturing, { signal, onProgress }: DriverContext, { id, attempt }: CaptureRequest): Promise<Mark> {
+/** Where an earlier try may have written it, the name is a new one: replay stops at the first of a name. */
+async function setMark(on: Capturing, { signal, onProgress }: DriverContext, id: string, again: boolean): Promise<Mark> {
   const options = {
-    name: attempt > 1 ? `holdfast_${id}_try${attempt}` : `holdfast_${id}`,
+    name: again ? `holdfast_${id}_${Date.now().toString(36)}` : `holdfast_${id}`,
     signal,
     binDir: on.binDir,
     onProgress: () => onProgress({ phase: 'contents' }),
@@ -121,49 +123,6 @@ async function firstFreeXid(connection: string): Promise<string> {
     const { rows } = await client.query<{ xid: string }>('select pg_snapshot_xmax(pg_current_snapshot())::text as xid')
     return (rows[0] as { xid: string }).xid
   })
-}
-
-/**
- * Ends the segment, and resolves to its name once the archive has it. A committed mark goes first: replay to a moment
- * needs a commit after it, and an idle database has none.
- */
-export async function switchAndAwait(
-  on: Pick<Capturing, 'engine' | 'connection' | 'segmentBytes'>,
-  upTo: bigint | undefined,
-  { signal, onProgress }: DriverContext,
-): Promise<string> {
-  const client = await connect(on.connection)
-  try {
-    await client.query(`select pg_logical_emit_message(true, 'holdfast', 'mark')`)
-    const { rows } = await client.query<{ lsn: string; timeline: number }>(
-      'select pg_switch_wal()::text as lsn, timeline_id as timeline from pg_control_checkpoint()',
-    )
-    const { lsn, timeline } = rows[0] as { lsn: string; timeline: number }
-    const end = parseLsn(lsn)
-    const wal = segmentName(
-      { timeline, number: segmentBefore(upTo !== undefined && upTo > end ? upTo : end, on.segmentBytes) },
-      on.segmentBytes,
-    )
-    const archived = async () => {
-      onProgress({ phase: `archive ${wal}` })
-      const { rows: state } = await client.query<{ last: string | null }>(
-        `select max(last_archived_wal) filter (where last_archived_wal ~ '^[0-9A-F]{24}$') as last from pg_stat_archiver`,
-      )
-      const last = state[0]?.last
-      // A backup's history file may be the last thing archived: then only the archive itself can tell.
-      return last === null || last === undefined || last >= wal ? on.engine.hasWal(wal) : false
-    }
-    await until(archived, { timeoutMs: ARCHIVE_MS, everyMs: 100, what: `${wal} to be archived`, signal }).catch(async (cause: unknown) => {
-      if (!(cause instanceof HoldfastError) || cause.code !== 'PROCESS_TIMEOUT') throw cause
-      throw new HoldfastError('ARCHIVE_UNHEALTHY', `the WAL segment ${wal} did not reach the archive within ${ARCHIVE_MS / 1000} s`, {
-        object: wal,
-        cause,
-      })
-    })
-    return wal
-  } finally {
-    await client.end().catch(() => {})
-  }
 }
 
 async function referenceTo({ engine, connection, segmentBytes }: Capturing, backup: EngineBackup): Promise<Reference> {

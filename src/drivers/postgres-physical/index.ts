@@ -9,12 +9,13 @@ import type { ArtifactSource, DriverContext, Restored, RestoreTarget, SourceDriv
 import { parseConnection } from '../postgres-common/connect.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
 import { archiveHealth, type ArchiveHealth } from './archive-health.ts'
-import { capturePhysical, switchAndAwait } from './capture.ts'
+import { capturePhysical } from './capture.ts'
 import type { PhysicalEngine, Verdict } from './engine.ts'
 import { createPgbackrest } from './pgbackrest.ts'
 import { configFromReference } from './pgbackrest-config.ts'
 import { preflightPhysical } from './preflight.ts'
 import { referenceOf, restorePhysical, type RestoreOptions } from './restore.ts'
+import { switchAndAwait } from './switch-wal.ts'
 import { verifyPhysical } from './verify.ts'
 import { planRecovery, recoverableWindow } from './window.ts'
 
@@ -93,7 +94,7 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
         })
       return engine.expireWal(keepFulls)
     },
-    switchWal: (context = QUIET) => switchAndAwait({ engine, connection, segmentBytes }, undefined, context),
+    switchWal: (context = QUIET) => switchAndAwait(engine, connection, context),
     window: () => recoverableWindow(engine),
     plan: (target, manifests) => planRecovery(engine, target, manifests),
     archiveHealth: () => archiveHealth(connection),

@@ -76,7 +76,7 @@ function checksumFinding(on: boolean): Found {
       }
 }
 
-/** Without these a backup is still taken, but its proof says less. */
+/** Without the end of the segment a backup is no point; without the others its proof says less. */
 async function rightsFindings(client: Client, barrier: boolean): Promise<Found[]> {
   const functions = ['pg_create_restore_point(text)', 'pg_switch_wal()', ...(barrier ? ['pg_export_snapshot()'] : [])]
   const { rows } = await client.query<{ name: string; may: boolean }>(
@@ -86,7 +86,7 @@ async function rightsFindings(client: Client, barrier: boolean): Promise<Found[]
   const { rows: role } = await client.query<{ role: string }>('select current_user as role')
   return rows.map(({ name, may }) => ({
     name: `right to ${name}`,
-    required: false,
+    required: name === 'pg_switch_wal()',
     ok: may,
     detail: may ? `${name} may be called` : `the role ${role[0]?.role} may not call ${name}`,
     ...(may ? {} : { next: `grant execute on function ${name} to ${role[0]?.role}` }),
