@@ -6,7 +6,7 @@ import { runChecks } from '../src/failover/checks/index.ts'
 import { writeCanary } from '../src/failover/database/canary.ts'
 import { connectionOf } from '../src/failover/database/site.ts'
 import { commandFence } from '../src/failover/fences/command.ts'
-import { createTraffic } from '../src/failover/traffic/index.ts'
+import { createTraffic, type RecordState } from '../src/failover/traffic/index.ts'
 import { withProgress } from './context.ts'
 import { createPlanActivities } from './plan.ts'
 import type { Services } from './services.ts'
@@ -26,16 +26,19 @@ export function createPairActivities(services: Services) {
       }
     },
 
-    async updateDns({ group, to }: { group: string; to: string }): Promise<TrafficSummary> {
+    /** From what the plan saw and from nothing else: a record that somebody changed meanwhile is left alone. */
+    async updateDns({ group, to, previous }: { group: string; to: string; previous: unknown[] }): Promise<TrafficSummary> {
       return withProgress(async ({ signal }) => {
         const found = groupOf(config, group)
-        const summary: TrafficSummary = { changed: false, confirmedBy: [], oldTtlSeconds: 0, previous: [] }
-        for (const traffic of found.traffic) {
-          const report = await (await createTraffic(traffic)).move({ site: to, address: found.sites[to]?.address ?? '' }, { signal })
+        const summary: TrafficSummary = { changed: false, confirmedBy: [], oldAnswersUntil: '', previous: [] }
+        for (const [index, traffic] of found.traffic.entries()) {
+          const before = previous[index] as RecordState | null
+          const destination = { site: to, address: found.sites[to]?.address ?? '' }
+          const report = await (await createTraffic(traffic)).move(destination, { signal, ...(before && { previous: before }) })
           summary.changed ||= report.changed
           summary.confirmedBy.push(...report.confirmedBy)
           summary.previous.push(report.previous)
-          summary.oldTtlSeconds = Math.max(summary.oldTtlSeconds, ...report.previous.sets.map((set) => set.ttl ?? 0))
+          summary.oldAnswersUntil = [summary.oldAnswersUntil, report.oldAnswersUntil].sort().at(-1) ?? ''
         }
         return summary
       })

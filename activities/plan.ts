@@ -1,9 +1,11 @@
 /** Everything that is decided before anybody approves: who moves where, what speaks against it, how far behind. */
 import { blake3 } from '@napi-rs/blake-hash'
+import type { TrafficConfig } from '../src/config/schema.ts'
 import type { PairPlan, SiteFacts } from '../src/contract/failover.ts'
 import { bytesOf, seconds } from '../src/core/duration.ts'
-import { lagOf } from '../src/failover/database/replication.ts'
-import { createTraffic } from '../src/failover/traffic/index.ts'
+import { messageOf } from '../src/core/errors.ts'
+import { type Lag, lagOf } from '../src/failover/database/replication.ts'
+import { createTraffic, type RecordState } from '../src/failover/traffic/index.ts'
 import { type Judged, judge } from '../src/failover/judge.ts'
 import { withProgress } from './context.ts'
 import type { Services } from './services.ts'
@@ -31,21 +33,12 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
           facts[from]?.role === 'primary' ? await siteOf(found, from, signal) : undefined,
           await siteOf(found, to, signal),
         )
-        const drained = facts[from]?.reachable === true && facts[from]?.walReadable === true && facts[from]?.role === 'down'
-        const text = lag.known
-          ? `${lag.bytes ?? 0} bytes of WAL behind`
-          : drained
-            ? 'the old side is down and its WAL can be read: it is drained first'
-            : `lag unknown: ${lag.why ?? 'no answer'}`
-        const known = lag.known || drained
+        const shown = showLag(lag, facts[from])
         const findings = [...judged.findings]
         if (mode === 'planned' && !lag.streaming)
           findings.push({ name: 'standby streams', ok: false, blocks: true, detail: `${to} does not stream from ${from}` })
-        for (const traffic of found.traffic) {
-          const broken = (await (await createTraffic(traffic)).precheck({ signal })).filter((finding) => !finding.ok)
-          for (const finding of broken)
-            findings.push({ name: `traffic: ${finding.name}`, ok: false, blocks: false, detail: finding.detail })
-        }
+        const traffic = await Promise.all(found.traffic.map((one) => lookAtTraffic(one, signal)))
+        findings.push(...traffic.flatMap((one) => one.findings))
         const plan: Omit<PairPlan, 'hash'> = {
           group,
           from,
@@ -56,14 +49,8 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
           ...(found.source !== undefined && { source: found.source }),
           fromReachable: facts[from]?.reachable ?? false,
           fromRunning: facts[from]?.running ?? false,
-          lag: {
-            known,
-            text,
-            ...(lag.bytes !== undefined ? { bytes: lag.bytes } : drained && { bytes: 0 }),
-            ...(lag.receivedLsn && { receivedLsn: lag.receivedLsn }),
-            ...(lag.replayedLsn && { replayedLsn: lag.replayedLsn }),
-            ...(lag.primaryLsn && { primaryLsn: lag.primaryLsn }),
-          },
+          lag: shown,
+          traffic: traffic.map((one) => one.state),
           maxLagBytes: bytesOf(found.maxLag),
           findings,
           text: [
@@ -71,7 +58,7 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
             `drain what ${from} archived`,
             `promote ${to}`,
             ...found.traffic.map((t) => `${t.record} to ${to}`),
-            text,
+            shown.text,
             ...findings.filter((f) => !f.ok).map((f) => `${f.name}: ${f.detail}`),
           ],
           approvals: { count: found.approvals.count, withinMs: seconds(found.approvals.within) * 1000 },
@@ -84,5 +71,30 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
         }
       })
     },
+  }
+}
+
+/** A primary that is down and whose log can be read is no lag: what it has is drained before anybody is promoted. */
+function showLag(lag: Lag, from: SiteFacts | undefined): PairPlan['lag'] {
+  const { receivedLsn, replayedLsn, primaryLsn } = lag
+  const at = { ...(receivedLsn && { receivedLsn }), ...(replayedLsn && { replayedLsn }), ...(primaryLsn && { primaryLsn }) }
+  if (lag.known) return { ...at, known: true, bytes: lag.bytes ?? 0, text: `${lag.bytes ?? 0} bytes of WAL behind` }
+  if (from?.reachable && from.walReadable && from.role === 'down')
+    return { ...at, known: true, bytes: 0, text: 'the old side is down and its WAL can be read: it is drained first' }
+  return { ...at, known: false, text: `lag unknown: ${lag.why ?? 'no answer'}` }
+}
+
+/** A name server that is down must not hold back the fence: it is a finding, and the record is looked at again when it moves. */
+async function lookAtTraffic(
+  config: TrafficConfig,
+  signal: AbortSignal,
+): Promise<{ state: RecordState | null; findings: PairPlan['findings'] }> {
+  const finding = (name: string, detail: string) => ({ name: `traffic: ${name}`, ok: false, blocks: false, detail })
+  try {
+    const traffic = await createTraffic(config)
+    const broken = (await traffic.precheck({ signal })).filter(({ ok }) => !ok)
+    return { state: await traffic.current({ signal }), findings: broken.map(({ name, detail }) => finding(name, detail)) }
+  } catch (error) {
+    return { state: null, findings: [finding(config.record, messageOf(error))] }
   }
 }

@@ -3,8 +3,7 @@ import type { Config, FailoverGroupConfig } from '../src/config/schema.ts'
 import type { LostWrites } from '../src/contract/failover.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { stamp } from '../src/core/ids.ts'
-import { raiseEpoch } from '../src/failover/database/epoch.ts'
-import { findFork } from '../src/failover/database/fork.ts'
+import { findFork, forkOrNone } from '../src/failover/database/fork.ts'
 import { removeKept } from '../src/failover/database/kept-copy.ts'
 import { exportLostWrites } from '../src/failover/database/lost-writes.ts'
 import { reclone } from '../src/failover/database/reclone.ts'
@@ -50,8 +49,7 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
       return withProgress(async (context) => {
         const { site, primary, epoch, archive, onProgress } = await against(config, input, context)
         if ((await inspectSite(site)).role === 'standby') return { method: 'none' }
-        const fork = await findFork(site, primary)
-        await raiseEpoch(site, epoch)
+        const fork = await forkOrNone(site, primary)
         await rewind({ site, primary, fork, epoch, restoreCommand: archive?.restoreCommand, onProgress })
         return { method: 'rewind' }
       })
@@ -60,11 +58,7 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
     async recloneOldPrimary(input: Against): Promise<{ method: string }> {
       return withProgress(async (context) => {
         const { site, primary, epoch, onProgress } = await against(config, input, context)
-        await raiseEpoch(site, epoch)
-        const fork = await findFork(site, primary).catch((error: unknown) => {
-          if (error instanceof HoldfastError && error.code === 'TARGET_AMBIGUOUS') return undefined
-          throw error
-        })
+        const fork = await forkOrNone(site, primary)
         await reclone({ site, primary, fork, epoch, onProgress })
         return { method: 'reclone' }
       })

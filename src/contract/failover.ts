@@ -21,6 +21,8 @@ export interface PairPlan {
   text: string[]
   hash: string
   approvals: { count: number; withinMs: number }
+  /** Each traffic record as it was when the plan was made: what is changed from, and what an undo would restore. */
+  traffic: unknown[]
 }
 
 export interface FenceSummary {
@@ -53,7 +55,8 @@ export interface PromoteSummary {
 export interface TrafficSummary {
   changed: boolean
   confirmedBy: string[]
-  oldTtlSeconds: number
+  /** Resolvers may go on giving the old answer until then. */
+  oldAnswersUntil: string
   previous: unknown[]
 }
 export interface GoodWrite {

@@ -105,7 +105,7 @@ export async function switchOver(context: SwitchContext): Promise<SwitchResult> 
     await run<TrafficSummary>({
       name: 'updateDns',
       lostWhenSkipped: 'clients are not sent to the new primary',
-      act: () => pair.updateDns.executeWithOptions({ summary: `to ${plan.to}` }, [{ group, to: plan.to }]),
+      act: () => pair.updateDns.executeWithOptions({ summary: `to ${plan.to}` }, [{ group, to: plan.to, previous: plan.traffic }]),
       say: (r) => (r.changed ? `confirmed by ${r.confirmedBy.join(', ')}` : 'already there'),
     })
     clock.mark('traffic')

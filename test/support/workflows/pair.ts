@@ -17,6 +17,7 @@ export const PLAN: PairPlan = {
   findings: [],
   text: ['fence east', 'promote west'],
   hash: 'abc123',
+  traffic: [],
   approvals: { count: 1, withinMs: 60_000 },
 }
 const FACTS: SiteFacts = { reachable: true, running: true, role: 'standby', pinned: false, epoch: 1, walReadable: true, streaming: true }
@@ -42,7 +43,7 @@ export function pairFakes(plan: Partial<PairPlan> = {}, own: Fakes = {}): Fakes 
     drainArchive: async () => ({ reachable: true, segments: 1, detail: '1 segment' }),
     awaitReplay: async () => ({ replayedLsn: '0/2', reached: true }),
     promoteReplica: async () => ({ timeline: 2, forkLsn: '0/2', alreadyPromoted: false, seconds: 0.1 }),
-    updateDns: async () => ({ changed: true, confirmedBy: ['ns'], oldTtlSeconds: 1, previous: [] }),
+    updateDns: async () => ({ changed: true, confirmedBy: ['ns'], oldAnswersUntil: '', previous: [] }),
     firstGoodWrite: async () => ({ at: new Date().toISOString(), site: 'west', checks: [] }),
     revokePromotion: async () => ({ promoted: false }),
     unfence: async () => undefined,
