@@ -12,7 +12,7 @@ import { until } from '../../src/process/wait.ts'
 import { archiveCommand, createStanza, writePgbackrestConfig } from '../toolbox/pgbackrest.ts'
 import { replicationRole } from '../toolbox/pair.ts'
 import { createCluster, POSTGRES_BIN, postgresCommand, postgresFolder, settingsLines } from '../toolbox/postgres.ts'
-import { ask } from '../toolbox/supervisor.ts'
+import { ask } from '../toolbox/supervisor-client.ts'
 import { BUCKET, SITE_DIR, SLOT, STANZA } from './sample-config.ts'
 
 const env = (name: string, otherwise: string): string => process.env[name] ?? otherwise

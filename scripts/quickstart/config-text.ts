@@ -5,7 +5,7 @@ import type { DnsServer } from '../toolbox/dns.ts'
 import type { Pair, PairSite } from '../toolbox/pair.ts'
 import type { S3Server } from '../toolbox/s3.ts'
 import type { TemporalServer } from '../toolbox/temporal.ts'
-import { RECORD, STANZA, ZONE } from './stack.ts'
+import { RECORD, STANZA, ZONE } from './names.ts'
 
 export interface ConfigParts {
   dir: string

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { startDaemon } from '../../src/process/daemon.ts'
 import { postgresCommand } from '../toolbox/postgres.ts'
 import type { Session } from './session.ts'
-import { DATABASE } from './stack.ts'
+import { DATABASE } from './names.ts'
 
 const PROCEDURE = `
   create table if not exists long_work (n bigint);

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/core/errors.ts'
 import { ensureToolbox } from '../toolbox/ensure.ts'
+import { logTail } from '../toolbox/postgres.ts'
 import { leftovers } from './leftovers.ts'
 import { emptyReport, shortcomings, table } from './report.ts'
 import type { Session } from './session.ts'
@@ -138,7 +139,11 @@ async function runSteps({ report, cleanup, signal, last, scale, onStart }: Run):
   for (const [index, step] of STEPS.entries()) {
     if (!session || index + 2 > last) return
     const now = session
-    await timed(step.name, () => step.act(now))
+    const lost = now.stack.workerEnded.then(async (code) => {
+      throw new Error(`the worker ended with ${code}: ${await logTail(`${now.stack.dir}/worker.log`)}`)
+    })
+    lost.catch(() => {})
+    await timed(step.name, () => Promise.race([step.act(now), lost]))
   }
 }
 

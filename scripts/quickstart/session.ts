@@ -7,7 +7,8 @@ import { type Daemon, startDaemon } from '../../src/process/daemon.ts'
 import { until } from '../../src/process/wait.ts'
 import type { PairSite } from '../toolbox/pair.ts'
 import type { Report } from './report.ts'
-import { DATABASE, RECORD, type Say, type Stack } from './stack.ts'
+import type { Say, Stack } from './stack.ts'
+import { DATABASE, RECORD } from './names.ts'
 
 export interface Session {
   stack: Stack

@@ -17,11 +17,7 @@ import { reachableFolder } from '../toolbox/postgres.ts'
 import { type S3Server, startS3 } from '../toolbox/s3.ts'
 import { startTemporal, type TemporalServer } from '../toolbox/temporal.ts'
 import { configText } from './config-text.ts'
-
-export const ZONE = 'quickstart.test'
-export const RECORD = `db.${ZONE}`
-export const STANZA = 'shop'
-export const DATABASE = 'shop'
+import { DATABASE, STANZA, ZONE } from './names.ts'
 
 export interface Stack {
   dir: string
@@ -34,6 +30,8 @@ export interface Stack {
   pair: Pair
   /** Stops what was started here, last first. May be called at any moment, and twice. */
   stop(): Promise<void>
+  /** The worker is to run to the end: whoever waits for a run waits for this too. */
+  workerEnded: Promise<number | null>
   /** Started later by a step; stopped before everything else. */
   onStop(what: () => Promise<void>): void
 }
@@ -123,8 +121,8 @@ export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal
   const config = await loadConfig(configFile)
   const client = await connectClient({ address: temporal.address, namespace: temporal.namespace })
   cleanup.add(async () => client.connection.close())
-  await begin('a worker', () => startWorkerProcess(dir, configFile))
-  return { dir, configFile, config, client, temporal, s3, dns, pair, stop: cleanup.end, onStop: cleanup.add }
+  const worker = await begin('a worker', () => startWorkerProcess(dir, configFile))
+  return { dir, configFile, config, client, temporal, s3, dns, pair, stop: cleanup.end, onStop: cleanup.add, workerEnded: worker.exited }
 }
 
 /** pgBackRest compares the certificate with names only, never with an address. */

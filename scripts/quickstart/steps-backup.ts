@@ -8,7 +8,7 @@ import type { ProofResult } from '../../activities/proof.ts'
 import type { RecoveryReport } from '../../activities/recover.ts'
 import { postgresCommand } from '../toolbox/postgres.ts'
 import { runWorkflow, type Session, startWriter } from './session.ts'
-import { DATABASE } from './stack.ts'
+import { DATABASE } from './names.ts'
 import { awaitWrites } from './writer-log.ts'
 
 export async function load(session: Session): Promise<string> {

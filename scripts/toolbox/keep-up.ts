@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { startDaemon } from '../../src/process/daemon.ts'
 import { postmasterCommand } from './postgres.ts'
-import { type Answer, type Verb, socketOf } from './supervisor.ts'
+import { type Answer, type Verb, socketOf } from './supervisor-client.ts'
 
 /** What `<dir>/site.json` says. */
 export interface SiteFile {

@@ -9,7 +9,7 @@ import { startDaemon } from '../../src/process/daemon.ts'
 import { until } from '../../src/process/wait.ts'
 import { freePortOn } from './ports.ts'
 import { createCluster, OS_USER, POSTGRES_BIN, postgresFolder, queryOnce, reachableFolder, type Row, settingsLines } from './postgres.ts'
-import { type Answer, ask, socketOf, type Verb } from './supervisor.ts'
+import { type Answer, ask, socketOf, type Verb } from './supervisor-client.ts'
 
 const SUPERVISOR = fileURLToPath(new URL('./supervisor.ts', import.meta.url))
 
@@ -59,7 +59,12 @@ export async function createPair(options: PairOptions = {}): Promise<Pair> {
     await rm(dir, { recursive: true, force: true, maxRetries: 5 })
   }
   try {
-    const seed = await createCluster({ dir: join(dir, 'east'), address: addresses.east, port, settings: { cluster_name: 'east', wal_retrieve_retry_interval: '500ms', ...options.settings } })
+    const seed = await createCluster({
+      dir: join(dir, 'east'),
+      address: addresses.east,
+      port,
+      settings: { cluster_name: 'east', wal_retrieve_retry_interval: '500ms', ...options.settings },
+    })
     try {
       if (dbname !== 'postgres') await seed.query(`create database "${dbname}"`)
       await seed.query(replicationRole(slot))
@@ -89,17 +94,29 @@ export async function createPair(options: PairOptions = {}): Promise<Pair> {
 
 /** The role that streams and rewinds, with no more than it needs, and the slot of the standby. */
 export function replicationRole(slot: string): string {
-  const functions = ['pg_ls_dir(text, boolean, boolean)', 'pg_stat_file(text, boolean)', 'pg_read_binary_file(text)',
-    'pg_read_binary_file(text, bigint, bigint, boolean)']
-  return ['create role repl login replication', ...functions.map((name) => `grant execute on function pg_catalog.${name} to repl`),
-    `select pg_create_physical_replication_slot('${slot}', true)`].join('; ')
+  const functions = [
+    'pg_ls_dir(text, boolean, boolean)',
+    'pg_stat_file(text, boolean)',
+    'pg_read_binary_file(text)',
+    'pg_read_binary_file(text, bigint, bigint, boolean)',
+  ]
+  return [
+    'create role repl login replication',
+    ...functions.map((name) => `grant execute on function pg_catalog.${name} to repl`),
+    `select pg_create_physical_replication_slot('${slot}', true)`,
+  ].join('; ')
 }
 
 async function configureStandby(dir: string, addresses: { east: string; west: string }, port: number, slot: string): Promise<void> {
   await postgresFolder(join(dir, 'socket'), 0o755)
-  await appendFile(join(dir, 'data', 'postgresql.conf'), settingsLines({
-    listen_addresses: addresses.west, unix_socket_directories: join(dir, 'socket'), cluster_name: 'west',
-  }))
+  await appendFile(
+    join(dir, 'data', 'postgresql.conf'),
+    settingsLines({
+      listen_addresses: addresses.west,
+      unix_socket_directories: join(dir, 'socket'),
+      cluster_name: 'west',
+    }),
+  )
   const primary = `host=${addresses.east} port=${port} user=repl application_name=west`
   await writeFile(join(dir, 'data', 'postgresql.auto.conf'), settingsLines({ primary_conninfo: primary, primary_slot_name: slot }))
 }
@@ -116,11 +133,20 @@ async function superviseSite(name: string, dir: string, address: string, port: n
   await until(() => ask(dir, 'status').catch(() => false as const), { timeoutMs: 30_000, what: `the supervisor at ${socketOf(dir)}` })
   const command = (verb: Verb) => [process.execPath, SUPERVISOR, verb, dir]
   const config: SiteConfig = {
-    host: name, address, port, dataDir, binDir: POSTGRES_BIN, osUser: OS_USER,
+    host: name,
+    address,
+    port,
+    dataDir,
+    binDir: POSTGRES_BIN,
+    osUser: OS_USER,
     supervisor: { start: command('start'), stop: command('stop'), mask: command('mask'), unmask: command('unmask') },
   }
   return {
-    name, dir, config, logFile: join(dir, 'postgres.log'), supervisorPid: daemon.pid,
+    name,
+    dir,
+    config,
+    logFile: join(dir, 'postgres.log'),
+    supervisorPid: daemon.pid,
     connection: (db = dbname) => `host=${address} port=${port} user=postgres dbname=${db}`,
     query: (sql: string, db = dbname) => queryOnce({ host: address, port, user: 'postgres', database: db }, sql),
     supervise: (verb: Verb) => ask(dir, verb),
@@ -140,8 +166,11 @@ async function clearAway(dataDir: string): Promise<void> {
 
 /** Resolves when a standby streams from the site. */
 export async function awaitStreaming(site: PairSite): Promise<void> {
-  await until(async () => {
-    const rows = await site.query("select 1 from pg_stat_replication where state = 'streaming'").catch(() => [])
-    return rows.length > 0
-  }, { timeoutMs: 60_000, what: `a standby to stream from ${site.name}` })
+  await until(
+    async () => {
+      const rows = await site.query("select 1 from pg_stat_replication where state = 'streaming'").catch(() => [])
+      return rows.length > 0
+    },
+    { timeoutMs: 60_000, what: `a standby to stream from ${site.name}` },
+  )
 }

@@ -1,12 +1,29 @@
 /** One multipart upload to S3, completed only where the key is free and the store's CRC32 of the whole is ours. */
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, ListPartsCommand, UploadPartCommand } from '@aws-sdk/client-s3'
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  ListPartsCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
 import { HoldfastError, messageOf } from '../core/errors.ts'
 import { crc32Of } from './crc.ts'
 import { checkKey } from './keys.ts'
 import { conflict, unlike, uploadGone } from './problems.ts'
-import { abortS3Upload, type S3Context } from './s3.ts'
 import { factsOf } from './s3-errors.ts'
-import type { Upload } from './store.ts'
+import type { ObjectInfo, Upload } from './store.ts'
+
+/** Everything that the calls to one bucket share. */
+export interface S3Context {
+  client: S3Client
+  bucket: string
+  storageClass: string | undefined
+  name: string
+  full(key: string): string
+  head(key: string): Promise<ObjectInfo | undefined>
+  problem(error: unknown, action: string, key: string): unknown
+}
 
 interface Part {
   ETag: string | undefined
@@ -116,4 +133,10 @@ function refusal(context: S3Context, key: string, error: unknown): unknown {
     })
   }
   return context.problem(error, 'complete the upload of', key)
+}
+
+export async function abortS3Upload({ client, bucket, full, problem }: S3Context, key: string, id: string): Promise<void> {
+  await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key: full(key), UploadId: id })).catch((error: unknown) => {
+    if (factsOf(error).status !== 404) throw problem(error, 'abort the upload of', key)
+  })
 }

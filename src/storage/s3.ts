@@ -1,7 +1,6 @@
 /** A store in an S3 bucket. Conditional writes and whole-object checksums are the store's own; doctor proves that it has them. */
 import { PassThrough, type Readable, Transform } from 'node:stream'
 import {
-  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
@@ -16,22 +15,11 @@ import { crc32Of } from './crc.ts'
 import { checkKey } from './keys.ts'
 import { createS3Client, type S3Options } from './s3-client.ts'
 import { factsOf, s3Problem } from './s3-errors.ts'
-import { startS3Upload } from './s3-upload.ts'
+import { abortS3Upload, type S3Context, startS3Upload } from './s3-upload.ts'
 import type { ObjectInfo, Store } from './store.ts'
 
 /** What S3 asks of every part but the last. */
 const MIN_PART = 5 * 1024 * 1024
-
-/** Everything that the calls to one bucket share. */
-export interface S3Context {
-  client: S3Client
-  bucket: string
-  storageClass: string | undefined
-  name: string
-  full(key: string): string
-  head(key: string): Promise<ObjectInfo | undefined>
-  problem(error: unknown, action: string, key: string): unknown
-}
 
 export function createS3Store(options: S3Options): Store {
   const context = contextOf(options)
@@ -166,12 +154,6 @@ function whole(body: Readable, announced: number | undefined, problem: (error: u
   body.once('error', (error) => checked.destroy(problem(error) as Error))
   checked.once('close', () => body.destroy())
   return body.pipe(checked)
-}
-
-export async function abortS3Upload({ client, bucket, full, problem }: S3Context, key: string, id: string): Promise<void> {
-  await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key: full(key), UploadId: id })).catch((error: unknown) => {
-    if (factsOf(error).status !== 404) throw problem(error, 'abort the upload of', key)
-  })
 }
 
 /** Deletes the very version: without it a bucket that keeps versions would hide the object and go on storing it. */

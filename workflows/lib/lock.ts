@@ -25,7 +25,8 @@ export interface LockOptions {
 
 /** Runs `body` while holding every resource, taken in one order by all. A pre-emption cancels the body and fails the run as PREEMPTED. */
 export async function withLocks<T>(resources: string[], options: LockOptions, body: () => Promise<T>): Promise<T> {
-  const { workflowId, runId } = workflowInfo()
+  const { workflowId, runId, parent } = workflowInfo()
+  const who = { workflowId, runId, ...(parent && { parent: { workflowId: parent.workflowId, runId: parent.runId } }) }
   const answers = new Map<string, LockAnswer>()
   let preemptedBy: string | undefined
   const scope = new CancellationScope()
@@ -39,13 +40,14 @@ export async function withLocks<T>(resources: string[], options: LockOptions, bo
     for (const resource of [...resources].sort()) {
       asked.push(resource)
       await acquireLock.executeWithOptions({ summary: `lock ${resource}` }, [
-        { resource, workflowId, runId, work: options.work, priority: PRIORITY[options.work], wait: options.wait, what: options.what },
+        { resource, ...who, work: options.work, priority: PRIORITY[options.work], wait: options.wait, what: options.what },
       ])
       await condition(() => answers.has(resource))
       const answer = answers.get(resource)
       if (!answer?.granted) {
         throw failure('BUSY', `${resource} is busy: ${answer?.holder ?? 'another run'} since ${answer?.since ?? 'a moment'}`, {
           object: resource,
+          ...(answer?.holderId && { next: `wait for it, or: temporal workflow cancel --workflow-id '${answer.holderId}'` }),
           details: { holder: answer?.holder },
         })
       }

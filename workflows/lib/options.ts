@@ -31,7 +31,7 @@ export const onHost = (host: string, timeout: { start?: string; close?: string }
   heartbeatTimeout: '10s',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s', maximumAttempts: 3 },
 })
-/** Undoing goes on until it is done. */
+/** Undoing goes on until it is done, except on a host whose worker is away: then the run ends and says what it left there. */
 export const compensation: ActivityOptions = {
   ...wait,
   taskQueue: CONTROL_QUEUE,
@@ -39,3 +39,5 @@ export const compensation: ActivityOptions = {
   heartbeatTimeout: '30s',
   retry: { initialInterval: '1s', maximumInterval: '30s' },
 }
+export const undoOn = (host: string | undefined): ActivityOptions =>
+  host ? { ...compensation, taskQueue: hostQueue(host), scheduleToStartTimeout: '90s' } : { ...compensation, taskQueue: DATA_QUEUE }

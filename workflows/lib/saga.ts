@@ -1,5 +1,7 @@
 /** Undo before act: a compensation is registered before its step and must be harmless where the step never ran. */
+import { ApplicationFailure } from '@temporalio/common'
 import { CancellationScope, log } from '@temporalio/workflow'
+import { ERRORS, type ErrorCode } from '../../src/core/errors.ts'
 import { rootFailure } from './failure.ts'
 
 export interface Saga {
@@ -36,5 +38,27 @@ export function createSaga(onUndo?: (name: string) => void): Saga {
       })
       return failed
     },
+  }
+}
+
+/**
+ * Runs the body and undoes where it fails: inside the locks that it is called in, so that nobody meets what is half undone.
+ * The failure stays what it was, unless something could not be undone: then it says so, under `stuck` where that is given.
+ */
+export async function undoing<T>(saga: Saga, body: () => Promise<T>, stuck?: ErrorCode): Promise<T> {
+  try {
+    return await body()
+  } catch (error) {
+    const left = await saga.compensate()
+    if (left.length === 0) throw error
+    const { code, message } = rootFailure(error)
+    const next = stuck && ERRORS[stuck].next
+    throw ApplicationFailure.create({
+      type: stuck ?? code,
+      nonRetryable: true,
+      message: `${message}; and could not undo ${left.map((u) => `${u.name}: ${u.error}`).join('; ')}${next ? `. Next: ${next}` : ''}`,
+      details: [{ next }],
+      ...(error instanceof Error && { cause: error }),
+    })
   }
 }

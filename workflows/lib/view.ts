@@ -1,5 +1,5 @@
 /** What a run shows of itself while it runs: the query, the UI's details pane and the search attributes, from one state. */
-import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow'
+import { isCancellation, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow'
 import { type RunView, type StepStatus, type StepView, viewQuery } from '../../src/contract/messages.ts'
 import { type Outcome, SEARCH_ATTRIBUTES as S } from '../../src/contract/search-attributes.ts'
 
@@ -50,6 +50,16 @@ export function createView(labels: { source?: string; group?: string; kind?: str
       upsertSearchAttributes([{ key: S.outcome, value: outcome }])
       refresh()
     },
+  }
+}
+
+/** Runs the body; a run that fails or is cancelled in it says so in its search attributes. */
+export async function reporting<T>(view: View, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body()
+  } catch (error) {
+    view.outcome(isCancellation(error) ? 'aborted' : 'failed')
+    throw error
   }
 }
 
