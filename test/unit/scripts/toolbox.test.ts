@@ -10,7 +10,7 @@ import { findProgram, lookUp } from '../../../scripts/toolbox/find.ts'
 import { freePort, freePortOn } from '../../../scripts/toolbox/ports.ts'
 import { PROGRAMS } from '../../../scripts/toolbox/programs.ts'
 import { startTemporal } from '../../../scripts/toolbox/temporal.ts'
-import { groupAlive } from '../../../src/process/terminate.ts'
+import { groupAlive } from '../../../src/process/group.ts'
 
 let folder: string
 const before = { PATH: process.env.PATH, HOLDFAST_CACHE: process.env.HOLDFAST_CACHE }
