@@ -3,10 +3,12 @@ import { Context } from '@temporalio/activity'
 import { stage } from '../src/catalog/staged.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
+import { writeCanary } from '../src/failover/database/canary.ts'
 import { createSink } from '../src/pipeline/capture.ts'
 import { withProgress } from './context.ts'
-import { currentHost } from './placement.ts'
+import { currentHost, groupOfSource, primarySite } from './placement.ts'
 import { createPublishActivities } from './publish.ts'
+import { siteOf } from './sites.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
 
 interface Place {
@@ -79,6 +81,12 @@ export function createBackupActivities(services: Services) {
     async switchWal({ source }: { source: string }): Promise<{ segment: string }> {
       const driver = await services.driver(source)
       if (!driver.switchWal) throw new HoldfastError('INPUT_INVALID', `${source} has no WAL archive`, { object: source })
+      const pair = groupOfSource(config, source)
+      // A row of a known time in the WAL that is shipped now: a failover reads it to bound what was lost.
+      if (pair?.[1].database.canary) {
+        const primary = await siteOf(pair[1], await primarySite(pair[1]))
+        await writeCanary(primary, { epoch: 0, note: 'wal switch' })
+      }
       return { segment: await driver.switchWal() }
     },
   }

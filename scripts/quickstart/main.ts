@@ -26,7 +26,8 @@ const STEPS: { name: string; act: (session: Session) => Promise<string> }[] = [
   { name: 'failback', act: failBack },
 ]
 
-process.exitCode = await main()
+// Explicitly: a client that is cut off in the middle of a retry would keep the process for a while, or end it with a throw.
+process.exit(await main())
 
 async function main(): Promise<number> {
   const { values } = parseArgs({

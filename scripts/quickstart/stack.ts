@@ -120,7 +120,6 @@ export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal
   const configFile = await writeConfig(dir, { s3, dns, pair, temporal })
   const config = await loadConfig(configFile)
   const client = await connectClient({ address: temporal.address, namespace: temporal.namespace })
-  cleanup.add(async () => client.connection.close())
   const worker = await begin('a worker', () => startWorkerProcess(dir, configFile))
   return { dir, configFile, config, client, temporal, s3, dns, pair, stop: cleanup.end, onStop: cleanup.add, workerEnded: worker.exited }
 }

@@ -29,10 +29,13 @@ export async function load(session: Session): Promise<string> {
   return `${String(rows[0]?.['size'])}, the writer has ${count} acknowledged writes`
 }
 
-export async function apply({ stack }: Session): Promise<string> {
+export async function apply(session: Session): Promise<string> {
+  const { stack } = session
   await registerSearchAttributes(stack.client)
   const changes = await reconcileSchedules(stack.client, stack.config, { dryRun: false })
-  return `${changes.create.length} schedules created: ${changes.create.join(', ')}`
+  // What the hourly schedule does, once by hand: the canary that a failover reads later.
+  const { segment } = await runWorkflow<{ segment: string }>(session, 'walSwitch', { source: 'shop' })
+  return `${changes.create.length} schedules created: ${changes.create.join(', ')}; ${segment} archived`
 }
 
 export async function backupSources(session: Session): Promise<string> {
