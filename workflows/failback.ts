@@ -15,7 +15,7 @@ import { withLocks } from './lib/lock.ts'
 import { planFor } from './lib/look.ts'
 import { control, onHost } from './lib/options.ts'
 import { rejoin } from './lib/rejoin.ts'
-import { createSaga } from './lib/saga.ts'
+import { createSaga, undoing } from './lib/saga.ts'
 import { createSteering } from './lib/steering.ts'
 import { createStepRunner, type StepRunner } from './lib/steps.ts'
 import { createClock, switchOver } from './lib/switch-over.ts'
@@ -35,57 +35,57 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
   const guaranteesLost: string[] = []
   const run = createStepRunner(view, steering, guaranteesLost)
   const started = Date.now()
+  const goHome = async (sites: Record<string, string>, slot: string): Promise<FailbackReport> => {
+    const survey = await planFor(group, sites, 'failback')
+    const rebuilt = await rebuild(survey, view, run)
+    view.phase('readiness')
+    const plan = await planFor(group, sites, 'planned')
+    refuseUnready(plan, { mode: 'planned', acceptLoss: false })
+    view.phase('approval')
+    await steering.approved({
+      hash: plan.hash,
+      text: plan.text,
+      requestedBy: input.requestedBy,
+      count: plan.approvals.count,
+      withinMs: plan.approvals.withinMs,
+    })
+    const result = await switchOver({ plan, mode: 'planned', view, steering, saga, run, clock: createClock(Date.now()) })
+    const streaming = await rejoin({
+      group,
+      site: plan.from,
+      host: plan.fromHost,
+      primary: plan.to,
+      primaryHost: plan.toHost,
+      epoch: plan.epoch,
+      run,
+      view,
+    })
+    await run({
+      name: 'removeKept',
+      lostWhenSkipped: 'the copy of the old data takes space',
+      act: () => hours(plan.toHost).removeKept({ group, site: plan.to }),
+    })
+    return {
+      outcome: 'success',
+      group,
+      from: plan.from,
+      to: plan.to,
+      ...rebuilt,
+      switch: result,
+      streaming,
+      slot,
+      seconds: 0,
+      approvals: view.state.plan?.approvals ?? [],
+      guaranteesLost,
+    }
+  }
   try {
     const { source, slot, sites } = await pair.describeGroup({ group })
-    const report = await withLocks(
+    const whole = await withLocks(
       [`group/${group}`, ...(source ? [`source/${source}`] : [])],
       { work: 'failover', wait: true, what: `failback of ${group}` },
-      async () => {
-        const survey = await planFor(group, sites, 'failback')
-        const rebuilt = await rebuild(survey, view, run)
-        view.phase('readiness')
-        const plan = await planFor(group, sites, 'planned')
-        refuseUnready(plan, { mode: 'planned', acceptLoss: false })
-        view.phase('approval')
-        await steering.approved({
-          hash: plan.hash,
-          text: plan.text,
-          requestedBy: input.requestedBy,
-          count: plan.approvals.count,
-          withinMs: plan.approvals.withinMs,
-        })
-        const result = await switchOver({ plan, mode: 'planned', view, steering, saga, run, clock: createClock(Date.now()) })
-        const streaming = await rejoin({
-          group,
-          site: plan.from,
-          host: plan.fromHost,
-          primary: plan.to,
-          primaryHost: plan.toHost,
-          epoch: plan.epoch,
-          run,
-          view,
-        })
-        await run({
-          name: 'removeKept',
-          lostWhenSkipped: 'the copy of the old data takes space',
-          act: () => hours(plan.toHost).removeKept({ group, site: plan.to }),
-        })
-        return {
-          outcome: 'success' as const,
-          group,
-          from: plan.from,
-          to: plan.to,
-          ...rebuilt,
-          switch: result,
-          streaming,
-          slot,
-          seconds: 0,
-          approvals: view.state.plan?.approvals ?? [],
-          guaranteesLost,
-        }
-      },
+      () => undoing(saga, () => goHome(sites, slot), 'FENCE_UNPROVEN'),
     )
-    const whole: FailbackReport = report
     if (source) {
       view.phase('backup')
       whole.backup = await run<BackupResult>({
@@ -107,7 +107,6 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
     view.outcome(whole.outcome)
     return whole
   } catch (error) {
-    await saga.compensate()
     view.outcome(isCancellation(error) || rootFailure(error).code === 'ABORTED' ? 'aborted' : 'failed')
     throw error
   }

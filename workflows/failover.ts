@@ -9,7 +9,7 @@ import { withLocks } from './lib/lock.ts'
 import { planFor } from './lib/look.ts'
 import { control } from './lib/options.ts'
 import { rejoin } from './lib/rejoin.ts'
-import { createSaga } from './lib/saga.ts'
+import { createSaga, undoing } from './lib/saga.ts'
 import { createSteering } from './lib/steering.ts'
 import { createStepRunner } from './lib/steps.ts'
 import { createClock, switchOver } from './lib/switch-over.ts'
@@ -27,59 +27,54 @@ export async function failover(given: FailoverInput): Promise<FailoverReport> {
   const lost: string[] = []
   const run = createStepRunner(view, steering, lost)
   const clock = createClock(input.failedAt ? Date.parse(input.failedAt) : Date.now())
+  const move = async (sites: Record<string, string>): Promise<FailoverReport> => {
+    view.phase('readiness')
+    const plan = await planFor(group, sites, mode)
+    refuseUnready(plan, input)
+    clock.mark('detect')
+    view.phase('approval')
+    await steering.approved({
+      hash: plan.hash,
+      text: plan.text,
+      requestedBy: input.requestedBy,
+      count: plan.approvals.count,
+      withinMs: plan.approvals.withinMs,
+    })
+    clock.mark('approval')
+    const result = await switchOver({ plan, mode, view, steering, saga, run, clock })
+    if (mode === 'planned')
+      await rejoin({
+        group,
+        site: plan.from,
+        host: plan.fromHost,
+        primary: plan.to,
+        primaryHost: plan.toHost,
+        epoch: plan.epoch,
+        run,
+        view,
+      })
+    const report: FailoverReport = {
+      ...result,
+      outcome: lost.length > 0 || !result.fenceProven ? 'degraded' : 'success',
+      approvals: view.state.plan?.approvals ?? [],
+      guaranteesLost: lost,
+    }
+    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [
+      { group, workflow: 'failover', outcome: report.outcome, report: { ...report, actions: view.state.log } },
+    ])
+    view.phase('ended')
+    view.outcome(report.outcome)
+    return report
+  }
   try {
     const { source, sites } = await pair.describeGroup({ group })
     return await withLocks(
       [`group/${group}`, ...(source ? [`source/${source}`] : [])],
       { work: 'failover', wait: true, what: `failover of ${group}` },
-      async () => {
-        view.phase('readiness')
-        const plan = await planFor(group, sites, mode)
-        refuseUnready(plan, input)
-        clock.mark('detect')
-        view.phase('approval')
-        await steering.approved({
-          hash: plan.hash,
-          text: plan.text,
-          requestedBy: input.requestedBy,
-          count: plan.approvals.count,
-          withinMs: plan.approvals.withinMs,
-        })
-        clock.mark('approval')
-        const result = await switchOver({ plan, mode, view, steering, saga, run, clock })
-        if (mode === 'planned')
-          await rejoin({
-            group,
-            site: plan.from,
-            host: plan.fromHost,
-            primary: plan.to,
-            primaryHost: plan.toHost,
-            epoch: plan.epoch,
-            run,
-            view,
-          })
-        const report: FailoverReport = {
-          ...result,
-          outcome: lost.length > 0 || !result.fenceProven ? 'degraded' : 'success',
-          approvals: view.state.plan?.approvals ?? [],
-          guaranteesLost: lost,
-        }
-        await writeEvidence.executeWithOptions({ summary: 'evidence' }, [
-          { group, workflow: 'failover', outcome: report.outcome, report: { ...report, actions: view.state.log } },
-        ])
-        view.phase('ended')
-        view.outcome(report.outcome)
-        return report
-      },
+      () => undoing(saga, () => move(sites), 'FENCE_UNPROVEN'),
     )
   } catch (error) {
-    const undone = await saga.compensate()
     view.outcome(isCancellation(error) || rootFailure(error).code === 'ABORTED' ? 'aborted' : 'failed')
-    if (undone.length > 0)
-      throw failure(
-        'FENCE_UNPROVEN',
-        `${rootFailure(error).message}; and could not undo ${undone.map((u) => `${u.name}: ${u.error}`).join('; ')}`,
-      )
     throw error
   }
 }

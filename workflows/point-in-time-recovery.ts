@@ -1,13 +1,14 @@
 /** A database as it was at one moment, beside the live one, with proof of where replay stopped and the commands to copy from it. */
-import { isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow'
+import { proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
 import type { EvidenceActivities } from '../activities/evidence.ts'
 import type { RecoverActivities, RecoveryReport } from '../activities/recover.ts'
 import type { PitrInput } from '../src/contract/inputs.ts'
 import { parseInput } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
-import { control, dataOn } from './lib/options.ts'
-import { createView } from './lib/view.ts'
+import { control, dataOn, undoOn } from './lib/options.ts'
+import { createSaga, type Saga, undoing } from './lib/saga.ts'
+import { createView, reporting, type View } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
 const { writeEvidence } = proxyActivities<EvidenceActivities>(control)
@@ -16,28 +17,29 @@ export async function pointInTimeRecovery(given: PitrInput): Promise<RecoveryRep
   const input = parseInput('pointInTimeRecovery', given)
   const { source } = input
   const view = createView({ source, kind: 'pitr' })
+  const saga = createSaga((name) => view.step(name, 'undone'))
   view.phase('recover')
-  try {
-    const report = await withLocks(
-      [`points/${source}`],
-      { work: 'restore', wait: true, what: `point-in-time recovery of ${source}` },
-      async () => {
-        const { host } = await resolveSource({ source })
-        const { recoverToPoint } = proxyActivities<RecoverActivities>(dataOn(host))
-        view.step('recoverToPoint', 'running', JSON.stringify(input.target))
-        const { workflowId, runId } = workflowInfo()
-        const recovered = await recoverToPoint.executeWithOptions({ summary: JSON.stringify(input.target) }, [
-          { ...input, instance: `pitr-${runId}`, workflowId, runId },
-        ])
-        view.step('recoverToPoint', 'done', `stopped at ${recovered.stoppedAt.time ?? recovered.stoppedAt.lsn}`)
-        return recovered
-      },
+  return reporting(view, async () => {
+    const report = await withLocks([`points/${source}`], { work: 'restore', wait: true, what: `point-in-time recovery of ${source}` }, () =>
+      undoing(saga, () => recover(input, view, saga)),
     )
     await writeEvidence({ source, workflow: 'pointInTimeRecovery', outcome: 'success', report })
     view.outcome('success')
     return report
-  } catch (error) {
-    view.outcome(isCancellation(error) ? 'aborted' : 'failed')
-    throw error
-  }
+  })
+}
+
+async function recover(input: ReturnType<typeof parseInput<'pointInTimeRecovery'>>, view: View, saga: Saga): Promise<RecoveryReport> {
+  const { source, target } = input
+  const { host } = await resolveSource({ source })
+  const { workflowId, runId } = workflowInfo()
+  const instance = `pitr-${runId}`
+  const { recoverToPoint } = proxyActivities<RecoverActivities>(dataOn(host))
+  saga.undoBy('discardInstance', () => proxyActivities<RecoverActivities>(undoOn(host)).discardInstance({ source, instance }))
+  view.step('recoverToPoint', 'running', JSON.stringify(target))
+  const recovered = await recoverToPoint.executeWithOptions({ summary: JSON.stringify(target) }, [
+    { ...input, instance, workflowId, runId },
+  ])
+  view.step('recoverToPoint', 'done', `stopped at ${recovered.stoppedAt.time ?? recovered.stoppedAt.lsn}`)
+  return recovered
 }

@@ -6,7 +6,7 @@ import type { DeleteInput } from '../src/contract/inputs.ts'
 import { failure, parseInput } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
-import { createView } from './lib/view.ts'
+import { createView, reporting } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
 const light = proxyActivities<RetentionActivities>(control)
@@ -14,43 +14,50 @@ const light = proxyActivities<RetentionActivities>(control)
 export async function deleteRecoveryPoint(given: DeleteInput): Promise<RetentionReport> {
   const { source, recoveryPoint, confirm, requestedBy } = parseInput('deleteRecoveryPoint', given)
   const view = createView({ source, kind: 'delete' })
-  if (confirm !== recoveryPoint)
-    throw failure('CONFIRM_MISMATCH', `confirm is "${confirm}", the point is "${recoveryPoint}"`, {
-      object: recoveryPoint,
-      next: `repeat with "confirm": "${recoveryPoint}"`,
+  return reporting(view, async () => {
+    if (confirm !== recoveryPoint)
+      throw failure('CONFIRM_MISMATCH', `confirm is "${confirm}", the point is "${recoveryPoint}"`, {
+        object: recoveryPoint,
+        next: `repeat with "confirm": "${recoveryPoint}"`,
+      })
+    const report = await withLocks([`points/${source}`], { work: 'retention', wait: false, what: `delete ${recoveryPoint}` }, async () => {
+      const { label } = await light.mayDelete({ source, id: recoveryPoint })
+      const { host } = await resolveSource({ source })
+      return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [
+        {
+          source,
+          keep: [],
+          delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}`, ...(label !== undefined && { label }) }],
+          locked: [],
+          held: [],
+        },
+      ])
     })
-  const report = await withLocks([`points/${source}`], { work: 'retention', wait: false, what: `delete ${recoveryPoint}` }, async () => {
-    const { label } = await light.mayDelete({ source, id: recoveryPoint })
-    const { host } = await resolveSource({ source })
-    return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [
-      {
-        source,
-        keep: [],
-        delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}`, ...(label !== undefined && { label }) }],
-        locked: [],
-        held: [],
-      },
-    ])
+    // Locked or held since it was looked at: then it is still there.
+    view.outcome(report.locked.length + report.held.length > 0 ? 'degraded' : 'success')
+    return report
   })
-  view.outcome('success')
-  return report
 }
 
 export async function holdRecoveryPoint(given: unknown): Promise<{ source: string; recoveryPoint: string; held: boolean }> {
   const { source, recoveryPoint, held, actor, reason } = parseInput('holdRecoveryPoint', given)
   const view = createView({ source, kind: 'hold' })
-  await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `hold ${recoveryPoint}` }, () =>
-    light.holdPoint({ source, id: recoveryPoint, held, actor, reason }),
-  )
-  view.outcome('success')
-  return { source, recoveryPoint, held }
+  return reporting(view, async () => {
+    await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `hold ${recoveryPoint}` }, () =>
+      light.holdPoint({ source, id: recoveryPoint, held, actor, reason }),
+    )
+    view.outcome('success')
+    return { source, recoveryPoint, held }
+  })
 }
 
 export async function walSwitch(given: { source: string }): Promise<{ segment: string }> {
   const { source } = parseInput('walSwitch', given)
   const view = createView({ source, kind: 'wal-switch' })
-  const { host } = await resolveSource({ source })
-  const result = await proxyActivities<BackupActivities>(dataOn(host)).switchWal({ source })
-  view.outcome('success')
-  return result
+  return reporting(view, async () => {
+    const { host } = await resolveSource({ source })
+    const result = await proxyActivities<BackupActivities>(dataOn(host)).switchWal({ source })
+    view.outcome('success')
+    return result
+  })
 }

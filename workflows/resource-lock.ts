@@ -17,11 +17,12 @@ import { acquireSignal, lockAnswerSignal, lockQuery, type LockRequest, preemptSi
 import { PRIORITY } from '../src/contract/vocabulary.ts'
 import { control } from './lib/options.ts'
 
-const { isRunOpen } = proxyActivities<LockActivities>(control)
-/** A pre-empted holder has this long to let go. */
-const PREEMPT_MS = 10_000
-/** How often a holder that others wait for is looked after; grows, so that long holders do not fill the history. */
-const LOOK_MS = { first: 2_000, most: 60_000 }
+/** Asked until there is an answer: a lock that failed would let the next one in beside its holder. */
+const { isRunOpen } = proxyActivities<LockActivities>({ ...control, retry: { initialInterval: '500ms', maximumInterval: '2s' } })
+/** A pre-empted holder has this long to let go: within ten seconds, of which timers that round up and the hops take two. */
+const PREEMPT_MS = 8_000
+/** How often a holder that others wait for is looked after: grows for the history's sake, a failover may be among them. */
+const LOOK_MS = { first: 2_000, most: 10_000 }
 
 interface Holder extends LockRequest {
   since: number
@@ -39,7 +40,7 @@ export async function resourceLock(given: LockState): Promise<void> {
   const inbox: LockRequest[] = []
   setHandler(acquireSignal, (request) => void inbox.push(request))
   setHandler(releaseSignal, ({ workflowId, runId }) => {
-    const same = (r: LockRequest) => r.workflowId === workflowId && r.runId === runId
+    const same = (r: LockRequest) => sameRun(r, { workflowId, runId })
     state.waiting = state.waiting.filter((r) => !same(r))
     const queued = inbox.findIndex(same)
     if (queued >= 0) inbox.splice(queued, 1)
@@ -58,7 +59,11 @@ export async function resourceLock(given: LockState): Promise<void> {
         granted,
         number: state.granted,
         ...(state.holder &&
-          !granted && { holder: `${state.holder.what} (${state.holder.workflowId})`, since: new Date(state.holder.since).toISOString() }),
+          !granted && {
+            holder: `${state.holder.what} (${state.holder.workflowId})`,
+            holderId: state.holder.workflowId,
+            since: new Date(state.holder.since).toISOString(),
+          }),
       })
       .then(
         () => true,
@@ -91,11 +96,15 @@ export async function resourceLock(given: LockState): Promise<void> {
   }
 }
 
+type Run = Pick<LockRequest, 'workflowId' | 'runId'>
+const sameRun = (one: Run, other: Run) => one.workflowId === other.workflowId && one.runId === other.runId
+
 type Answer = (to: LockRequest, granted: boolean) => Promise<boolean>
 
 async function admit(state: LockState, request: LockRequest, answer: Answer): Promise<void> {
   const { holder } = state
-  if (holder?.workflowId === request.workflowId && holder.runId === request.runId) return void (await answer(request, true))
+  const mine = holder && (sameRun(holder, request) || (request.parent && sameRun(holder, request.parent)))
+  if (mine) return void (await answer(request, true))
   if (holder && !(await isRunOpen({ workflowId: holder.workflowId, runId: holder.runId }))) state.holder = undefined
   const preempts = state.holder !== undefined && request.work === 'failover' && request.priority > state.holder.priority
   if (state.holder && !request.wait && !preempts) return void (await answer(request, false))
@@ -133,7 +142,8 @@ function shown(holder: Holder) {
     what: holder.what,
     work: holder.work,
     since: new Date(holder.since).toISOString(),
-    ageSeconds: (Date.now() - holder.since) / 1000,
+    // In a query a run's own clock stands where its last event left it.
+    ageSeconds: Math.max(0, workflowInfo().unsafe.now() - holder.since) / 1000,
     mayBePreemptedBy: Object.entries(PRIORITY)
       .filter(([work, p]) => work === 'failover' && p > holder.priority)
       .map(([work]) => work),

@@ -66,12 +66,15 @@ export interface LockRequest {
   priority: number
   wait: boolean
   what: string
+  /** A child works under what its parent holds. */
+  parent?: { workflowId: string; runId: string }
 }
 export interface LockAnswer {
   resource: string
   granted: boolean
   number: number
   holder?: string
+  holderId?: string
   since?: string
 }
 export const acquireSignal = defineSignal<[LockRequest]>('acquire')
