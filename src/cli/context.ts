@@ -1,5 +1,7 @@
 /** What every command is given; the wiring passes in what src/ may not import. */
+import { userInfo } from 'node:os'
 import type { Client } from '@temporalio/client'
+import { Option } from 'commander'
 import type { Catalog } from '../catalog/catalog.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -9,21 +11,32 @@ import { connectClient } from '../temporal/connection.ts'
 import type { Output } from './output.ts'
 
 /** Opens what a command needs without Temporal. */
-export interface OpenServices {
-  (config: Config): {
-    store(repository: string): Promise<Store>
-    catalog(repository: string): Promise<Catalog>
-    driver(source: string): Promise<SourceDriver>
-    close(): Promise<void>
-  }
+export type OpenServices = (config: Config) => {
+  store(repository: string): Promise<Store>
+  catalog(repository: string): Promise<Catalog>
+  driver(source: string): Promise<SourceDriver>
+  close(): Promise<void>
+}
+
+export interface DevOptions {
+  configFile: string
+  /** Keeps Temporal's state; in memory without it. */
+  dbFile?: string
+  uiPort?: number
+  onReady(place: { address: string; uiUrl: string; roles: string }): void
 }
 
 export interface Wiring {
   serve(options: { configFile: string; roles: string }): Promise<void>
+  /** A Temporal server and a worker in every role, until it is told to stop. */
+  dev(options: DevOptions): Promise<void>
   openServices: OpenServices
 }
 
-export interface GlobalOptions { config: string; json: boolean }
+export interface GlobalOptions {
+  config: string
+  json: boolean
+}
 
 export interface CommandContext {
   wiring: Wiring
@@ -43,12 +56,28 @@ export async function withClient<T>({ options }: CommandContext, use: (client: C
 }
 
 /** Runs `use` with the repositories and drivers themselves: works with Temporal down. */
-export async function withServices<T>({ options, wiring }: CommandContext, use: (services: ReturnType<OpenServices>, config: Config) => Promise<T>): Promise<T> {
+export async function withServices<T>(
+  { options, wiring }: CommandContext,
+  use: (services: ReturnType<OpenServices>, config: Config) => Promise<T>,
+): Promise<T> {
   const config = await loadConfig(options.config)
   const services = wiring.openServices(config)
   try {
     return await use(services, config)
   } finally {
     await services.close()
+  }
+}
+
+/** `--by`: who acts, declared in every run and update; whoever is logged in by default. */
+export function byOption(description: string): Option {
+  return new Option('--by <name>', description).default(me(), 'the user logged in')
+}
+
+function me(): string {
+  try {
+    return process.env['USER'] || userInfo().username
+  } catch {
+    return 'unknown'
   }
 }

@@ -1,56 +1,126 @@
 /** Recovery with nothing but a bare repository and a key: no Temporal, no configuration, no worker. */
-import { mkdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { createCatalog } from '../catalog/catalog.ts'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { type Catalog, createCatalog } from '../catalog/catalog.ts'
 import { createVerifier } from '../catalog/signing.ts'
 import type { RepositoryConfig } from '../config/schema.ts'
 import { HoldfastError } from '../core/errors.ts'
+import type { Manifest } from '../core/records.ts'
+import type { Progress } from '../drivers/driver.ts'
 import { createSource } from '../pipeline/read.ts'
 import { openStore } from '../storage/open.ts'
+import { restoreFiles } from './offline-logical.ts'
+import { restoreCluster } from './offline-physical.ts'
 
-export interface OfflineRequest { source: string; point: string; repository: string; identityFile: string; into: string; publicKeys: string[] }
-export interface OfflineResult { id: string; files: string[]; warnings: string[]; next: string[] }
-
-/** `folder:/path`, or `s3://bucket/prefix` with AWS_ENDPOINT_URL, AWS_REGION and AWS_CA_BUNDLE from the environment. */
-export function parseRepository(url: string): RepositoryConfig {
-  if (url.startsWith('folder:')) return { type: 'folder', path: url.slice('folder:'.length) }
-  const found = /^s3:\/\/([^/]+)\/?(.*)$/.exec(url)
-  if (!found?.[1]) throw new HoldfastError('INPUT_INVALID', `"${url}" is no repository`, { next: 'use folder:/path or s3://bucket/prefix' })
-  const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, AWS_CA_BUNDLE: caFile } = process.env
-  return { type: 's3', bucket: found[1], prefix: found[2] ?? '', region: region ?? 'us-east-1', uploads: 4, ...(endpoint && { endpoint }), ...(caFile && { caFile }) }
+export interface OfflineRequest {
+  source: string
+  /** An id, or `latest`. */
+  point: string
+  repository: string
+  identityFile: string
+  /** A folder that is not there yet. */
+  into: string
+  /** Each `id=base64`. */
+  publicKeys: string[]
+  /** Each `name=value`, over what a physical point says of its engine's repository. */
+  engineSettings: string[]
+  signal: AbortSignal
+  onProgress(progress: Progress): void
 }
 
-/** Every artifact of the point as a plain file in a new folder, with the commands that bring it into a server. */
+export interface OfflineResult {
+  id: string
+  files: string[]
+  warnings: string[]
+  /** What to type next, in order. */
+  next: string[]
+}
+
+/** Leaves nothing behind where it fails. */
 export async function restoreOffline(request: OfflineRequest): Promise<OfflineResult> {
-  await readFile(request.identityFile).catch((cause: unknown) => {
-    throw new HoldfastError('KEY_MISSING', `The identity ${request.identityFile} cannot be read`, { object: request.identityFile, cause })
+  const { source, repository, identityFile, signal } = request
+  const into = resolve(request.into)
+  const settings = pairsOf(request.engineSettings, '--engine-setting', 'repo1-path=/mnt/backups')
+  const verifier = createVerifier(pairsOf(request.publicKeys, '--public-key', 'key-2026=mQ9x…'))
+  await readFile(identityFile).catch((cause: unknown) => {
+    throw new HoldfastError('KEY_MISSING', `the identity ${identityFile} cannot be read`, { object: identityFile, cause })
   })
-  const keys = Object.fromEntries(request.publicKeys.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
-  const store = await openStore(parseRepository(request.repository))
+  const store = await openStore(parseRepository(repository))
   try {
-    const catalog = createCatalog({ store, verifier: createVerifier(keys) })
-    const points = await catalog.listPoints(request.source)
-    const id = request.point === 'latest' ? points.at(-1)?.id : request.point
-    if (!id) throw new HoldfastError('NOT_FOUND', `${request.repository} has no recovery point of ${request.source} that these keys signed`, { object: request.source, next: 'give every public key with --public-key id=base64' })
-    const { manifest } = await catalog.readManifest(request.source, id)
-    await mkdir(request.into, { recursive: false, mode: 0o700 }).catch((cause: unknown) => {
-      throw new HoldfastError('INPUT_INVALID', `${request.into} cannot be made: it must not exist yet`, { object: request.into, cause })
+    const manifest = await choose(createCatalog({ store, verifier }), request)
+    const artifacts = createSource({ store, identityFile, signal })
+    await mkdir(into, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EEXIST' ? 'it is there already' : cause.message
+      throw new HoldfastError('INPUT_INVALID', `${into} cannot be made: ${why}`, {
+        object: into,
+        next: 'name a new folder with --into',
+        cause,
+      })
     })
-    const source = createSource({ store, identityFile: request.identityFile })
-    const files: string[] = []
-    for (const artifact of manifest.artifacts) {
-      const path = join(request.into, artifact.part.replaceAll('/', '_'))
-      await source.toFile(artifact, path)
-      files.push(path)
+    try {
+      const restored = manifest.reference
+        ? await restoreCluster(manifest, artifacts, { ...request, into, settings })
+        : await restoreFiles(manifest, artifacts, { ...request, into })
+      return { id: manifest.id, warnings: manifest.warnings, ...restored }
+    } catch (error) {
+      await rm(into, { recursive: true, force: true, maxRetries: 5 })
+      throw error instanceof HoldfastError && error.code === 'NOT_FOUND'
+        ? new HoldfastError('INTEGRITY', `${source} ${manifest.id} is not whole: ${error.message}`, { object: error.object, cause: error })
+        : error
     }
-    return { id, files, warnings: manifest.warnings, next: commandsFor(manifest.driver, request.into, files) }
   } finally {
     store.close()
   }
 }
 
-function commandsFor(driver: string, into: string, files: string[]): string[] {
-  const named = (part: string) => files.find((file) => file.includes(`/${part}`))
-  if (driver === 'postgres-logical') return [named('globals') && `psql -f ${named('globals')} postgres`, named('database') && `pg_restore --create --dbname postgres ${named('database')}`].filter((line): line is string => Boolean(line))
-  return [`the passphrase of the pgBackRest repository is in ${into}; FORMAT.md shows the pgbackrest restore command`]
+/** `folder:/path`, or `s3://bucket/prefix` with AWS_ENDPOINT_URL, AWS_REGION and AWS_CA_BUNDLE from the environment. */
+export function parseRepository(url: string): RepositoryConfig {
+  if (url.startsWith('folder:')) return { type: 'folder', path: resolve(url.slice('folder:'.length)) }
+  const found = /^s3:\/\/([^/]+)\/?(.*)$/.exec(url)
+  if (!found?.[1])
+    throw new HoldfastError('INPUT_INVALID', `"${url}" is no repository`, { object: url, next: 'use folder:/path or s3://bucket/prefix' })
+  const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, AWS_CA_BUNDLE: caFile } = process.env
+  return {
+    type: 's3',
+    bucket: found[1],
+    prefix: found[2] ?? '',
+    region: region ?? 'us-east-1',
+    uploads: 4,
+    ...(endpoint && { endpoint }),
+    ...(caFile && { caFile }),
+  }
+}
+
+function pairsOf(words: string[], option: string, example: string): Record<string, string> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const at = word.indexOf('=')
+      if (at < 1)
+        throw new HoldfastError('INPUT_INVALID', `"${word}" is no name=value`, { object: word, next: `write it like ${option} ${example}` })
+      return [word.slice(0, at), word.slice(at + 1)]
+    }),
+  )
+}
+
+/** The point asked for; the newest of those that the keys signed where it is `latest`. */
+async function choose(catalog: Catalog, { source, point, repository }: OfflineRequest): Promise<Manifest> {
+  if (point !== 'latest') return (await catalog.readManifest(source, point)).manifest
+  const { points, problems } = await catalog.survey(source)
+  const newest = points.at(-1)
+  if (newest) return (await catalog.readManifest(source, newest.id)).manifest
+  const problem = problems[0]
+  if (problem) {
+    throw new HoldfastError(
+      'SIGNATURE_INVALID',
+      `${repository} has no recovery point of ${source} that these keys signed: ${problem.message}`,
+      {
+        object: problem.key,
+        next: 'give every public key with --public-key id=base64, as in signing.publicKeys',
+      },
+    )
+  }
+  throw new HoldfastError('NOT_FOUND', `${repository} has no recovery point of ${source}`, {
+    object: source,
+    next: 'look at what is below holdfast/v1/ in the repository',
+  })
 }

@@ -1,57 +1,70 @@
 /** What a command says: one JSON document with --json, a live line in a terminal, plain lines in a pipe. */
-import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client'
-import { ERRORS, EXIT, type ErrorCode, HoldfastError, messageOf } from '../core/errors.ts'
+import type { Failure } from './failure.ts'
 
 export interface Output {
-  /** The result: JSON as it is, or the lines made of it. */
-  result(value: unknown, lines: (string | undefined)[]): void
-  /** Progress; silent with --json. Replaces itself in a terminal. */
+  readonly json: boolean
+  /** Somebody looks: a line may be replaced by the next. */
+  readonly live: boolean
+  /** The answer, on stdout, once: the document, or the lines made of it. */
+  result(value: unknown, lines: readonly (string | undefined)[]): void
+  /** What goes on now. Replaces itself in a terminal; a line of its own in a pipe, each only once. */
   progress(line: string): void
-  /** A line of its own on stderr, progress or not. */
+  /** What has happened and stays so; each only once. */
+  settled(line: string): void
+  /** A line of its own. Like all progress it is on stderr, and left out with --json. */
   note(line: string): void
+  failure(failure: Failure): void
 }
 
-export function createOutput(json: boolean, streams: { out: NodeJS.WriteStream; err: NodeJS.WriteStream } = { out: process.stdout, err: process.stderr }): Output {
-  const live = streams.err.isTTY
-  let last = ''
+export interface Streams {
+  out: Pick<NodeJS.WriteStream, 'write'>
+  err: Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns'>
+}
+
+export function createOutput(json: boolean, streams: Streams = { out: process.stdout, err: process.stderr }): Output {
+  const { out, err } = streams
+  const live = Boolean(err.isTTY) && !json
+  const said = new Set<string>()
+  let shown = ''
   const clear = () => {
-    if (live && last) streams.err.write('\r\x1b[K')
-    last = ''
+    if (shown) err.write('\r\x1b[K')
+    shown = ''
+  }
+  const line = (text: string) => {
+    clear()
+    err.write(`${text}\n`)
+  }
+  const once = (text: string) => {
+    if (json || said.has(text)) return
+    said.add(text)
+    line(text)
   }
   return {
+    json,
+    live,
     result(value, lines) {
       clear()
-      streams.out.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${lines.filter((line) => line !== undefined).join('\n')}\n`)
+      const text = lines.filter((each) => each !== undefined).join('\n')
+      if (json) out.write(`${JSON.stringify(value ?? null, null, 2)}\n`)
+      else if (text) out.write(`${text}\n`)
     },
-    progress(line) {
-      if (json || line === last) return
-      if (live) streams.err.write(`\r\x1b[K${line.slice(0, (streams.err.columns || 120) - 1)}`)
-      else streams.err.write(`${line}\n`)
-      last = line
+    progress(text) {
+      if (!live) return once(text)
+      if (text === shown) return
+      // A line that wraps could not be replaced.
+      const fitting = text.replaceAll(/\s+/g, ' ').slice(0, Math.max(20, (err.columns || 120) - 1))
+      err.write(`\r\x1b[K${fitting}`)
+      shown = text
     },
-    note(line) {
+    settled: once,
+    note(text) {
+      if (!json) line(text)
+    },
+    failure(failure) {
       clear()
-      streams.err.write(`${line}\n`)
+      err.write(json ? `${JSON.stringify({ error: failure })}\n` : `${failure.code}: ${failure.message}\nnext: ${failure.next}\n`)
     },
   }
-}
-
-export interface Failure { code: string; message: string; next: string; object?: string; exitCode: number }
-
-/** Any error as what the user sees: code, message, next step, exit code. */
-export function failureOf(error: unknown): Failure {
-  let at: unknown = error
-  if (at instanceof WorkflowFailedError && at.cause) at = at.cause
-  while (at instanceof Error && !(at instanceof ApplicationFailure) && !(at instanceof HoldfastError) && at.cause instanceof Error) at = at.cause
-  if (at instanceof HoldfastError) return { code: at.code, message: at.message, next: at.next, exitCode: ERRORS[at.code].exitCode, ...(at.object !== undefined && { object: at.object }) }
-  if (at instanceof ApplicationFailure && at.type && at.type in ERRORS) {
-    const [about] = (at.details ?? []) as { object?: string; next?: string }[]
-    const entry = ERRORS[at.type as ErrorCode]
-    const message = at.message.replace(/\. Next: .*$/s, '')
-    return { code: at.type, message, next: about?.next ?? entry.next, exitCode: entry.exitCode, ...(about?.object !== undefined && { object: about.object }) }
-  }
-  if (at instanceof Error && at.name === 'CancelledFailure') return { code: 'CANCELLED', message: 'the run was cancelled', next: ERRORS.CANCELLED.next, exitCode: EXIT.cancelled }
-  return { code: 'UNEXPECTED', message: messageOf(at), next: 'look at the run in the Temporal UI', exitCode: EXIT.failed }
 }
 
 export const bytes = (count: number): string => {
@@ -61,7 +74,12 @@ export const bytes = (count: number): string => {
 }
 
 /** Rows under a heading, in columns as wide as they need. */
-export function columns(rows: string[][]): string[] {
+export function columns(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd())
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
 }

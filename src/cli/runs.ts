@@ -1,12 +1,11 @@
 /** Starting a workflow and following it to its end: what every command that acts has in common. */
 import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client'
-import type { WorkflowType } from '../contract/inputs.ts'
+import { z } from 'zod'
+import { WORKFLOWS, type WorkflowType } from '../contract/inputs.ts'
 import { CONTROL_QUEUE } from '../contract/vocabulary.ts'
-import { type RunView, viewQuery } from '../contract/messages.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { type CommandContext, withClient } from './context.ts'
-
-const LOOK_MS = 500
+import { followRun } from './follow.ts'
 
 export interface Follow {
   /** Returns at once with the id of the run. */
@@ -16,10 +15,16 @@ export interface Follow {
 }
 
 /** Starts the workflow; resolves with its result, or with its id where it is not followed. Throws what the run failed with. */
-export async function runWorkflow<T>(context: CommandContext, type: WorkflowType, input: Record<string, unknown>, follow: Follow = {}): Promise<{ workflowId: string; result?: T }> {
+export async function runWorkflow<T>(
+  context: CommandContext,
+  type: WorkflowType,
+  input: Record<string, unknown>,
+  follow: Follow = {},
+): Promise<{ workflowId: string; result?: T }> {
+  const defined = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
+  requireValid(type, defined)
   return withClient(context, async (client) => {
     const workflowId = follow.workflowId ?? `${type}/${String(input['source'] ?? input['group'] ?? 'all')}/${new Date().toISOString()}`
-    const defined = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
     const handle = await start(client, type, { taskQueue: CONTROL_QUEUE, workflowId, input: defined })
     if (follow.detach) return { workflowId }
     context.output.note(`${type} ${workflowId}`)
@@ -27,33 +32,30 @@ export async function runWorkflow<T>(context: CommandContext, type: WorkflowType
   })
 }
 
-async function start(client: Client, type: WorkflowType, { taskQueue, workflowId, input }: { taskQueue: string; workflowId: string; input: unknown }): Promise<WorkflowHandle> {
+/** What the run would say itself, without a server and at once. */
+function requireValid(type: WorkflowType, input: unknown): void {
+  const { schema, example } = WORKFLOWS[type]
+  const { success, error } = schema.safeParse(input)
+  if (success) return
+  throw new HoldfastError('INPUT_INVALID', z.prettifyError(error), {
+    object: type,
+    next: `give what ${type} needs, like ${JSON.stringify(example)}`,
+  })
+}
+
+async function start(
+  client: Client,
+  type: WorkflowType,
+  { taskQueue, workflowId, input }: { taskQueue: string; workflowId: string; input: unknown },
+): Promise<WorkflowHandle> {
   try {
     return await client.workflow.start(type, { taskQueue, workflowId, args: [input] })
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
-    throw new HoldfastError('BUSY', `${workflowId} runs already`, { object: workflowId, next: `holdfast status --run ${workflowId}`, cause: error })
+    throw new HoldfastError('BUSY', `${workflowId} runs already`, {
+      object: workflowId,
+      next: `holdfast follow ${workflowId}`,
+      cause: error,
+    })
   }
-}
-
-/** Shows each change of the run until it ends. */
-export async function followRun<T>({ output }: CommandContext, handle: WorkflowHandle): Promise<T> {
-  let ended = false
-  const result = (handle.result() as Promise<T>).finally(() => {
-    ended = true
-  })
-  result.catch(() => {})
-  while (!ended) {
-    const view = await Promise.race([handle.query(viewQuery).catch(() => undefined), result.then(() => undefined, () => undefined)])
-    if (view && !ended) output.progress(progressLine(view))
-    await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_MS)), result.catch(() => undefined)])
-  }
-  return result
-}
-
-export function progressLine(view: RunView): string {
-  if (view.awaiting) return `awaiting operator: ${view.awaiting.what}: ${view.awaiting.why} (${view.awaiting.can.join(', ')})`
-  if (view.phase === 'approval' && view.plan) return `approval: plan ${view.plan.hash}: ${view.plan.text.join('; ')} (${view.plan.approvals.length} of ${view.plan.needed})`
-  const step = view.steps.at(-1)
-  return `${view.phase}${step ? `: ${step.name} ${step.status}${step.detail ? `, ${step.detail}` : ''}` : ''}`
 }

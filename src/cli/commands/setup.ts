@@ -1,8 +1,90 @@
-/** worker: the process that does the work. */
+/** init, doctor, apply, dev, worker: from nothing to a worker that serves. */
 import type { Command } from 'commander'
+import { EXIT, HoldfastError } from '../../core/errors.ts'
+import { reconcileSchedules } from '../../temporal/schedules.ts'
+import { registerSearchAttributes } from '../../temporal/search-attributes.ts'
+import { withClient } from '../context.ts'
+import { examine, report } from '../doctor/index.ts'
+import { initialise } from '../init.ts'
 import type { Action } from '../program.ts'
 
 export function addSetupCommands(program: Command, action: Action): void {
-  program.command('worker').description('run a worker until it is stopped').option('--roles <list>', 'control, data, host:<name>, separated by commas', 'control,data')
+  program
+    .command('init')
+    .description('write a commented configuration, an age identity and a signing key; overwrites nothing')
+    .option('--keys <folder>', 'new folder for the two keys; "keys" beside the configuration by default')
+    .action(
+      action(async (context, o: { keys?: string }) => {
+        const done = await initialise(context.options.config, o.keys)
+        context.output.result(done, [
+          `wrote ${done.config}`,
+          `wrote ${done.identityFile} and ${done.signingKeyFile}, readable by you only`,
+          ...done.keepSafe,
+          ...done.next,
+        ])
+      }),
+    )
+
+  program
+    .command('doctor')
+    .description('look at everything the configuration names, change nothing, say what to do next')
+    .option('--only <area...>', 'of config, secrets, tools, repositories, temporal, sources, servers')
+    .action(
+      action(async (context, o: { only?: string[] }) => {
+        const findings = await examine(context, o.only)
+        context.output.result({ ok: findings.every(({ ok }) => ok), findings }, report(findings))
+        return findings.every(({ ok }) => ok) ? EXIT.ok : EXIT.degraded
+      }),
+    )
+
+  program
+    .command('apply')
+    .description('make schedules and search attributes in Temporal as the configuration says')
+    .option('--dry-run', 'show the difference', false)
+    .action(
+      action((context, o: { dryRun: boolean }) =>
+        withClient(context, async (client, config) => {
+          if (!o.dryRun) await registerSearchAttributes(client)
+          const changes = await reconcileSchedules(client, config, { dryRun: o.dryRun })
+          const lines = (['create', 'update', 'delete', 'unchanged'] as const).flatMap((what) =>
+            changes[what].map((id) => `${what.padEnd(9)} ${id}`),
+          )
+          context.output.result(changes, lines)
+        }),
+      ),
+    )
+
+  program
+    .command('worker')
+    .description('run a worker until it is stopped')
+    .option('--roles <list>', 'control, data, host:<name>, separated by commas', 'control,data')
     .action(action((context, o: { roles: string }) => context.wiring.serve({ configFile: context.options.config, roles: o.roles })))
+
+  addDev(program, action)
+}
+
+function addDev(program: Command, action: Action): void {
+  program
+    .command('dev')
+    .description('Temporal and a worker in every role, in one; Ctrl-C stops both')
+    .option('--db-file <file>', "keep Temporal's state there; it is in memory without")
+    .option('--ui-port <port>', 'port of the Temporal UI; that of Temporal and 1000 more by default')
+    .action(
+      action(async (context, o: { dbFile?: string; uiPort?: string }) => {
+        const uiPort = o.uiPort === undefined ? undefined : portOf(o.uiPort)
+        await context.wiring.dev({
+          configFile: context.options.config,
+          ...(o.dbFile === undefined ? {} : { dbFile: o.dbFile }),
+          ...(uiPort === undefined ? {} : { uiPort }),
+          onReady: (place) =>
+            context.output.result(place, [`Temporal ${place.address}, UI ${place.uiUrl}`, `worker ${place.roles}`, 'Ctrl-C stops both']),
+        })
+      }),
+    )
+}
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return port
+  throw new HoldfastError('INPUT_INVALID', `"${text}" is no port`, { object: text, next: 'holdfast dev --ui-port 8233' })
 }

@@ -1,37 +1,73 @@
-/** The updates that steer a run: approve, reject, pause, resume, retry, skip, abort, attest. */
+/** What is done with a run under way: followed, cancelled, or steered by its updates. */
 import type { Command } from 'commander'
-import { UPDATES, type Answer, type RunView, viewQuery } from '../../contract/messages.ts'
+import { type Answer, type RunView, UPDATES, viewQuery } from '../../contract/messages.ts'
 import { HoldfastError } from '../../core/errors.ts'
-import { type CommandContext, withClient } from '../context.ts'
+import { byOption, type CommandContext, withClient } from '../context.ts'
+import { followRun } from '../follow.ts'
 import type { Action } from '../program.ts'
 
-interface Options { by: string; reason: string; plan?: string; second?: string }
+interface Options {
+  by: string
+  reason: string
+  plan?: string
+  second?: string
+}
+type Input = (options: Options, step: string | undefined, view: () => Promise<RunView>) => Promise<object>
 
 export function addSteeringCommands(program: Command, action: Action): void {
-  const add = (name: keyof typeof UPDATES, args: string, extend: (command: Command) => Command, input: (options: Options, step: string | undefined, view: () => Promise<RunView>) => Promise<object>) => {
-    const command = program.command(`${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} <run>${args}`).description(UPDATES[name].about)
-      .requiredOption('--reason <text>').option('--by <name>', 'who acts', process.env['USER'] ?? 'unknown')
-    extend(command).action(action(async (context: CommandContext, run: string, ...rest: unknown[]) => withClient(context, async (client) => {
-      const step = typeof rest[0] === 'string' ? rest[0] : undefined
-      const options = (typeof rest[0] === 'string' ? rest[1] : rest[0]) as Options
-      const handle = client.workflow.getHandle(run)
-      const body = await input(options, step, () => handle.query(viewQuery))
-      const answer = await handle.executeUpdate<Answer, [object]>(name, { args: [{ actor: options.by, reason: options.reason, ...body }] })
-      context.output.result(answer, [`${name}: ${answer.message}`])
-    })))
-  }
-  const plain = async () => ({})
-  const asIs = (command: Command) => command
-  add('approve', '', (command) => command.option('--plan <hash>', 'the plan as you saw it; without it the one shown now'), async ({ plan }, _, view) => {
-    const hash = plan ?? (await view()).plan?.hash
-    if (!hash) throw new HoldfastError('APPROVAL_REFUSED', 'the run shows no plan', { next: 'holdfast status --run <run>' })
-    return { planHash: hash }
-  })
-  add('reject', '', asIs, plain)
-  add('pause', '', asIs, plain)
-  add('resume', '', asIs, plain)
-  add('abort', '', asIs, plain)
-  add('retryStep', ' <step>', asIs, async (_, step) => ({ step }))
-  add('skipStep', ' <step>', asIs, async (_, step) => ({ step }))
-  add('attestFenced', '', (command) => command.requiredOption('--second <name>', 'the second person'), async ({ second }) => ({ secondPerson: second }))
+  program
+    .command('follow <run>')
+    .description('watch a run until it ends; Ctrl-C ends the watching only')
+    .action(
+      action((context, run: string) =>
+        withClient(context, async (client) => {
+          const result = await followRun<unknown>(context, client.workflow.getHandle(run))
+          context.output.result(result, [`${run} has ended well`])
+        }),
+      ),
+    )
+  program
+    .command('cancel <run>')
+    .description('ask a run to stop; what it has begun is undone. A failover is stopped by abort')
+    .action(
+      action((context, run: string) =>
+        withClient(context, async (client) => {
+          await client.workflow.getHandle(run).cancel()
+          context.output.result({ workflowId: run, cancelRequested: true }, [`asked ${run} to stop; watch it: holdfast follow ${run}`])
+        }),
+      ),
+    )
+  addUpdates(program, action)
+}
+
+function addUpdates(program: Command, action: Action): void {
+  const add = (name: keyof typeof UPDATES, args = '', input: Input = async () => ({})) =>
+    program
+      .command(`${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} <run>${args}`)
+      .description(UPDATES[name].about)
+      .requiredOption('--reason <text>', 'why; stands in the record')
+      .addOption(byOption('who acts'))
+      .action(
+        action((context: CommandContext, run: string, ...rest: unknown[]) =>
+          withClient(context, async (client) => {
+            const step = typeof rest[0] === 'string' ? rest[0] : undefined
+            const options = rest[step === undefined ? 0 : 1] as Options
+            const handle = client.workflow.getHandle(run)
+            const body = await input(options, step, () => handle.query(viewQuery))
+            const update = { actor: options.by, reason: options.reason, ...body }
+            const answer = await handle.executeUpdate<Answer, [object]>(name, { args: [update] })
+            context.output.result(answer, [`${name}: ${answer.message}`])
+          }),
+        ),
+      )
+  add('approve', '', planHash).option('--plan <hash>', 'the plan as you saw it; without it the one shown now')
+  for (const name of ['reject', 'pause', 'resume', 'abort'] as const) add(name)
+  for (const name of ['retryStep', 'skipStep'] as const) add(name, ' <step>', async (_, step) => ({ step }))
+  add('attestFenced', '', async ({ second }) => ({ secondPerson: second })).requiredOption('--second <name>', 'the second person')
+}
+
+const planHash: Input = async ({ plan }, _, view) => {
+  const hash = plan ?? (await view()).plan?.hash
+  if (!hash) throw new HoldfastError('APPROVAL_REFUSED', 'the run shows no plan', { next: 'look at it: holdfast status --run <run>' })
+  return { planHash: hash }
 }

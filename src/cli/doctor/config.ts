@@ -1,0 +1,89 @@
+/** The keys that the configuration names, and the secrets that it refers to. */
+import { readFile, stat } from 'node:fs/promises'
+import { publicKeyOfPem } from '../../catalog/signing.ts'
+import type { Config } from '../../config/schema.ts'
+import { isLiteral, resolveSecret } from '../../config/secrets.ts'
+import { parseConnection } from '../../drivers/postgres-common/connect.ts'
+import { run } from '../../process/run.ts'
+import type { Findings } from './finding.ts'
+
+export async function examineConfig(config: Config, findings: Findings): Promise<void> {
+  const { sources, repositories, failoverGroups, encryption, signing } = config
+  const count = (what: object, name: string) => `${Object.keys(what).length} ${name}`
+  const shape = [count(sources, 'sources'), count(repositories, 'repositories'), count(failoverGroups, 'failover groups')]
+  findings.well('holdfast.yaml', 'shape', shape.join(', '))
+  await findings.guard('signing', 'private key', () => examineSigning(signing, findings))
+  await findings.guard('encryption', 'identity', () => examineIdentity(encryption, findings))
+}
+
+async function examineSigning({ keyId, privateKeyFile, publicKeys }: Config['signing'], findings: Findings): Promise<void> {
+  if (!privateKeyFile) return findings.well('signing', 'private key', 'none here: this machine reads, and publishes nothing')
+  const fits = publicKeyOfPem(await readFile(privateKeyFile, 'utf8')) === publicKeys[keyId]
+  const detail = fits
+    ? `${privateKeyFile} is the key "${keyId}"`
+    : `${privateKeyFile} is not the private key of "${keyId}" in signing.publicKeys`
+  findings.say(fits, 'signing', 'private key', detail, 'correct keyId, or give the new key an id and a public key of its own')
+  await examineMode(privateKeyFile, 'signing', findings)
+}
+
+async function examineIdentity({ recipients, breakGlass, identityFile }: Config['encryption'], findings: Findings): Promise<void> {
+  if (!identityFile) return findings.well('encryption', 'identity', 'none here: proofs and restores need a worker that has one')
+  const own = (await run({ program: 'age-keygen', args: ['-y', identityFile] })).stdout.split('\n').filter(Boolean)
+  const opens = own.some((recipient) => recipients.includes(recipient) || recipient === breakGlass)
+  const detail = opens ? `${identityFile} opens what is written from now on` : `${identityFile} belongs to none of encryption.recipients`
+  findings.say(opens, 'encryption', 'identity', detail, `add ${own[0] ?? 'its public key'} to encryption.recipients`)
+  await examineMode(identityFile, 'encryption', findings)
+}
+
+async function examineMode(file: string, object: string, findings: Findings): Promise<void> {
+  const { mode } = await stat(file)
+  const closed = (mode & 0o007) === 0
+  findings.say(
+    closed,
+    object,
+    'file mode',
+    closed ? `${file} is closed to others` : `${file} can be read by every user`,
+    `chmod 600 ${file}`,
+  )
+}
+
+/** Fields whose value is a secret where it stands in the configuration itself. */
+const SECRET_FIELDS = ['secret', 'secretAccessKey', 'password', 'replicationPassword']
+
+export async function examineSecrets(config: Config, findings: Findings): Promise<void> {
+  for (const { path, field, value } of stringsOf(config)) {
+    if (!isLiteral(value))
+      await findings.guard(path, 'reference', async () => findings.well(path, 'reference', `${await described(value)} can be had`))
+    else if (SECRET_FIELDS.includes(field) || (field === 'connection' && hasPassword(value))) {
+      findings.ill(
+        path,
+        'literal',
+        'a secret stands in the configuration itself, for all who may read that',
+        'put it into a file or the environment and refer to it: ${file:/path} or ${env:NAME}',
+      )
+    }
+  }
+}
+
+/** The reference by name; it is looked up, and its value forgotten. */
+async function described(reference: string): Promise<string> {
+  await resolveSecret(reference)
+  return [...reference.matchAll(/\$\{[^}]*\}/g)].map(([found]) => found).join(', ')
+}
+
+function hasPassword(connection: string): boolean {
+  try {
+    return parseConnection(connection)['password'] !== undefined
+  } catch {
+    return false
+  }
+}
+
+function* stringsOf(value: unknown, path: string[] = []): Generator<{ path: string; field: string; value: string }> {
+  if (typeof value === 'string') yield { path: path.join('.'), field: path.at(-1) ?? '', value }
+  // SQL of assertions and commands of supervisors may hold ${…} of their own.
+  else if (typeof value === 'object' && value !== null) {
+    for (const [key, inner] of Object.entries(value))
+      if (!['assertions', 'checks', 'supervisor', 'fence'].includes(key)) yield* stringsOf(inner, [...path, key])
+  }
+}

@@ -1,0 +1,53 @@
+/** The programs that this configuration needs on the machine of a worker, with their versions. */
+import { join } from 'node:path'
+import type { Config } from '../../config/schema.ts'
+import { run } from '../../process/run.ts'
+import type { Findings } from './finding.ts'
+
+interface Tool {
+  program: string
+  args: string[]
+  why: string
+}
+
+export async function examineTools(config: Config, findings: Findings): Promise<void> {
+  await Promise.all(
+    toolsOf(config).map(({ program, args, why }) =>
+      findings.guard(program, 'version', async () => {
+        const { stdout, stderr } = await run({ program, args }, { timeoutMs: 30_000 })
+        findings.well(program, 'version', `${`${stdout}${stderr}`.trim().split('\n')[0]}, ${why}`)
+      }),
+    ),
+  )
+  findings.all.sort((a, b) => (a.object < b.object ? -1 : 1))
+}
+
+/** Each once. */
+export function toolsOf({ sources, failoverGroups }: Config): Tool[] {
+  const version = (program: string, why: string, args = ['--version']): Tool => ({ program, args, why })
+  const all = Object.values(sources)
+  const groups = Object.values(failoverGroups)
+  const inFolder = (folder: string, names: string[], why: string) => names.map((name) => version(join(folder, name), why))
+  const tools = [
+    version('age', 'encrypts every artifact'),
+    version('zstd', 'compresses every artifact'),
+    version('setpriv', 'ties programs to their worker'),
+    ...all.flatMap(({ driver, binDir }) =>
+      inFolder(
+        binDir,
+        ['postgres', 'pg_amcheck', ...(driver === 'postgres-logical' ? ['pg_dump', 'pg_restore', 'psql', 'initdb'] : [])],
+        'captures and proves',
+      ),
+    ),
+    ...(all.some(({ driver }) => driver === 'postgres-physical') ? [version('pgbackrest', 'keeps physical backups', ['version'])] : []),
+    ...groups.flatMap(({ sites }) =>
+      Object.values(sites).flatMap(({ binDir }) =>
+        inFolder(binDir, ['pg_rewind', 'pg_basebackup', 'pg_controldata', 'pg_waldump'], 'rebuilds a site'),
+      ),
+    ),
+    ...(groups.some(({ traffic }) => traffic.some(({ type }) => type === 'rfc2136'))
+      ? [version('nsupdate', 'moves DNS records', ['-V']), version('dig', 'asks name servers', ['-v'])]
+      : []),
+  ]
+  return [...new Map(tools.map((tool) => [tool.program, tool])).values()]
+}

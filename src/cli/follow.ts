@@ -1,0 +1,118 @@
+/** A run as it goes on, shown until it ends or until the user turns away: Ctrl-C ends the looking, never the run. */
+import type { WorkflowHandle } from '@temporalio/client'
+import { type RunView, type StepView, viewQuery } from '../contract/messages.ts'
+import { messageOf } from '../core/errors.ts'
+import type { CommandContext } from './context.ts'
+import { bytes } from './output.ts'
+
+const LOOK_MS = 500
+
+/** The user stopped looking; the run goes on. */
+export class Detached extends Error {
+  readonly workflowId: string
+
+  constructor(workflowId: string) {
+    super(`${workflowId} goes on`)
+    this.workflowId = workflowId
+  }
+
+  /** What a command that was left says. */
+  answer(): { value: object; lines: string[] } {
+    const { workflowId } = this
+    const follow = `holdfast follow ${workflowId}`
+    const stop = /^fail(over|back)\//.test(workflowId) ? `holdfast abort ${workflowId} --reason <text>` : `holdfast cancel ${workflowId}`
+    return {
+      value: { workflowId, detached: true, follow, stop },
+      lines: [`detached: ${workflowId} goes on`, `watch it: ${follow}`, `stop it:  ${stop}`],
+    }
+  }
+}
+
+/** Shows each change of the run until it ends; gives its result, throws what it failed with, or Detached. */
+export async function followRun<T>({ output }: CommandContext, handle: WorkflowHandle): Promise<T> {
+  const leaving = awaitInterrupt()
+  let ended = false
+  const result = (handle.result() as Promise<T>).finally(() => {
+    ended = true
+  })
+  result.catch(() => {})
+  const settled = result.then(
+    () => undefined,
+    () => undefined,
+  )
+  try {
+    while (!ended && !leaving.left()) {
+      const view = await Promise.race([look(handle), settled, leaving.promise])
+      if (typeof view === 'string') output.settled(view)
+      else if (view && !ended) show(output, view, output.live ? await progressOf(handle) : '')
+      await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_MS)), settled, leaving.promise])
+    }
+  } finally {
+    leaving.end()
+  }
+  if (!ended) throw new Detached(handle.workflowId)
+  return result
+}
+
+function awaitInterrupt() {
+  let left = false
+  let leave = () => {}
+  const promise = new Promise<undefined>((resolve) => {
+    leave = () => {
+      left = true
+      resolve(undefined)
+    }
+  })
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.once(signal, leave)
+  return {
+    promise,
+    left: () => left,
+    end: () => {
+      for (const signal of signals) process.off(signal, leave)
+    },
+  }
+}
+
+/** The view of the run; or why there is none, where somebody can do something about it. */
+async function look(handle: WorkflowHandle): Promise<RunView | string | undefined> {
+  try {
+    return await handle.query(viewQuery)
+  } catch (error) {
+    return /no poller/i.test(messageOf(error)) ? 'no worker takes it up yet: start one with holdfast worker' : undefined
+  }
+}
+
+/** Bytes that the activities under way report in their heartbeats. */
+async function progressOf(handle: WorkflowHandle): Promise<string> {
+  const { raw } = await handle.describe().catch(() => ({ raw: undefined }))
+  const said = (raw?.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => {
+    const data = heartbeatDetails?.payloads?.[0]?.data
+    return data ? [JSON.parse(Buffer.from(data).toString('utf8')) as { phase?: string; bytes?: number; totalBytes?: number }] : []
+  })
+  return said.map(progressText).filter(Boolean).join('; ')
+}
+
+export function progressText({ phase, bytes: done, totalBytes }: { phase?: string; bytes?: number; totalBytes?: number }): string {
+  const amount = done === undefined ? '' : totalBytes ? `${bytes(done)} of about ${bytes(totalBytes)}` : bytes(done)
+  return [phase, amount].filter(Boolean).join(' ')
+}
+
+function show(output: CommandContext['output'], view: RunView, progress: string): void {
+  for (const step of view.steps) if (!['waiting', 'running'].includes(step.status)) output.settled(stepLine(step))
+  output.progress([progressLine(view), progress].filter(Boolean).join(': '))
+}
+
+export function stepLine({ name, status, seconds, detail }: StepView): string {
+  return `  ${status.padEnd(8)} ${name}${seconds === undefined ? '' : ` ${seconds.toFixed(1)} s`}${detail ? `: ${detail}` : ''}`
+}
+
+/** What the run does now, or whom it waits for. */
+export function progressLine(view: RunView): string {
+  if (view.awaiting) return `awaiting operator: ${view.awaiting.what}: ${view.awaiting.why} (${view.awaiting.can.join(', ')})`
+  if (view.phase === 'approval' && view.plan) {
+    return `approval: plan ${view.plan.hash}: ${view.plan.text.join('; ')} (${view.plan.approvals.length} of ${view.plan.needed})`
+  }
+  const running = view.steps.findLast((step) => step.status === 'running')
+  return [view.paused ? 'paused' : view.phase, running?.name].filter(Boolean).join(': ')
+}
