@@ -20,6 +20,8 @@ export function createPairActivities(services: Services) {
       const found = groupOf(config, group)
       return {
         source: found.source,
+        /** All that follow the primary: none of them is backed up while it moves. */
+        sources: Object.keys(config.sources).filter((name) => name === found.source || config.sources[name]?.group === group),
         slot: found.database.slot,
         primary: found.primary,
         sites: Object.fromEntries(Object.entries(found.sites).map(([name, site]) => [name, site.host])),

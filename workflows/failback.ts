@@ -80,10 +80,10 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
     }
   }
   try {
-    const { source, slot, sites } = await pair.describeGroup({ group })
+    const { source, sources, slot, sites } = await pair.describeGroup({ group })
     const whole = await withLocks(
-      [`group/${group}`, ...(source ? [`source/${source}`] : [])],
-      { work: 'failover', wait: true, what: `failback of ${group}` },
+      [`group/${group}`, ...sources.map((name) => `source/${name}`)],
+      { work: 'failover', wait: true, never: [`group/${group}`], what: `failback of ${group}` },
       () => undoing(saga, () => goHome(sites, slot), 'FENCE_UNPROVEN'),
     )
     if (source) {

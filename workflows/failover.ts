@@ -67,10 +67,10 @@ export async function failover(given: FailoverInput): Promise<FailoverReport> {
     return report
   }
   try {
-    const { source, sites } = await pair.describeGroup({ group })
+    const { sources, sites } = await pair.describeGroup({ group })
     return await withLocks(
-      [`group/${group}`, ...(source ? [`source/${source}`] : [])],
-      { work: 'failover', wait: true, what: `failover of ${group}` },
+      [`group/${group}`, ...sources.map((name) => `source/${name}`)],
+      { work: 'failover', wait: true, never: [`group/${group}`], what: `failover of ${group}` },
       () => undoing(saga, () => move(sites), 'FENCE_UNPROVEN'),
     )
   } catch (error) {

@@ -20,6 +20,8 @@ export interface LockOptions {
   work: Work
   /** Queue behind the holder instead of being refused. */
   wait: boolean
+  /** Those of the resources that are refused at once even so: a second failover must not begin when the first has ended. */
+  never?: string[]
   what: string
 }
 
@@ -40,7 +42,14 @@ export async function withLocks<T>(resources: string[], options: LockOptions, bo
     for (const resource of [...resources].sort()) {
       asked.push(resource)
       await acquireLock.executeWithOptions({ summary: `lock ${resource}` }, [
-        { resource, ...who, work: options.work, priority: PRIORITY[options.work], wait: options.wait, what: options.what },
+        {
+          resource,
+          ...who,
+          work: options.work,
+          priority: PRIORITY[options.work],
+          wait: options.wait && !options.never?.includes(resource),
+          what: options.what,
+        },
       ])
       await condition(() => answers.has(resource))
       const answer = answers.get(resource)

@@ -24,7 +24,7 @@ const FACTS: SiteFacts = { reachable: true, running: true, role: 'standby', pinn
 
 export function pairFakes(plan: Partial<PairPlan> = {}, own: Fakes = {}): Fakes {
   return {
-    describeGroup: async () => ({ source: 'shop', slot: 'slot', primary: 'east', sites: { east: 'db1', west: 'db2' } }),
+    describeGroup: async () => ({ source: 'shop', sources: ['shop'], slot: 'slot', primary: 'east', sites: { east: 'db1', west: 'db2' } }),
     inspect: async () => FACTS,
     planSwitch: async () => ({ ...PLAN, ...plan }),
     fenceOldPrimary: async () => ({
