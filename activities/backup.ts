@@ -55,7 +55,7 @@ export function createBackupActivities(services: Services) {
     /** Capture and upload in one pass: an engine that streams would otherwise need a temporary copy. */
     async dump({ source, id, kind }: Place & { kind: PointKind }) {
       return withProgress(async (context) => {
-        const { store } = await open(source)
+        const { store, catalog } = await open(source)
         const driver = await services.driver(source)
         const startedAt = new Date().toISOString()
         const { versions } = await driver.preflight(context)
@@ -69,8 +69,16 @@ export function createBackupActivities(services: Services) {
           signal: context.signal,
           onProgress: context.onProgress,
         })
-        const captured = await driver.capture(context, { id, kind, attempt }, sink)
-        const digest = await stage(store, { source, id, attempt }, { ...captured, versions, startedAt })
+        const capture = async () => {
+          const captured = await driver.capture(context, { id, kind, attempt }, sink)
+          return { captured, digest: await stage(store, { source, id, attempt }, { ...captured, versions, startedAt }) }
+        }
+        // A try that was frozen may come here long after its run has ended: then what it wrote goes again.
+        const { captured, digest } = await capture().catch(async (error: unknown) => {
+          await catalog.settle(source, id).catch(() => {})
+          throw error
+        })
+        await catalog.settle(source, id)
         const storedBytes = captured.storedBytes ?? captured.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
         return { attempt, digest, sizeBytes: captured.sizeBytes, storedBytes, fileCount: captured.fileCount, warnings: captured.warnings }
       })

@@ -1,5 +1,5 @@
 /** From captured to published, or to nothing: what the store has is asked for, the manifest comes last. */
-import { readStaged, stagedKey } from '../src/catalog/staged.ts'
+import { readStaged } from '../src/catalog/staged.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
 import { checkPlausible } from '../src/core/plausible.ts'
@@ -24,6 +24,9 @@ interface PublishInput extends Place, Staging {
   workflowId: string
   runId: string
 }
+
+/** What no run of this source has touched for so long nobody comes back for: it has one backup at a time. */
+const FORGOTTEN_MS = 24 * 3600 * 1000
 
 export function createPublishActivities(services: Services) {
   const { config } = services
@@ -55,7 +58,10 @@ export function createPublishActivities(services: Services) {
         if (await catalog.hasManifest(source, id)) return undefined
         throw error
       })
-      if (!staged) return { id }
+      if (!staged) {
+        await catalog.settle(source, id)
+        return { id }
+      }
       const driver = sourceOf(config, source).driver
       const storedBytes = staged.storedBytes ?? staged.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
       const points = await catalog.listPoints(source)
@@ -90,7 +96,8 @@ export function createPublishActivities(services: Services) {
         runId: input.runId,
       }
       await catalog.publishManifest(manifest)
-      for (let n = 1; n <= attempt; n += 1) await store.delete(stagedKey(source, id, n))
+      await catalog.settle(source, id)
+      await catalog.sweepOrphans(source, { olderThan: new Date(Date.now() - FORGOTTEN_MS), inUse: [id] })
       return { id }
     },
 

@@ -10,6 +10,7 @@ import { addHold, appendProof, holdsOf, proofsOf } from './notes.ts'
 import type { CatalogContext } from './records.ts'
 import { deletePoint, discard, type Removed } from './remove.ts'
 import { reserveId } from './reserve.ts'
+import { settle } from './settle.ts'
 import { rebuildIndex, type Survey, survey } from './survey.ts'
 import { type SweepOptions, type Swept, sweepOrphans } from './sweep.ts'
 
@@ -35,6 +36,8 @@ export interface Catalog {
   holdsOf(source: string, id: string): Promise<Hold[]>
   deletePoint(source: string, id: string): Promise<Removed>
   discard(source: string, id: string): Promise<Removed>
+  /** Removes what tries left below a point whose run has ended: published or given up. Touches no run under way. */
+  settle(source: string, id: string): Promise<Removed>
   sweepOrphans(source: string, options: SweepOptions): Promise<Swept>
   /** Returns the number of the record in the writer's chain. */
   appendEvidence(writer: string, evidence: NewEvidence): Promise<number>
@@ -64,6 +67,7 @@ export function createCatalog(context: CatalogContext): Catalog {
     holdsOf: (source, id) => holdsOf(context, source, id),
     deletePoint: (source, id) => deletePoint(context, source, id),
     discard: (source, id) => discard(context, source, id),
+    settle: (source, id) => settle(context, source, id),
     sweepOrphans: (source, options) => sweepOrphans(context, source, options),
     appendEvidence: (writer, evidence) => appendEvidence(context, writer, evidence),
     verifyEvidence: (writer, headsIn) => verifyEvidence(context, writer, headsIn),

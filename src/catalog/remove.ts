@@ -58,7 +58,7 @@ export async function remove({ store }: Pick<CatalogContext, 'store'>, objects: 
 
 export type PointObject = ObjectInfo & { kind: PointKey['kind'] }
 
-async function objectsOf({ store }: Pick<CatalogContext, 'store'>, source: string, id: string): Promise<PointObject[]> {
+export async function objectsOf({ store }: Pick<CatalogContext, 'store'>, source: string, id: string): Promise<PointObject[]> {
   const objects: PointObject[] = []
   for await (const info of store.list(pointPrefix(source, id))) objects.push({ ...info, kind: parseKey(info.key)?.kind ?? 'other' })
   return objects

@@ -25,16 +25,29 @@ export interface CrashOptions {
   thawWhen?(): boolean | Promise<boolean>
   /** For the whole of it; 120 s by default. */
   timeoutMs?: number
+  /** Goes on beside the run until it has ended, as an operator does. */
+  alongside?(handle: WorkflowHandle): Promise<void>
+  /** After the run has ended, while its last worker still serves. */
+  beforeStop?(): Promise<void>
 }
 
 export interface CrashResult {
   handle: WorkflowHandle
   /** How the run ended. */
   outcome: { value: unknown } | { error: unknown }
-  /** The attempt that was hit. */
-  crashed: { pid: number; activityType: string; activityId: string; attempt: number }
+  /** The attempt that was hit; none in a calm run. */
+  crashed?: Hit
+  /** What every process that the workers started has in its environment, under CRASH_ENV. */
+  mark: string
   /** How the activity of a frozen and thawed worker ended, long after Temporal gave it up. */
   late?: 'resolved' | 'rejected'
+}
+
+interface Hit {
+  pid: number
+  activityType: string
+  activityId: string
+  attempt: number
 }
 
 /** Runs the workflow with the crash. Throws where the run ends without having reached the activity. */
@@ -71,27 +84,51 @@ class CrashRun {
   async go(): Promise<CrashResult> {
     const first = await this.#startWorker('first')
     const handle = await this.#options.startWorkflow()
+    const beside = this.#options.alongside?.(handle)
+    beside?.catch(() => {})
     const ended = settle(handle.result())
+    const serving = () => this.#workers.at(-1)?.daemon
     let over = false
     void ended.then(() => {
       over = true
     })
-    await this.#wait('the worker to crash', () => existsSync(this.#files.crashed) || over)
+    if (this.#options.when !== 'never') await this.#crash(first, () => over)
+    const outcome = await this.#wait('the run to end', async () => {
+      requireAlive(serving())
+      return over ? ended : undefined
+    })
+    await beside
+    await this.#options.beforeStop?.()
+    const hit = this.#options.when === 'never' ? {} : { crashed: this.#record(this.#files.crashed) }
+    const late = this.#frozen ? { late: this.#record(this.#files.late).outcome } : {}
+    return { handle, outcome, mark: this.#mark, ...hit, ...late }
+  }
+
+  get #frozen(): boolean {
+    return this.#options.when.startsWith('freeze')
+  }
+
+  get #mark(): string {
+    const { activity, when } = this.#options
+    return encodePlan({ activity, when, marker: this.#files.crashed })
+  }
+
+  async #crash(first: Daemon, over: () => boolean): Promise<void> {
+    await this.#wait('the worker to crash', () => {
+      const crashed = existsSync(this.#files.crashed) || over()
+      if (!crashed) requireAlive(first)
+      return crashed
+    })
     if (!existsSync(this.#files.crashed)) throw new Error('the run ended without this activity')
-    const frozen = this.#options.when.startsWith('freeze')
-    await this.#wait('the worker to be gone', () => (frozen ? stateOf(first.pid) === 'T' : !stateOf(first.pid)))
+    await this.#wait('the worker to be gone', () => (this.#frozen ? stateOf(first.pid) === 'T' : !stateOf(first.pid)))
     await this.#startWorker('second')
-    if (frozen) {
-      await this.#wait(
-        'the activity to begin again',
-        async () => over || existsSync(this.#files.again) || (await this.#options.thawWhen?.()),
-      )
-      process.kill(first.pid, 'SIGCONT')
-      await this.#wait('the thawed activity to end', () => existsSync(this.#files.late))
-    }
-    const outcome = await this.#wait('the run to end', async () => (over ? ended : undefined))
-    const late = frozen ? { late: this.#record(this.#files.late).outcome } : {}
-    return { handle, outcome, crashed: this.#record(this.#files.crashed), ...late }
+    if (!this.#frozen) return
+    await this.#wait(
+      'the activity to begin again',
+      async () => over() || existsSync(this.#files.again) || (await this.#options.thawWhen?.()),
+    )
+    process.kill(first.pid, 'SIGCONT')
+    await this.#wait('the thawed activity to end', () => existsSync(this.#files.late))
   }
 
   /** The last lines of each worker. */
@@ -112,10 +149,13 @@ class CrashRun {
   }
 
   async #startWorker(name: string): Promise<Daemon> {
-    const { workerEntry, workerArgs = [], env, activity, when } = this.#options
+    const { workerEntry, workerArgs = [], env } = this.#options
     const preload = fileURLToPath(new URL('./preload.ts', import.meta.url))
-    const plan = { [CRASH_ENV]: encodePlan({ activity, when, marker: this.#files.crashed }) }
-    const command = { program: process.execPath, args: ['--import', preload, workerEntry, ...workerArgs], env: { ...env, ...plan } }
+    const command = {
+      program: process.execPath,
+      args: ['--import', preload, workerEntry, ...workerArgs],
+      env: { ...env, [CRASH_ENV]: this.#mark },
+    }
     const daemon = await startDaemon(command, { logFile: join(this.#folder, `${name}.log`) })
     this.#workers.push({ name, daemon })
     return daemon
@@ -125,9 +165,14 @@ class CrashRun {
     return until(check, { timeoutMs: Math.max(1, this.#deadline - Date.now()), what })
   }
 
-  #record(file: string): CrashResult['crashed'] & { outcome?: 'resolved' | 'rejected' } {
-    return JSON.parse(readFileSync(file, 'utf8')) as CrashResult['crashed'] & { outcome?: 'resolved' | 'rejected' }
+  #record(file: string): Hit & { outcome?: 'resolved' | 'rejected' } {
+    return JSON.parse(readFileSync(file, 'utf8')) as Hit & { outcome?: 'resolved' | 'rejected' }
   }
+}
+
+/** A worker that cannot even start would let the run wait until the end of all patience. */
+function requireAlive(worker: Daemon | undefined): void {
+  if (worker && !stateOf(worker.pid)) throw new Error(`the worker ${worker.pid} ended by itself`)
 }
 
 function settle(promise: Promise<unknown>): Promise<{ value: unknown } | { error: unknown }> {

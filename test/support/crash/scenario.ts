@@ -1,0 +1,41 @@
+/** What can be crashed: a workflow on a state of its own, and what the world must look like afterwards. */
+import type { CrashTime } from './plan.ts'
+import type { Crashed, Lane, Start } from './stage.ts'
+
+export interface Scenario {
+  /** `backup`, `backup physical`: the workflow's name first. */
+  name: string
+  lane: Lane
+  /** A fresh state, the run's start on it, and the comparison after its end. */
+  prepare(): Promise<Prepared>
+}
+
+export interface Prepared {
+  start: Start
+  /** What is not as it has to be; nothing where the run converged. */
+  compare(crashed: Crashed, when: CrashTime): Promise<string[]>
+}
+
+/** One round: a fresh state, the run with its crash, the comparison. Gives what is wrong. */
+export async function play(scenario: Scenario, activity: string, when: CrashTime): Promise<string[]> {
+  const { start, compare } = await scenario.prepare()
+  const crashed = await scenario.lane.crash({ activity, when, start })
+  return problemsOf(crashed, await compare(crashed, when))
+}
+
+function problemsOf({ outcome, parked, left }: Crashed, found: string[]): string[] {
+  const failed = 'error' in outcome ? [`the run failed: ${reasonOf(outcome.error)}`] : []
+  return [...failed, ...parked.map((why) => `the run waited for an operator: ${why}`), ...left, ...found]
+}
+
+/** The words of an error and of what caused it. */
+export function reasonOf(error: unknown): string {
+  const words: string[] = []
+  for (let at = error; at instanceof Error; at = at.cause) words.push(at.message)
+  return words.join(': ') || String(error)
+}
+
+/** Names that no run had before. */
+export function freshId(name: string): string {
+  return `${name.replaceAll(' ', '-')}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 6)}`
+}
