@@ -3,10 +3,10 @@ import { isCancellation, proxyActivities } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
 import type { RetentionActivities, RetentionReport } from '../activities/retention.ts'
 import type { RetentionInput } from '../src/contract/inputs.ts'
-import { parseInput } from './lib/failure.ts'
+import { parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
-import { createView } from './lib/view.ts'
+import { createView, reporting } from './lib/view.ts'
 
 const { listSources, planRetention } = proxyActivities<RetentionActivities>(control)
 const { resolveSource } = proxyActivities<BackupActivities>(control)
@@ -14,24 +14,36 @@ const { resolveSource } = proxyActivities<BackupActivities>(control)
 export async function retention(given: RetentionInput): Promise<RetentionReport[]> {
   const input = parseInput('retention', given)
   const view = createView({ ...(input.source && { source: input.source }) })
-  try {
+  return reporting(view, async () => {
     const reports: RetentionReport[] = []
+    const failures: unknown[] = []
     for (const source of input.source ? [input.source] : await listSources()) {
       view.step(source, 'running')
-      const report = await withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
-        const plan = await planRetention({ source })
-        if (input.dryRun || plan.delete.length === 0) return plan
-        const { host } = await resolveSource({ source })
-        const { deletePoints } = proxyActivities<RetentionActivities>(dataOn(host))
-        return deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
-      })
-      view.step(source, 'done', `${report.delete.length} ${input.dryRun ? 'would go' : 'deleted'}, ${report.keep.length} kept`)
-      reports.push(report)
+      try {
+        const report = await prune(source, input.dryRun)
+        const left = report.locked.length + report.held.length
+        const gone = `${report.delete.length - left} ${input.dryRun ? 'would go' : 'deleted'}`
+        view.step(source, 'done', `${gone}, ${report.keep.length} kept${left > 0 ? `, ${left} locked or held` : ''}`)
+        reports.push(report)
+      } catch (error) {
+        view.step(source, 'failed', rootFailure(error).message)
+        if (isCancellation(error)) throw error
+        failures.push(error)
+      }
     }
+    // One source that is busy or broken keeps no other from being looked at; the run fails all the same.
+    if (failures.length > 0) throw failures[0]
     view.outcome(reports.some((r) => r.locked.length > 0 && r.locked.length === r.delete.length) ? 'degraded' : 'success')
     return reports
-  } catch (error) {
-    view.outcome(isCancellation(error) ? 'aborted' : 'failed')
-    throw error
-  }
+  })
+}
+
+function prune(source: string, dryRun: boolean): Promise<RetentionReport> {
+  return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
+    const plan = await planRetention({ source })
+    if (dryRun || plan.delete.length === 0) return plan
+    const { host } = await resolveSource({ source })
+    const { deletePoints } = proxyActivities<RetentionActivities>(dataOn(host))
+    return deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
+  })
 }

@@ -1,0 +1,179 @@
+import type { WorkflowHandle } from '@temporalio/client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
+import { until } from '../../src/process/wait.ts'
+import { createGate, endOf, FINGERPRINT, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
+import { openStage, type Stage } from '../support/workflows/stage.ts'
+
+let stage: Stage
+beforeAll(async () => {
+  stage = await openStage()
+})
+afterAll(async () => stage?.close())
+
+let count = 0
+const start = (type: string, input: object): Promise<WorkflowHandle> =>
+  stage.client.workflow.start(type, { taskQueue: 'holdfast', workflowId: `${type}-${++count}`, args: [{ source: 'orders', ...input }] })
+const restore = (input: object) => start('restore', { recoveryPoint: 'latest', requestedBy: 'ana', ...input })
+const LIVE = { target: 'live', confirm: FINGERPRINT }
+const outcomeOf = async (run: WorkflowHandle) => (await run.describe()).typedSearchAttributes.get(SEARCH_ATTRIBUTES.outcome)
+const steps = () => stage.ran.filter((name) => !['acquireLock', 'isRunOpen', 'resolveSource'].includes(name))
+const fail = async () => {
+  throw refused('SPACE_SHORT', 'the disk is full')
+}
+
+test.each([
+  ['without its confirm', { target: 'live' }],
+  ['with another confirm', { target: 'live', confirm: 'shop@elsewhere' }],
+])('a restore over a live database %s touches nothing', async (_, input) => {
+  await stage.play(sourceFakes(), async () => {
+    const run = await restore(input)
+    const end = await endOf(run.result())
+    expect(end.code).toBe('CONFIRM_MISMATCH')
+    expect(end.message).toContain(FINGERPRINT)
+    expect(steps()).toEqual(['resolvePoint', 'checkRestore'])
+    expect(await outcomeOf(run)).toBe('failed')
+  })
+})
+
+test('over a live database: checked, read again, what is replaced backed up, restored aside, swapped', async () => {
+  await stage.play(sourceFakes(), async () => {
+    const run = await restore(LIVE)
+    expect(await run.result()).toMatchObject({
+      id: POINT,
+      target: 'live',
+      database: 'shop',
+      keptAs: 'shop_pre_restore',
+      safetyBackup: POINT,
+    })
+    const order = ['checkRestore', 'proveRestore', 'dump', 'publish', 'restoreAside', 'swapIn', 'writeEvidence']
+    expect(steps().filter((step, at, all) => order.includes(step) && (step !== 'writeEvidence' || at === all.length - 1))).toEqual(order)
+    expect(stage.ran).not.toContain('removeAside')
+    expect(await outcomeOf(run)).toBe('success')
+  })
+})
+
+test('the safety backup says what it is for', async () => {
+  const published: unknown[] = []
+  await stage.play(sourceFakes({ publish: async (input) => published.push(input) }), async () => {
+    await (await restore(LIVE)).result()
+    expect(published).toMatchObject([{ kind: 'pre_restore', description: `before the restore of ${POINT} by ana` }])
+  })
+})
+
+test('a safety backup that fails ends the restore before anything is restored', async () => {
+  await stage.play(sourceFakes({ dump: fail }), async () => {
+    expect((await endOf((await restore(LIVE)).result())).code).toBe('SPACE_SHORT')
+    expect(stage.ran).not.toContain('restoreAside')
+  })
+})
+
+test('a point that cannot be read whole is not restored', async () => {
+  const proveRestore = async () => ({ ok: false, failures: ['read database: expected aa, found bb'] })
+  await stage.play(sourceFakes({ proveRestore }), async () => {
+    const end = await endOf((await restore(LIVE)).result())
+    expect(end).toMatchObject({ code: 'INTEGRITY', object: POINT })
+    expect(end.message).toContain('expected aa, found bb')
+    expect(steps()).toEqual(['resolvePoint', 'checkRestore', 'proveRestore'])
+  })
+})
+
+test.each([
+  ['restoreAside', LIVE, 'removeAside'],
+  ['swapIn', LIVE, 'removeAside'],
+  ['restoreAside', {}, 'discardInstance'],
+])('a %s that fails ends with what it made removed', async (name, input, undo) => {
+  await stage.play(sourceFakes({ [name]: fail }), async () => {
+    const run = await restore(input)
+    expect(await endOf(run.result())).toMatchObject({ code: 'SPACE_SHORT', object: 'shop', next: 'look' })
+    expect(steps().at(-1)).toBe(undo)
+    expect(await outcomeOf(run)).toBe('failed')
+  })
+})
+
+test('what a restore could not remove is named in its failure', async () => {
+  const removeAside = async () => {
+    throw refused('SOURCE_UNREACHABLE', 'no route to the server')
+  }
+  await stage.play(sourceFakes({ swapIn: fail, removeAside }), async () => {
+    const end = await endOf((await restore(LIVE)).result())
+    expect(end.message).toContain('the disk is full; and could not undo removeAside: no route to the server')
+  })
+})
+
+test('a cancel in the middle removes what was restored aside before another restore of the source begins', async () => {
+  const gate = createGate()
+  const removing = createGate()
+  const restoreAside = sourceFakes()['restoreAside'] as never
+  const fakes = sourceFakes({
+    restoreAside: gate.wait(restoreAside),
+    discardInstance: removing.wait(async () => undefined, { deaf: true }),
+  })
+  await stage.play(fakes, async () => {
+    const first = await restore({})
+    await gate.reached()
+    const second = await restore({})
+    await first.cancel()
+    await removing.reached()
+    // The first is still removing: the second must not have begun.
+    expect(stage.ran.filter((name) => name === 'checkRestore')).toHaveLength(1)
+    removing.open()
+    expect((await endOf(first.result())).code).toBe('CancelledFailure')
+    expect(await outcomeOf(first)).toBe('aborted')
+    gate.open()
+    expect(await second.result()).toMatchObject({ target: 'beside' })
+  })
+})
+
+test('beside is where a restore goes when nothing else is said', async () => {
+  await stage.play(sourceFakes(), async () => {
+    const run = await restore({})
+    expect(await run.result()).toMatchObject({ target: 'beside', instance: expect.stringMatching(/^restore-/) })
+    expect(steps()).toEqual(['resolvePoint', 'checkRestore', 'proveRestore', 'restoreAside', 'writeEvidence'])
+  })
+})
+
+test('a recovery to a moment that fails leaves no instance; one that ends well leaves it running', async () => {
+  const target = { target: { time: '2026-01-15T12:00:00Z' } }
+  const discarded: { instance: string }[] = []
+  const instances: string[] = []
+  const recoverToPoint = async ({ instance }: { instance: string }) => {
+    instances.push(instance)
+    throw refused('TARGET_NOT_REACHED', 'replay ended before the target')
+  }
+  await stage.play(sourceFakes({ recoverToPoint, discardInstance: async (input) => discarded.push(input) }), async () => {
+    const run = await start('pointInTimeRecovery', target)
+    expect((await endOf(run.result())).code).toBe('TARGET_NOT_REACHED')
+    expect(discarded.map(({ instance }) => instance)).toEqual(instances)
+    expect(await outcomeOf(run)).toBe('failed')
+  })
+  await stage.play(sourceFakes(), async () => {
+    expect(await (await start('pointInTimeRecovery', target)).result()).toMatchObject({ stoppedAt: { time: '2026-01-15T12:00:00Z' } })
+    expect(stage.ran).not.toContain('discardInstance')
+  })
+})
+
+test('a proof that fails fails its run, with the assertions in the message and the proof in the evidence', async () => {
+  const evidence: { outcome: string }[] = []
+  const fakes = sourceFakes({
+    proveRestore: async ({ source, id, depth }) => ({
+      ok: false,
+      source,
+      id,
+      depth,
+      seconds: 1,
+      assertions: 2,
+      passed: 1,
+      failures: ['digest of orders: expected aa, found bb'],
+    }),
+    writeEvidence: async (input) => evidence.push(input),
+  })
+  await stage.play(fakes, async () => {
+    const run = await start('verifyRestore', {})
+    const end = await endOf(run.result())
+    expect(end).toMatchObject({ code: 'VERIFY_FAILED', object: POINT })
+    expect(end.message).toContain('digest of orders: expected aa, found bb')
+    expect(evidence).toMatchObject([{ outcome: 'failed', workflow: 'verifyRestore' }])
+    await until(async () => (await outcomeOf(run)) === 'failed', { timeoutMs: 30_000, what: 'the outcome' })
+  })
+})

@@ -1,0 +1,143 @@
+import type { WorkflowHandle } from '@temporalio/client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
+import { createGate, endOf, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
+import { openStage, type Stage } from '../support/workflows/stage.ts'
+
+let stage: Stage
+beforeAll(async () => {
+  stage = await openStage()
+})
+afterAll(async () => stage?.close())
+
+let count = 0
+const start = (type: string, input: object): Promise<WorkflowHandle> =>
+  stage.client.workflow.start(type, { taskQueue: 'holdfast', workflowId: `${type}-${++count}`, args: [input] })
+const outcomeOf = async (run: WorkflowHandle) => (await run.describe()).typedSearchAttributes.get(SEARCH_ATTRIBUTES.outcome)
+const OLD = [
+  { id: '20250101_120000_manual', reason: 'older than 30d' },
+  { id: '20250102_120000_manual', reason: 'older than 30d' },
+]
+const planRetention = async ({ source }: { source: string }) => ({
+  source,
+  keep: [{ id: POINT, reasons: ['newest'] }],
+  delete: OLD,
+  locked: [],
+  held: [],
+})
+
+test('retention deletes exactly what its report lists', async () => {
+  const deleted: unknown[] = []
+  const deletePoints = async (report: unknown) => {
+    deleted.push(report)
+    return report
+  }
+  await stage.play(sourceFakes({ planRetention, deletePoints }), async () => {
+    const run = await start('retention', { source: 'orders' })
+    expect(await run.result()).toEqual([await planRetention({ source: 'orders' })])
+    expect(deleted).toEqual([await planRetention({ source: 'orders' })])
+    expect(await outcomeOf(run)).toBe('success')
+  })
+})
+
+test('a dry run says what would go and deletes nothing', async () => {
+  await stage.play(sourceFakes({ planRetention }), async () => {
+    expect(await (await start('retention', { source: 'orders', dryRun: true })).result()).toMatchObject([{ delete: OLD }])
+    expect(stage.ran).not.toContain('deletePoints')
+  })
+})
+
+test('without a source it looks at every one of the configuration, also when one of them is busy', async () => {
+  const gate = createGate()
+  await stage.play(sourceFakes({ proveRestore: gate.wait(sourceFakes()['proveRestore'] as never) }), async () => {
+    const proof = await start('verifyRestore', { source: 'orders' })
+    await gate.reached()
+    const run = await start('retention', {})
+    const end = await endOf(run.result())
+    expect(end).toMatchObject({ code: 'BUSY', object: 'points/orders' })
+    gate.open()
+    await proof.result()
+    expect(await (await start('retention', {})).result()).toMatchObject([{ source: 'orders' }, { source: 'users' }])
+    expect(stage.ran.filter((name) => name === 'planRetention')).toHaveLength(3)
+  })
+})
+
+test('points that are all still locked are a normal answer, but not a success', async () => {
+  const deletePoints = async (report: object) => ({ ...report, locked: OLD.map(({ id }) => id) })
+  await stage.play(sourceFakes({ planRetention, deletePoints }), async () => {
+    const run = await start('retention', { source: 'orders' })
+    expect(await run.result()).toMatchObject([{ locked: OLD.map(({ id }) => id) }])
+    expect(await outcomeOf(run)).toBe('degraded')
+  })
+})
+
+test('a point is deleted once its id was given twice, and not before', async () => {
+  await stage.play(sourceFakes(), async () => {
+    const wrong = await start('deleteRecoveryPoint', { source: 'orders', recoveryPoint: POINT, confirm: 'yes' })
+    expect(await endOf(wrong.result())).toMatchObject({
+      code: 'CONFIRM_MISMATCH',
+      object: POINT,
+      next: `repeat with "confirm": "${POINT}"`,
+    })
+    expect(stage.ran).toEqual([])
+    expect(await outcomeOf(wrong)).toBe('failed')
+    const right = await start('deleteRecoveryPoint', { source: 'orders', recoveryPoint: POINT, confirm: POINT, requestedBy: 'ana' })
+    expect(await right.result()).toMatchObject({ delete: [{ id: POINT, reason: 'asked for by ana' }] })
+    expect(await outcomeOf(right)).toBe('success')
+  })
+})
+
+test('a protected point is refused before anything is deleted', async () => {
+  const mayDelete = async () => {
+    throw refused('POINT_PROTECTED', `${POINT} is the last good recovery point of orders`)
+  }
+  await stage.play(sourceFakes({ mayDelete }), async () => {
+    const run = await start('deleteRecoveryPoint', { source: 'orders', recoveryPoint: POINT, confirm: POINT })
+    expect((await endOf(run.result())).code).toBe('POINT_PROTECTED')
+    expect(stage.ran).not.toContain('deletePoints')
+    expect(await outcomeOf(run)).toBe('failed')
+  })
+})
+
+test('a delete that found the point locked or held says that it is still there', async () => {
+  const deletePoints = async (report: object) => ({ ...report, held: [POINT] })
+  await stage.play(sourceFakes({ deletePoints }), async () => {
+    const run = await start('deleteRecoveryPoint', { source: 'orders', recoveryPoint: POINT, confirm: POINT })
+    expect(await run.result()).toMatchObject({ held: [POINT] })
+    expect(await outcomeOf(run)).toBe('degraded')
+  })
+})
+
+test('a delete is refused while a restore reads, and a hold waits for it', async () => {
+  const gate = createGate()
+  await stage.play(sourceFakes({ restoreAside: gate.wait(sourceFakes()['restoreAside'] as never) }), async () => {
+    const restore = await start('restore', { source: 'orders', recoveryPoint: POINT, requestedBy: 'ana' })
+    await gate.reached()
+    const run = await start('deleteRecoveryPoint', { source: 'orders', recoveryPoint: POINT, confirm: POINT })
+    expect(await endOf(run.result())).toMatchObject({
+      code: 'BUSY',
+      object: 'points/orders',
+      next: expect.stringContaining(restore.workflowId),
+    })
+    const hold = await start('holdRecoveryPoint', { source: 'orders', recoveryPoint: POINT, actor: 'ana', reason: 'legal case' })
+    gate.open()
+    await restore.result()
+    expect(await hold.result()).toEqual({ source: 'orders', recoveryPoint: POINT, held: true })
+    expect(stage.ran).not.toContain('deletePoints')
+  })
+})
+
+test.each([
+  ['walSwitch', { source: 'orders' }, 'switchWal'],
+  ['discardInstance', { source: 'orders', instance: 'pitr-1' }, 'discardInstance'],
+  ['holdRecoveryPoint', { source: 'orders', recoveryPoint: POINT, actor: 'ana', reason: 'legal case' }, 'holdPoint'],
+])('a %s that fails says so in its search attributes', async (type, input, activity) => {
+  const fail = async () => {
+    throw refused('NOT_FOUND', 'there is none')
+  }
+  await stage.play(sourceFakes({ [activity]: fail }), async () => {
+    const run = await start(type, input)
+    expect((await endOf(run.result())).code).toBe('NOT_FOUND')
+    expect(await outcomeOf(run)).toBe('failed')
+  })
+})
