@@ -144,3 +144,8 @@ export function divergence(a: number, b: number, histories: Archive['histories']
   const ends = [left[index]?.lsn, right[index]?.lsn].filter((lsn) => lsn !== undefined).map(parseLsn)
   return ends.sort((one, other) => (one < other ? -1 : 1))[0]
 }
+
+/** The timeline that holds a position on the way to another. */
+export function timelineAt(lsn: string, timeline: number, histories: Archive['histories']): number {
+  return (histories[timeline] ?? []).find((fork) => parseLsn(lsn) <= parseLsn(fork.lsn))?.timeline ?? timeline
+}

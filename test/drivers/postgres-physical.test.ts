@@ -138,17 +138,17 @@ describe('taking', () => {
 
 describe('proving', () => {
   test('contents at a barrier under load are the contents of the copy, down to pages and indexes', async () => {
+    // So many that one of them surely commits between a snapshot and a mark that no lock holds together.
     let writing = true
-    const writer = (async () => {
-      while (writing)
-        await source.cluster.query(
-          `insert into orders (note) values ('under load'); update orders set note = note || '.' where id = 1 + random() * 1000`,
-        )
-    })()
+    const writers = Array.from({ length: 6 }, async () => {
+      const client = await connect(source.cluster.connection())
+      while (writing) await client.query(`insert into orders (note) values ('under load')`)
+      await client.end()
+    })
     const manifest = await source.take('loaded', 'incremental').finally(() => {
       writing = false
     })
-    await writer
+    await Promise.all(writers)
     points.set('loaded', manifest)
     expect(manifest.warnings).toEqual([])
     expect(Object.keys(manifest.content?.tables ?? {})).toEqual(['public."Odd name"', 'public.orders'])
@@ -393,18 +393,25 @@ describe('expiring', () => {
       message: expect.stringContaining(String(points.get('third')?.reference?.label)),
     })
     const third = points.get('third') as Manifest
-    await source.driver.expirePoint(third.reference?.label ?? '')
-    await source.driver.expirePoint(third.reference?.label ?? '')
-    const labels = (await engine().info()).backups.map(({ label }) => label)
-    expect(labels).not.toContain(third.reference?.label)
+    const label = String(third.reference?.label)
+    const oldest = String(first.reference?.walStart)
+    expect((await archived())[0]).toBe('000000010000000000000001')
+    await source.driver.expirePoint(label)
+    await source.driver.expirePoint(label)
+    const labels = (await engine().info()).backups.map((backup) => backup.label)
+    expect(labels).not.toContain(label)
     expect(labels).toContain(first.reference?.label)
+    expect((await archived())[0]).toBe(oldest)
   })
 
-  test('WAL before the kept fulls goes only when asked', async () => {
+  test('WAL between older backups goes only when asked, and never what one of them needs for itself', async () => {
     const before = await archived()
-    await source.driver.expireWal(2)
+    await source.driver.expireWal()
+    expect(await archived()).toEqual(before)
+    await source.driver.expireWal(1)
     const after = await archived()
     expect(after.length).toBeLessThan(before.length)
     expect(after).toContain(first.reference?.walStop)
+    await expect(source.driver.expireWal(0)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
   })
 })

@@ -35,8 +35,11 @@ export interface PhysicalDriver extends SourceDriver {
   restore(context: DriverContext, manifest: Manifest, source: ArtifactSource, options: RestoreOptions): Promise<Restored>
   /** Removes the engine's backup of a point. Throws POINT_PROTECTED where another needs it. May be called twice. */
   expirePoint(label: string): Promise<void>
-  /** Removes WAL that lies before the newest `keepFulls` full backups, except what older ones need to be consistent. */
-  expireWal(keepFulls: number): Promise<void>
+  /**
+   * Removes WAL before the newest `keepFulls` full backups, except what older ones need to be consistent; by default only
+   * what lies before the oldest backup, so that every kept point still reaches its mark.
+   */
+  expireWal(keepFulls?: number): Promise<void>
   switchWal(context?: DriverContext): Promise<string>
   window(): Promise<Windows>
   /** The base for a target: its label, its point where it has one, the timeline to follow. Changes nothing. */
@@ -70,6 +73,19 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
     return createPgbackrest({ configFile, stanza: reference.stanza, osUser, segmentBytes })
   }
 
+  async function expireWal(keepFulls?: number): Promise<void> {
+    const fulls = (await engine.info()).backups.filter(({ type }) => type === 'full').length
+    const kept = keepFulls ?? fulls
+    if (fulls === 0) return
+    if (!Number.isInteger(kept) || kept < 1) {
+      throw new HoldfastError('INPUT_INVALID', `keepFulls is ${keepFulls}`, {
+        object: 'keepFulls',
+        next: 'keep the WAL of one full backup at least',
+      })
+    }
+    await engine.expireWal(kept)
+  }
+
   return {
     kind: 'postgres-physical',
     capabilities: { pointInTime: true, incremental: true, hostBound: true, parts: false },
@@ -85,15 +101,11 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
     },
     verify: (context, manifest, target, verifying) => verifyPhysical({ binDir, osUser }, context, manifest, target, verifying),
     destroy: ({ dir }) => destroyInstance(dir),
-    expirePoint: (label) => engine.expire(label),
-    expireWal: (keepFulls) => {
-      if (!Number.isInteger(keepFulls) || keepFulls < 1)
-        throw new HoldfastError('INPUT_INVALID', `keepFulls is ${keepFulls}`, {
-          object: 'keepFulls',
-          next: 'keep the WAL of one full backup at least',
-        })
-      return engine.expireWal(keepFulls)
+    async expirePoint(label) {
+      await engine.expire(label)
+      await expireWal()
     },
+    expireWal,
     switchWal: (context = QUIET) => switchAndAwait(engine, connection, context),
     window: () => recoverableWindow(engine),
     plan: (target, manifests) => planRecovery(engine, target, manifests),

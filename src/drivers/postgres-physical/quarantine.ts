@@ -15,7 +15,8 @@ export function recoverySettings(stop: Stop, timeline: number): Record<string, s
 
 function targetSettings(stop: Stop): Record<string, string> {
   if ('immediate' in stop) return { recovery_target: 'immediate' }
-  if (stop.time !== undefined) return { recovery_target_time: new Date(stop.time).toISOString().replace('T', ' ').replace('Z', '+00') }
+  // As given, with its offset: a Date would cut it to milliseconds. Names of zones, "Z" too, are not known that early.
+  if (stop.time !== undefined) return { recovery_target_time: stop.time.replace('T', ' ').replace(/Z$/, '+00') }
   // A record that begins at the position is already beyond it: inclusive would replay that one too.
   if (stop.lsn !== undefined) return { recovery_target_lsn: stop.lsn, recovery_target_inclusive: 'off' }
   if (stop.xid !== undefined) return { recovery_target_xid: stop.xid }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest, Reference } from '../../core/records.ts'
 import { choosePitrBase, describeTarget, goalOf } from '../../core/planning.ts'
-import { type Archive, type Fork, parseLsn, segmentBefore, segmentName } from '../../core/wal.ts'
+import { type Archive, parseLsn, segmentBefore, segmentName, timelineAt } from '../../core/wal.ts'
 import { until } from '../../process/wait.ts'
 import type { DriverContext, Restored, RestoreTarget } from '../driver.ts'
 import { formatConnection, withClient } from '../postgres-common/connect.ts'
@@ -44,12 +44,27 @@ export async function restorePhysical(
   manifest: Manifest,
   options: RestoreOptions,
 ): Promise<Restored> {
-  const reference = referenceOf(manifest)
   const { dir, to } = options
   if (to) goalOf(to)
   await requireSpace(dir, manifest.sizeBytes)
   await destroyInstance(dir)
   await makeScratchFolder(dir, on.osUser)
+  try {
+    return await fill(on, context, manifest, options)
+  } catch (error) {
+    // Whoever asked removes it again; until then no copy runs that nobody knows of.
+    await destroyInstance(dir).catch(() => {})
+    throw error
+  }
+}
+
+async function fill(
+  on: Restoring,
+  context: DriverContext,
+  manifest: Manifest,
+  { dir, to, promote: ends }: RestoreOptions,
+): Promise<Restored> {
+  const reference = referenceOf(manifest)
   const place = { dataDir: join(dir, 'data'), socketDir: join(dir, 'socket'), workDir: join(dir, 'engine') }
   for (const folder of [place.workDir, join(place.workDir, 'tablespaces')]) await makeFolder(folder, on.osUser)
   const engine = await on.engine(place.workDir)
@@ -59,9 +74,9 @@ export async function restorePhysical(
   const connection = formatConnection({ host: place.socketDir, port: '5432', user: on.role, dbname: on.database, sslmode: 'disable' })
   const stopped = await replay(on, engine, context, { ...place, connection, stop, timeline })
   requireReached(stopped, to, archive, timeline)
-  const stoppedAt = { ...stopped, timeline: timelineAt(stopped.lsn, timeline, archive.histories[timeline]) }
+  const stoppedAt = { ...stopped, timeline: timelineAt(stopped.lsn, timeline, archive.histories) }
   await writeFile(join(dir, STOP_FILE), JSON.stringify(stoppedAt))
-  if (options.promote && stopped.paused) await promote(connection, context.signal)
+  if (ends && stopped.paused) await promote(connection, context.signal)
   return { target: { kind: to ? 'beside' : 'scratch', dir, connection, database: on.database }, stoppedAt, bytes: manifest.sizeBytes }
 }
 
@@ -190,11 +205,6 @@ function requireReached(stopped: StoppedAt, to: RestoreTarget | undefined, archi
 }
 
 const lastReplayed = (reason: string) => /[0-9A-F]{24}/.exec(reason)?.[0] ?? ''
-
-/** The timeline of a position on the way to another. */
-function timelineAt(lsn: string, timeline: number, forks: Fork[] = []): number {
-  return forks.find((fork) => parseLsn(lsn) <= parseLsn(fork.lsn))?.timeline ?? timeline
-}
 
 /** Ends recovery: paused at its target, a copy is promoted by going on. */
 export async function promote(connection: string, signal: AbortSignal): Promise<void> {

@@ -14,6 +14,7 @@ import {
   segmentEnd,
   segmentName,
   segmentOf,
+  timelineAt,
   wayOf,
 } from '../../../src/core/wal.ts'
 
@@ -97,6 +98,12 @@ describe('runs', () => {
     expect(runsOf(2, archive)).toMatchObject([{ first: { timeline: 1, number: 3 }, last: { timeline: 2, number: 6 } }])
     expect(branchesOf(archive)).toEqual([1, 2])
     expect(branchesOf(archiveOf({ 1: [3, 4], 2: [5] }, archive.histories))).toEqual([2])
+  })
+
+  test('a position belongs to the timeline that held it', () => {
+    const histories = parseHistories({ 3: '1\t0/5000000\tx\n2\t0/7000000\ty\n' })
+    expect(['0/4000000', '0/5000000', '0/5000001', '0/7000001'].map((lsn) => timelineAt(lsn, 3, histories))).toEqual([1, 1, 2, 3])
+    expect(timelineAt('0/9000000', 1, histories)).toBe(1)
   })
 
   test('where two timelines part', () => {
