@@ -9,4 +9,9 @@ const program = createProgram({
   serve: async (options) => (await import('./serve.ts')).serve(options),
   dev: async (options) => (await import('./dev.ts')).dev(options),
 })
+// Whoever reads only the first lines (`| head`) has had enough: that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
 process.exitCode = await program.run(process.argv.slice(2))

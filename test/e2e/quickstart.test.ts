@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Report } from '../../scripts/quickstart/report.ts'
+
+const MAIN = join(import.meta.dirname, '../../scripts/quickstart/main.ts')
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-e2e-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+interface Ended {
+  code: number | null
+  output: string
+}
+
+/** Runs the quickstart; interrupts it once it has said the words given. */
+function quickstart(args: string[], interruptAt?: string): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    let interrupted = false
+    const hear = (chunk: Buffer) => {
+      output += chunk
+      if (interruptAt === undefined || interrupted || !output.includes(interruptAt)) return
+      interrupted = true
+      child.kill('SIGINT')
+    }
+    child.stdout.on('data', hear)
+    child.stderr.on('data', hear)
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, output }))
+  })
+}
+
+const left = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('holdfast-quickstart-'))
+
+test('the quickstart proves two backups, recovers from a mistake, loses what it reports in a crash, and nothing on the way back', {
+  timeout: 900_000,
+}, async () => {
+  const file = join(folder, 'report.json')
+  const { code, output } = await quickstart(['--scale', '1', '--json', file])
+  expect(output).toContain('All of it is true.')
+  expect(code).toBe(0)
+  const report = JSON.parse(await readFile(file, 'utf8')) as Required<Report>
+  expect(report.steps.every((step) => step.ok)).toBe(true)
+  expect(report.proofs.map((proof) => [proof.depth, proof.ok])).toEqual([
+    ['full', true],
+    ['full', true],
+  ])
+  expect(report.pitr.rowsFound).toBe(report.pitr.rowsExpected)
+  const { lost, reportedLost, unknown, fenceProven } = report.failover
+  expect(fenceProven).toBe(true)
+  expect(lost).toBeGreaterThan(0)
+  expect(reportedLost).toBeGreaterThanOrEqual(lost)
+  expect(reportedLost).toBeLessThanOrEqual(lost + unknown)
+  expect(report.failback).toMatchObject({ lost: 0 })
+  expect(await left()).toEqual([])
+})
+
+test.each(['starting a primary', 'backup of shop'])(
+  'an interrupt at "%s" stops everything that was started and leaves nothing',
+  {
+    timeout: 300_000,
+  },
+  async (moment) => {
+    const { code, output } = await quickstart(['--scale', '1'], moment)
+    expect(output).toContain('nothing is left')
+    expect(code).toBe(130)
+    expect(await left()).toEqual([])
+  },
+)
