@@ -69,6 +69,9 @@ export async function withServices<T>(
   }
 }
 
+/** For an option that may be given again: one that takes all words up to the next would swallow the arguments. */
+export const again = (value: string, before: string[] = []): string[] => [...before, value]
+
 /** `--by`: who acts, declared in every run and update; whoever is logged in by default. */
 export function byOption(description: string): Option {
   return new Option('--by <name>', description).default(me(), 'the user logged in')

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { PROOF_DEPTHS } from '../../contract/vocabulary.ts'
 import { EXIT } from '../../core/errors.ts'
 import { POINT_KINDS } from '../../core/ids.ts'
-import type { CommandContext } from '../context.ts'
+import { again, type CommandContext } from '../context.ts'
 import { bytes } from '../output.ts'
 import type { Action } from '../program.ts'
 import { runWorkflow } from '../runs.ts'
@@ -57,7 +57,7 @@ export function addBackupCommands(program: Command, action: Action): void {
     .command('backup <source>')
     .description('take a recovery point')
     .option('-k, --kind <kind>', `one of ${POINT_KINDS.join(', ')}`, 'manual')
-    .option('-t, --tag <tag...>', 'words to find it by')
+    .option('-t, --tag <tag>', 'a word to find it by; again for more', again)
     .option('-d, --description <text>', 'why it was taken')
     .option('--schema-version <version>', 'of the application, kept with the point')
     .option('--prove <depth>', `prove it at once: ${DEPTHS}`)

@@ -1,7 +1,7 @@
 /** restore and pitr: bringing data back, beside the live database or in its place. */
 import type { Command } from 'commander'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
-import { byOption, type CommandContext } from '../context.ts'
+import { again, byOption, type CommandContext } from '../context.ts'
 import { progressText } from '../follow.ts'
 import { restoreOffline } from '../offline.ts'
 import type { Action } from '../program.ts'
@@ -59,10 +59,11 @@ export function addRestoreCommands(program: Command, action: Action): void {
       'with --offline: folder:/path or s3://bucket/prefix; AWS_ENDPOINT_URL, AWS_REGION, AWS_CA_BUNDLE and AWS keys from the environment',
     )
     .option('--identity <file>', 'with --offline: the age identity that opens it')
-    .option('--public-key <id=base64...>', 'with --offline: the keys that may have signed it')
+    .option('--public-key <id=base64>', 'with --offline: a key that may have signed it; again for more', again)
     .option(
-      '--engine-setting <name=value...>',
-      'with --offline, for a physical point: pgBackRest settings of this host, like repo1-path=/mnt/backups; no secrets',
+      '--engine-setting <name=value>',
+      'with --offline, for a physical point: a pgBackRest setting of this host, like repo1-path=/mnt/backups, no secret; again for more',
+      again,
     )
     .option('--into <folder>', 'with --offline: new folder to restore into')
     .action(
@@ -80,7 +81,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
     .option('--name <name>', 'a restore point')
     .option('--latest', 'the end of the archive')
     .option('--timeline <number>', 'where more than one branch holds the target', Number)
-    .option('--table <name...>', 'tables to count and to give copy commands for')
+    .option('--table <name>', 'a table to count and to give a copy command for; again for more', again)
     .action(
       action(async (context, source: string, o: PitrOptions) => {
         const { table, ...target } = o

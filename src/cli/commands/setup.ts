@@ -3,8 +3,8 @@ import type { Command } from 'commander'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
 import { reconcileSchedules } from '../../temporal/schedules.ts'
 import { registerSearchAttributes } from '../../temporal/search-attributes.ts'
-import { withClient } from '../context.ts'
-import { examine, report } from '../doctor/index.ts'
+import { again, withClient } from '../context.ts'
+import { AREAS, examine, report } from '../doctor/index.ts'
 import { initialise } from '../init.ts'
 import type { Action } from '../program.ts'
 
@@ -28,7 +28,7 @@ export function addSetupCommands(program: Command, action: Action): void {
   program
     .command('doctor')
     .description('look at everything the configuration names, change nothing, say what to do next')
-    .option('--only <area...>', 'of config, secrets, tools, repositories, temporal, sources, servers')
+    .option('--only <area>', `one of ${AREAS.join(', ')}; again for more`, again)
     .action(
       action(async (context, o: { only?: string[] }) => {
         const findings = await examine(context, o.only)

@@ -11,7 +11,7 @@ import { examineSources } from './sources.ts'
 import { examineTemporal } from './temporal.ts'
 import { examineTools } from './tools.ts'
 
-export { report } from './finding.ts'
+export { AREAS, report } from './finding.ts'
 
 type Examine = (config: Config, findings: Findings, services: ReturnType<OpenServices>) => Promise<void>
 

@@ -2,7 +2,7 @@
 
 /** Sockets and loopback addresses never leave the machine. */
 export function staysHere(host: string): boolean {
-  return host.startsWith('/') || host === '' || host === 'localhost' || host === '::1' || /^127\./.test(host)
+  return host.startsWith('/') || host === '' || host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 /** `next` is there where something needs attention. */
