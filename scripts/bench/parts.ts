@@ -1,9 +1,13 @@
 /** The parts of the benchmarks, grouped by the servers that they share. */
 import type { Bench } from './bench.ts'
+import { benchEvents } from './events.ts'
+import { benchFailover } from './failover.ts'
 import { benchLogical } from './logical.ts'
+import { benchMemory } from './memory.ts'
 import { benchPhysicalBackup } from './physical.ts'
 import { benchLogicalRestore, benchPhysicalRestore } from './restores.ts'
 import { startSource } from './source.ts'
+import { benchStack } from './stack.ts'
 
 export interface Group {
   parts: readonly string[]
@@ -20,6 +24,15 @@ export const GROUPS: readonly Group[] = [
       if (physical) await benchPhysicalBackup(bench, source)
       if (physical || verify) await benchPhysicalRestore(bench, source, { restore: physical ?? false, verify: verify ?? false })
       if (verify) await benchLogicalRestore(bench, source)
+    },
+  },
+  { parts: ['memory'], run: benchMemory },
+  {
+    parts: ['events', 'failover'],
+    async run(bench, wanted) {
+      const stack = await benchStack(bench)
+      if (wanted.includes('events')) await benchEvents(bench, stack)
+      if (wanted.includes('failover')) await benchFailover(bench, stack)
     },
   },
 ]
