@@ -83,7 +83,7 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
     const { source, sources, slot, sites } = await pair.describeGroup({ group })
     const whole = await withLocks(
       [`group/${group}`, ...sources.map((name) => `source/${name}`)],
-      { work: 'failover', wait: true, never: [`group/${group}`], what: `failback of ${group}` },
+      { work: 'failover', wait: true, never: [`group/${group}`], together: true, what: `failback of ${group}` },
       () => undoing(saga, () => goHome(sites, slot), 'FENCE_UNPROVEN'),
     )
     if (source) {

@@ -70,7 +70,7 @@ export async function failover(given: FailoverInput): Promise<FailoverReport> {
     const { sources, sites } = await pair.describeGroup({ group })
     return await withLocks(
       [`group/${group}`, ...sources.map((name) => `source/${name}`)],
-      { work: 'failover', wait: true, never: [`group/${group}`], what: `failover of ${group}` },
+      { work: 'failover', wait: true, never: [`group/${group}`], together: true, what: `failover of ${group}` },
       () => undoing(saga, () => move(sites), 'FENCE_UNPROVEN'),
     )
   } catch (error) {

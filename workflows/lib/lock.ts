@@ -22,6 +22,8 @@ export interface LockOptions {
   wait: boolean
   /** Those of the resources that are refused at once even so: a second failover must not begin when the first has ended. */
   never?: string[]
+  /** Asks for the others all at once: for work that takes them from their holders, whose time to let go must not add up. */
+  together?: boolean
   what: string
 }
 
@@ -38,29 +40,28 @@ export async function withLocks<T>(resources: string[], options: LockOptions, bo
     scope.cancel()
   })
   const asked: string[] = []
+  const never = options.never ?? []
+  const take = async (resource: string): Promise<void> => {
+    asked.push(resource)
+    const wait = options.wait && !never.includes(resource)
+    await acquireLock.executeWithOptions({ summary: `lock ${resource}` }, [
+      { resource, ...who, work: options.work, priority: PRIORITY[options.work], wait, what: options.what },
+    ])
+    await condition(() => answers.has(resource))
+    const answer = answers.get(resource)
+    if (answer?.granted) return
+    throw failure('BUSY', `${resource} is busy: ${answer?.holder ?? 'another run'} since ${answer?.since ?? 'a moment'}`, {
+      object: resource,
+      ...(answer?.holderId && { next: `wait for it, or: temporal workflow cancel --workflow-id '${answer.holderId}'` }),
+      details: { holder: answer?.holder },
+    })
+  }
   try {
-    for (const resource of [...resources].sort()) {
-      asked.push(resource)
-      await acquireLock.executeWithOptions({ summary: `lock ${resource}` }, [
-        {
-          resource,
-          ...who,
-          work: options.work,
-          priority: PRIORITY[options.work],
-          wait: options.wait && !options.never?.includes(resource),
-          what: options.what,
-        },
-      ])
-      await condition(() => answers.has(resource))
-      const answer = answers.get(resource)
-      if (!answer?.granted) {
-        throw failure('BUSY', `${resource} is busy: ${answer?.holder ?? 'another run'} since ${answer?.since ?? 'a moment'}`, {
-          object: resource,
-          ...(answer?.holderId && { next: `wait for it, or: temporal workflow cancel --workflow-id '${answer.holderId}'` }),
-          details: { holder: answer?.holder },
-        })
-      }
-    }
+    const refusable = [...resources].sort().filter((resource) => never.includes(resource))
+    const others = [...resources].sort().filter((resource) => !never.includes(resource))
+    for (const resource of refusable) await take(resource)
+    if (options.together) await Promise.all(others.map(take))
+    else for (const resource of others) await take(resource)
     return await scope.run(body)
   } catch (error) {
     if (preemptedBy && isCancellation(error)) throw failure('PREEMPTED', `Pre-empted by ${preemptedBy}`, { object: preemptedBy })
