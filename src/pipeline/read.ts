@@ -111,19 +111,46 @@ async function damageOf(options: SourceOptions, artifact: Artifact): Promise<unk
   }
 }
 
-/** What age, zstd and dd say, as codes. A program that was killed says nothing of the bytes. */
+interface StageEnd {
+  command: string
+  ended: string
+  stderr: string
+}
+
+/** What a program says when the one after it has gone: the kernel connects them by sockets. */
+const CUT_OFF = /broken pipe|connection reset/i
+const WRONG_KEY = /no identity matched|unknown identity type|malformed secret key|failed to read ".*": error at line/
+
+/**
+ * What age, zstd and dd say, as codes. All of them are heard: when one ends badly its neighbours do too, and which the
+ * kernel reports first is chance.
+ */
 function fromPrograms(artifact: Artifact, error: HoldfastError): HoldfastError {
-  const said = String(error.details['stderr'] ?? '')
+  const stages = (error.details['stages'] ?? []) as StageEnd[]
+  const said = stages.map(({ stderr }) => stderr).join('\n')
   const about = { object: artifact.key, cause: error }
-  if (/no identity matched|unknown identity type|malformed secret key|failed to read ".*": error at line/.test(said)) {
-    return new HoldfastError('KEY_WRONG', `the age identity does not open ${artifact.key}`, about)
-  }
+  if (WRONG_KEY.test(said)) return new HoldfastError('KEY_WRONG', `the age identity does not open ${artifact.key}`, about)
   if (/No space left on device/.test(said))
-    return new HoldfastError('SPACE_SHORT', `no space left while ${artifact.key} was written: ${said}`, about)
-  // Cut off by what came after it.
-  if (/broken pipe/i.test(said)) return error
-  if (error.details['signal'] === null && (error.object === 'age' || error.object === 'zstd')) {
-    return new HoldfastError('INTEGRITY', `${artifact.key} cannot be opened: ${said}`, about)
-  }
-  return error
+    return new HoldfastError('SPACE_SHORT', `no space left while ${artifact.key} was written`, about)
+  const unpacking = stages.filter(({ command }) => /^(age|zstd) -/.test(command))
+  // A program that was killed says nothing of the bytes.
+  if (unpacking.some(({ ended }) => /was ended by (?!SIGPIPE|SIGTERM)/.test(ended))) return error
+  const broken = unpacking.find(failedItself)
+  return broken ? new HoldfastError('INTEGRITY', `${artifact.key} cannot be opened: ${broken.stderr}`, about) : blameConsumer(stages, error)
+}
+
+function failedItself({ ended, stderr }: StageEnd): boolean {
+  return /^exited with [1-9]/.test(ended) && !CUT_OFF.test(stderr)
+}
+
+/** Whoever was cut off is not to blame: the last one that ended badly by itself is. */
+function blameConsumer(stages: StageEnd[], error: HoldfastError): HoldfastError {
+  const culprit = stages.findLast(failedItself)
+  if (!culprit) return error
+  const { command, ended, stderr } = culprit
+  return new HoldfastError('PROCESS_FAILED', `${command} ${ended}${stderr ? `: ${stderr}` : ''}`, {
+    object: command.split(' ')[0] ?? command,
+    cause: error,
+    details: { ...error.details, command, stderr, exitCode: Number(ended.replace(/\D/g, '')) },
+  })
 }

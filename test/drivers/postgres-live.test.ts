@@ -71,8 +71,8 @@ describe('a restore over a live database', () => {
     const before =
       await cluster.query(`select datacl::text, pg_get_userbyid(datdba) as owner, shobj_description(oid, 'pg_database') as about,
       (select string_agg(setrole::regrole::text || setconfig::text, ',' order by 1) from pg_db_role_setting s where setdatabase = d.oid) as settings from pg_database d where datname = 'shop'`)
-    await cluster.query(`alter role clerk password 'of today'`)
-    const password = await cluster.query(`select rolpassword from pg_authid where rolname = 'clerk'`)
+    await cluster.query(`alter role clerk password 'of today' createdb`)
+    const role = await cluster.query(`select rolpassword, rolcreatedb from pg_authid where rolname = 'clerk'`)
     const { database, bytes } = await live.restoreAside(contextFor(), manifest, source())
     expect(bytes).toBeGreaterThan(0)
     expect([await count(), await count(database)]).toEqual([100, 5000])
@@ -85,7 +85,7 @@ describe('a restore over a live database', () => {
       await cluster.query(`select datacl::text, pg_get_userbyid(datdba) as owner, shobj_description(oid, 'pg_database') as about,
       (select string_agg(setrole::regrole::text || setconfig::text, ',' order by 1) from pg_db_role_setting s where setdatabase = d.oid) as settings from pg_database d where datname = 'shop'`),
     ).toEqual(before)
-    expect(await cluster.query(`select rolpassword from pg_authid where rolname = 'clerk'`)).toEqual(password)
+    expect(await cluster.query(`select rolpassword, rolcreatedb from pg_authid where rolname = 'clerk'`)).toEqual(role)
     await expect(count(keptAs)).rejects.toThrow('not currently accepting connections')
     await cluster.query(`alter database "${keptAs}" allow_connections true`)
     expect(await count(keptAs)).toBe(100)

@@ -48,6 +48,17 @@ async function stored(id: string): Promise<string[]> {
   return keys
 }
 
+/** Kills the pg_dump that this process runs; 0 where none does. */
+async function killDump(): Promise<number> {
+  const [pid = 0] = await childrenRunning('pg_dump')
+  try {
+    if (pid > 0) process.kill(pid, 'SIGKILL')
+    return pid
+  } catch {
+    return 0
+  }
+}
+
 /** A point, restored, proved in full; gives what the restored database answers. */
 async function roundTrip(driver: ReturnType<typeof driverOf>, ask = 'select 1 as one', work: () => Promise<void> = async () => {}) {
   const request = nextRequest()
@@ -217,13 +228,7 @@ describe('a dump that fails', () => {
     const request = nextRequest()
     let killed = 0
     const context = contextFor(({ bytes }) => {
-      if (bytes && killed === 0)
-        void childrenRunning('pg_dump').then((pids) => {
-          for (const pid of pids) {
-            killed = pid
-            process.kill(pid, 'SIGKILL')
-          }
-        })
+      if (bytes && killed === 0) void killDump().then((pid) => (killed ||= pid))
       return false
     })
     await expect(takePoint(driverOf({ parts: ['database'] }), repository, request, context)).rejects.toMatchObject({
@@ -342,6 +347,20 @@ describe('a restored instance', () => {
     expect(failures(await prove()).map(({ name }) => name)).toEqual(['amcheck'])
     await driver.destroy({ dir })
     expect(await readdir(root)).toEqual([])
+  })
+
+  it('whose server was killed is destroyed with its shared memory', async () => {
+    const driver = driverOf({ parts: ['schema'] })
+    const request = nextRequest()
+    const dir = join(root, request.id)
+    await driver.restore(contextFor(), await takePoint(driver, repository, request), source(), { dir })
+    const [pid, , , , , , memory] = (await readFile(join(dir, 'data', 'postmaster.pid'), 'utf8')).split('\n')
+    const segment = memory?.trim().split(/\s+/)[1]
+    const segments = async () => (await readFile('/proc/sysvipc/shm', 'utf8')).split('\n').map((line) => line.trim().split(/\s+/)[1])
+    expect(await segments()).toContain(segment)
+    process.kill(Number(pid), 'SIGKILL')
+    await driver.destroy({ dir })
+    expect(await segments()).not.toContain(segment)
   })
 
   it('is refused a point in time and a folder of somebody else', async () => {

@@ -8,8 +8,17 @@ const store = {
   ...memory,
   async startUpload(key: string) {
     const upload = await memory.startUpload(key)
-    // As slow as a network: the parts in flight are held meanwhile.
-    const part = () => new Promise<void>((done) => setTimeout(done, 5))
+    // A network that answers only when nobody sends more: whatever may be in flight at once, is.
+    const waiting: (() => void)[] = []
+    let quiet: NodeJS.Timeout | undefined
+    const part = () =>
+      new Promise<void>((done) => {
+        waiting.push(done)
+        clearTimeout(quiet)
+        quiet = setTimeout(() => {
+          for (const answer of waiting.splice(0)) answer()
+        }, 1_500)
+      })
     return { ...upload, part, complete: async (whole: { size: number }) => ({ key, size: whole.size, modified: new Date() }) }
   },
 }

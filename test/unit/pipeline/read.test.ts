@@ -118,6 +118,13 @@ describe('damage is INTEGRITY, names the object, and fails the restore', () => {
   })
 
   it('when a bit of the header is flipped, which looks like a wrong key', async () => {
+    // So large that age gives up long before its end is there.
+    artifact = await createSink({ store, prefix: 'large/', attempt: 1, recipients: [identity.recipient] }).store({
+      part: 'database',
+      role: 'database',
+      required: true,
+      stages: [shell('head -c 20M /dev/urandom')],
+    })
     await flip(() => 60)
     await refused(unseen())
   })
@@ -201,8 +208,20 @@ it('a consumer that fails is blamed itself', async () => {
   })
 })
 
+it('a consumer that fails at once is blamed, not those that it cut off', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    await expect(source().feed(artifact, shell('echo no such table >&2; exit 4'))).rejects.toMatchObject({
+      code: 'PROCESS_FAILED',
+      message: expect.stringContaining('no such table'),
+      details: { exitCode: 4 },
+    })
+  }
+})
+
 it('a consumer that stops reading early fails, though it exited 0', async () => {
-  await expect(source().feed(artifact, shell('head -c 10 > /dev/null'))).rejects.toMatchObject({ code: 'PROCESS_FAILED' })
+  for (let round = 0; round < 10; round += 1) {
+    await expect(source().feed(artifact, shell('head -c 10 > /dev/null'))).rejects.toMatchObject({ code: 'PROCESS_FAILED' })
+  }
 })
 
 it('a cancelled restore stops its programs', async () => {
