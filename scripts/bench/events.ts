@@ -1,17 +1,19 @@
 /** How long the history of one backup is, of a source with 200 tables. */
 import type { Stack } from '../quickstart/stack.ts'
-import { type Bench, orStopped } from './bench.ts'
+import type { Bench } from './bench.ts'
+import { whileWorking } from './stack.ts'
 
 const MOST = 150
 
-export async function benchEvents(bench: Bench, { client }: Stack): Promise<void> {
+export async function benchEvents(bench: Bench, stack: Stack): Promise<void> {
+  const { client } = stack
   for (const [source, what] of [
     ['shop-logical', 'logical'],
     ['shop', 'physical'],
   ] as const) {
     const workflowId = `bench-${source}`
     const handle = await client.workflow.start('backup', { taskQueue: 'holdfast', workflowId, args: [{ source, description: 'bench' }] })
-    await orStopped(handle.result(), bench.signal)
+    await whileWorking(stack, handle.result(), bench.signal)
     const { events } = await handle.fetchHistory()
     bench.say(`the ${what} backup's history has ${events?.length} events`)
     bench.add({

@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import { type FailoverReport, PHASES } from '../../src/contract/failover.ts'
 import { run } from '../../src/process/run.ts'
 import { until } from '../../src/process/wait.ts'
+import { RECORD, ZONE } from '../quickstart/names.ts'
 import { resultOf } from '../quickstart/session.ts'
-import { RECORD, type Stack, ZONE } from '../quickstart/stack.ts'
+import type { Stack } from '../quickstart/stack.ts'
 import { approveAs } from '../quickstart/steps-failover.ts'
 import { findProgram } from '../toolbox/find.ts'
 import { awaitStreaming, type PairSite } from '../toolbox/pair.ts'
 import { type Bench, orStopped } from './bench.ts'
 import { compared, median, round } from './rows.ts'
+import { whileWorking } from './stack.ts'
 
 export async function benchFailover(bench: Bench, stack: Stack): Promise<void> {
   const { primary: east, standby: west, slot } = stack.pair
@@ -22,7 +24,7 @@ export async function benchFailover(bench: Bench, stack: Stack): Promise<void> {
   for (let number = 0; number <= bench.rounds; number++) {
     bench.signal.throwIfAborted()
     const counted = number > 0
-    const report = await orStopped(holdfast(stack, number), bench.signal)
+    const report = await whileWorking(stack, holdfast(stack, number), bench.signal)
     const whole = PHASES.filter((phase) => phase !== 'approval').reduce((sum, phase) => sum + report.phases[phase], 0)
     if (counted) {
       machine.push(whole)

@@ -19,3 +19,12 @@ export async function benchStack(bench: Bench): Promise<Stack> {
   await orStopped(primary.query(tables.join('; ')), bench.signal)
   return stack
 }
+
+/** A run of the worker's, given up at Ctrl-C and when the worker has ended: nobody would finish it. */
+export function whileWorking<T>(stack: Stack, run: Promise<T>, signal: AbortSignal): Promise<T> {
+  const ended = stack.workerEnded.then((code): never => {
+    throw new Error(`the worker has ended with ${code}: see ${stack.dir}/worker.log`)
+  })
+  ended.catch(() => {})
+  return orStopped(Promise.race([run, ended]), signal)
+}
