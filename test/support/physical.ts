@@ -81,7 +81,11 @@ export async function createPhysicalSource(
   const driver = createPostgresPhysical(config, cluster.connection())
   let copies = 0
   const scratches: string[] = []
-  await createStanza(configFile, STANZA)
+  await createStanza(configFile, STANZA).catch(async (error: unknown) => {
+    await cluster.destroy()
+    await rm(root, { recursive: true, force: true })
+    throw error
+  })
   return {
     root,
     cluster,
