@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/core/errors.ts'
 import { ensureToolbox } from '../toolbox/ensure.ts'
-import { logTail } from '../toolbox/postgres.ts'
-import { leftovers } from './leftovers.ts'
+import { logTail, reachableFolder } from '../toolbox/postgres.ts'
+import { leftovers, serversOf } from './leftovers.ts'
 import { emptyReport, shortcomings, table } from './report.ts'
 import type { Session } from './session.ts'
 import { createCleanup, startStack } from './stack.ts'
@@ -57,7 +57,7 @@ async function main(): Promise<number> {
   })
   interrupted.catch(() => {})
   const report = emptyReport()
-  const footprint = await leftovers()
+  const dir = await reachableFolder('holdfast-quickstart-')
   let starting: Promise<unknown> = Promise.resolve()
   const whole = runSteps({
     report,
@@ -83,8 +83,9 @@ async function main(): Promise<number> {
   say('stopping')
   // A part that was being started when the stop came is awaited first: nothing may come up behind the cleanup.
   await Promise.allSettled([starting])
+  const servers = await serversOf(dir)
   await cleanup.end()
-  const left = await leftovers(footprint)
+  const left = await leftovers(dir, servers)
   report.steps.push({ name: 'clean', ok: left.length === 0, seconds: 0, detail: left.length === 0 ? 'nothing is left' : left.join('; ') })
   const wrong = shortcomings(report)
   report.ok = wrong.length === 0
@@ -97,12 +98,13 @@ interface Run {
   report: Session['report']
   cleanup: ReturnType<typeof createCleanup>
   signal: AbortSignal
+  dir: string
   last: number
   scale: number
   onStart(start: Promise<unknown>): void
 }
 
-async function runSteps({ report, cleanup, signal, last, scale, onStart }: Run): Promise<void> {
+async function runSteps({ report, cleanup, signal, dir, last, scale, onStart }: Run): Promise<void> {
   const timed = async (name: string, act: () => Promise<string>): Promise<void> => {
     signal.throwIfAborted()
     const from = Date.now()
@@ -122,7 +124,7 @@ async function runSteps({ report, cleanup, signal, last, scale, onStart }: Run):
   let session: Session | undefined
   const start = timed('start', async () => {
     await ensureToolbox({ progress: say, signal })
-    const stack = await startStack(say, cleanup, signal)
+    const stack = await startStack(say, cleanup, signal, dir)
     session = {
       stack,
       report,

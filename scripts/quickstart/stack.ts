@@ -57,8 +57,9 @@ export function createCleanup() {
 }
 export type Cleanup = ReturnType<typeof createCleanup>
 
-export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal): Promise<Stack> {
-  const dir = await reachableFolder('holdfast-quickstart-')
+/** Everything lies in `dir`, which goes with the cleanup. */
+export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal, given?: string): Promise<Stack> {
+  const dir = given ?? (await reachableFolder('holdfast-quickstart-'))
   cleanup.add(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }))
   // Temporary folders of every part lie inside: what is left at the end is seen in one place.
   process.env['TMPDIR'] = join(dir, 'tmp')

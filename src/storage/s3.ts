@@ -9,7 +9,6 @@ import {
   type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
   PutObjectCommand,
-  type S3Client,
 } from '@aws-sdk/client-s3'
 import { crc32Of } from './crc.ts'
 import { checkKey } from './keys.ts'

@@ -60,7 +60,7 @@ async function update(client: Client, schedule: DesiredSchedule): Promise<void> 
     .update(({ state }) => ({ ...options, state: state.paused ? { paused: true, note: state.note } : { note } }))
 }
 
-async function unwanted(client: Client, config: Config, wanted: DesiredSchedule[]): Promise<string[]> {
+async function unwanted(client: Client, _config: Config, wanted: DesiredSchedule[]): Promise<string[]> {
   const keep = new Set(wanted.map(({ id }) => id))
   const found: string[] = []
   for await (const { scheduleId } of client.schedule.list()) {
