@@ -9,7 +9,7 @@ import { until } from '../../process/wait.ts'
 import { writeCanary } from './canary.ts'
 import { epochFolder, raiseEpoch, readBeside, underEpoch, writeBeside } from './epoch.ts'
 import { environmentOf, pidsOf, readPosition, type Site, withSite } from './site.ts'
-import { forkPoint, historyName, parseLsn } from './wal-position.ts'
+import { historyName, parentOf, parseLsn } from './wal-position.ts'
 
 export interface PromoteOptions {
   epoch: number
@@ -40,10 +40,9 @@ export async function intentsOf(site: Site): Promise<string[]> {
   return (await readdir(epochFolder(site))).filter((name) => /^promote-\d+\.json$/.test(name))
 }
 
-/** Once it is settled what came of them; `except` keeps the one of that epoch for a retry. */
-export async function removeIntents(site: Site, except?: number): Promise<void> {
-  for (const name of await intentsOf(site))
-    if (except === undefined || name !== INTENT(except)) await rm(join(epochFolder(site), name), { force: true })
+/** Those of epochs before this one, once it is settled what came of them: that of this epoch stays for a retry. */
+export async function removeIntents(site: Site, before: number): Promise<void> {
+  for (const name of await intentsOf(site)) if (Number(/\d+/.exec(name)) < before) await rm(join(epochFolder(site), name), { force: true })
 }
 
 interface Intent {
@@ -83,11 +82,12 @@ export async function promote(site: Site, options: PromoteOptions): Promise<Prom
   if (after.timeline <= fromTimeline)
     throw unfit(site, `left recovery on timeline ${after.timeline}, no newer one than ${fromTimeline}`, 'look at its log')
   await removeIntents(site, epoch)
+  const fork = await forkOf(site, after.timeline)
   const canary = options.canary === false ? undefined : await writeCanary(site, { epoch, note: 'promoted' })
   return {
     timeline: after.timeline,
-    previousTimeline: fromTimeline,
-    forkLsn: await forkOf(site, after.timeline, fromTimeline),
+    previousTimeline: fork.timeline,
+    forkLsn: fork.lsn,
     alreadyPromoted,
     replayedLsn,
     ...(canary ? { canary: { at: canary.at, lsn: canary.lsn } } : {}),
@@ -128,6 +128,11 @@ async function send(site: Site, epoch: number, timeoutMs: number): Promise<void>
 /** Waits until the standby has replayed past the record, on its timeline; gives the position. */
 async function awaitReach(site: Site, { lsn, timeline }: { lsn: string; timeline: number }, timeoutMs: number): Promise<string> {
   let seen = await withSite(site, readPosition)
+  if (seen.timeline !== timeline) {
+    // A standby that followed its primary to a new timeline notes that at its next restart point, which may be hours off.
+    await withSite(site, (client) => client.query('checkpoint'))
+    seen = await withSite(site, readPosition)
+  }
   if (seen.timeline !== timeline) throw unfit(site, `is on timeline ${seen.timeline}, the old side stopped on ${timeline}`, 're-clone it')
   const reached = () => parseLsn(seen.lsn ?? '0/0') > parseLsn(lsn)
   await until(
@@ -153,10 +158,11 @@ async function readIntent(site: Site, epoch: number): Promise<Intent | undefined
   return text ? (JSON.parse(text) as Intent) : undefined
 }
 
-async function forkOf(site: Site, timeline: number, from: number): Promise<string> {
+/** From the history of the new timeline: what a standby says of its own is behind what it replays. */
+async function forkOf(site: Site, timeline: number): Promise<{ timeline: number; lsn: string }> {
   const path = join(site.dataDir, 'pg_wal', historyName(timeline))
-  const fork = forkPoint(await readFile(path, 'utf8'), from)
-  if (!fork) throw unfit(site, `has a history of timeline ${timeline} that never left ${from}`, `look at ${path}`)
+  const fork = parentOf(await readFile(path, 'utf8'))
+  if (!fork) throw unfit(site, `has no history of timeline ${timeline}`, `look at ${path}`)
   return fork
 }
 

@@ -27,7 +27,8 @@ interface StandbyRow {
 
 const STANDBY = `select pg_is_in_recovery() as standby, pg_last_wal_receive_lsn()::text as received, pg_last_wal_replay_lsn()::text as replayed,
   coalesce((select status = 'streaming' from pg_stat_wal_receiver), false) as streaming,
-  (select greatest(min_recovery_end_timeline, (select timeline_id from pg_control_checkpoint())) from pg_control_recovery()) as timeline`
+  (select greatest(min_recovery_end_timeline, (select timeline_id from pg_control_checkpoint()),
+    (select received_tli from pg_stat_wal_receiver)) from pg_control_recovery()) as timeline`
 
 const PRIMARY = `select case when pg_is_in_recovery() then null else pg_current_wal_insert_lsn()::text end as lsn,
   case when pg_is_in_recovery() then null else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int end as timeline`

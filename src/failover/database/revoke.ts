@@ -24,7 +24,7 @@ export async function revokePromotion(site: Site, to: number, { patienceMs }: { 
   const pending = killed.length > 0 || (await promotionPending(site))
   if (pending) await restart(site, to)
   const promoted = await isPromoted(site)
-  if (!promoted) await removeIntents(site)
+  if (!promoted) await removeIntents(site, to)
   return { epoch: to, killed, restarted: pending, promoted }
 }
 

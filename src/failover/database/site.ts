@@ -73,7 +73,8 @@ function fromControl(control: ControlData | undefined): Partial<SiteState> {
 const ROLE = `select pg_is_in_recovery() as standby,
   case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text as lsn,
   case when pg_is_in_recovery()
-    then (select greatest(min_recovery_end_timeline, (select timeline_id from pg_control_checkpoint())) from pg_control_recovery())
+    then (select greatest(min_recovery_end_timeline, (select timeline_id from pg_control_checkpoint()),
+      (select received_tli from pg_stat_wal_receiver)) from pg_control_recovery())
     else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int end as timeline`
 
 type Answer = Pick<SiteState, 'role' | 'answer'> & { lsn?: string; timeline?: number }
@@ -93,7 +94,7 @@ export interface Position {
   timeline: number
 }
 
-/** Role, position and timeline, read in one statement. */
+/** Role, position and timeline, read in one statement; the timeline of a standby that does not stream may be an older one. */
 export async function readPosition(client: Client): Promise<Position> {
   const { rows } = await client.query<Position>(ROLE)
   return rows[0] as Position

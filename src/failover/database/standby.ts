@@ -3,10 +3,13 @@ import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { supervise } from './fence.ts'
 import { exists } from './kept-copy.ts'
+import { removeIntents } from './promote.ts'
 import type { Site } from './site.ts'
 
 /** Lifts the mask and starts the site, which by now can only be a standby. May be repeated. */
 export async function release(site: Site, epoch: number): Promise<void> {
+  // Its promotion of long ago is settled: left there, an abort would take it for one that may still happen.
+  await removeIntents(site, epoch)
   for (const verb of ['unmask', 'start'] as const) {
     await supervise(site, epoch, verb).catch((cause: unknown) => {
       if (!(cause instanceof HoldfastError) || cause.code !== 'PROCESS_FAILED') throw cause

@@ -36,11 +36,19 @@ export function historyName(timeline: number): string {
  * on that timeline. What `timeline` holds from there on is on no later one.
  */
 export function forkPoint(history: string, timeline: number): string | undefined {
-  for (const line of history.split('\n')) {
-    const [, parent, lsn] = /^\s*(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)/.exec(line) ?? []
-    if (Number(parent) === timeline && lsn) return lsn.toUpperCase()
-  }
-  return undefined
+  return ancestors(history).find((one) => one.timeline === timeline)?.lsn
+}
+
+/** The timeline that the history's own one left, and where; undefined for a first timeline, which has no history. */
+export function parentOf(history: string): { timeline: number; lsn: string } | undefined {
+  return ancestors(history).at(-1)
+}
+
+function ancestors(history: string): { timeline: number; lsn: string }[] {
+  return history.split('\n').flatMap((line) => {
+    const [, timeline, lsn] = /^\s*(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)/.exec(line) ?? []
+    return timeline && lsn ? [{ timeline: Number(timeline), lsn: lsn.toUpperCase() }] : []
+  })
 }
 
 /** Transaction ids go round: true where `a` was given out before `b`. */

@@ -87,14 +87,14 @@ class CrashRun {
     const beside = this.#options.alongside?.(handle)
     beside?.catch(() => {})
     const ended = settle(handle.result())
-    const serving = () => this.#workers.at(-1)?.daemon
     let over = false
     void ended.then(() => {
       over = true
     })
     if (this.#options.when !== 'never') await this.#crash(first, () => over)
     const outcome = await this.#wait('the run to end', async () => {
-      requireAlive(serving())
+      const worker = this.#workers.at(-1)?.daemon
+      if (worker && !over && !stateOf(worker.pid)) throw endedByItself(worker)
       return over ? ended : undefined
     })
     await beside
@@ -115,8 +115,9 @@ class CrashRun {
 
   async #crash(first: Daemon, over: () => boolean): Promise<void> {
     await this.#wait('the worker to crash', () => {
+      const alive = stateOf(first.pid) !== undefined
       const crashed = existsSync(this.#files.crashed) || over()
-      if (!crashed) requireAlive(first)
+      if (!crashed && !alive) throw endedByItself(first)
       return crashed
     })
     if (!existsSync(this.#files.crashed)) throw new Error('the run ended without this activity')
@@ -171,9 +172,7 @@ class CrashRun {
 }
 
 /** A worker that cannot even start would let the run wait until the end of all patience. */
-function requireAlive(worker: Daemon | undefined): void {
-  if (worker && !stateOf(worker.pid)) throw new Error(`the worker ${worker.pid} ended by itself`)
-}
+const endedByItself = ({ pid }: Daemon) => new Error(`the worker ${pid} ended by itself`)
 
 function settle(promise: Promise<unknown>): Promise<{ value: unknown } | { error: unknown }> {
   return promise.then(

@@ -120,7 +120,7 @@ async function openLane({ stack, bundle, cleanup, name, change }: LaneOptions): 
   }
   const crash = async ({ activity, when, start }: Round): Promise<Crashed> => {
     const parked: string[] = []
-    const { mark, outcome, handle, late } = await runWithCrash({
+    const ran = await runWithCrash({
       ...worker,
       activity,
       when,
@@ -128,7 +128,11 @@ async function openLane({ stack, bundle, cleanup, name, change }: LaneOptions): 
       startWorkflow: start,
       alongside: (run) => attend(run, parked),
       beforeStop: () => awaitQuiet(client),
+    }).catch(async (error: unknown) => {
+      await endAll(client)
+      throw error
     })
+    const { mark, outcome, handle, late } = ran
     const files = (await readdir(tmp)).map((entry) => `file ${entry} in the temporary folder`)
     return { handle, outcome, late, parked, left: [...(await openRuns(client)), ...files, ...(await markedProcesses(mark))] }
   }
@@ -154,6 +158,16 @@ async function awaitQuiet(client: Client): Promise<void> {
   await until(async () => (await openRuns(client)).length === 0, { timeoutMs: 30_000, everyMs: 300, what: 'all runs to end' }).catch(
     () => {},
   )
+}
+
+/** After a round that went wrong: the next one finds no run and no lock of it. */
+async function endAll(client: Client): Promise<void> {
+  for await (const { workflowId } of client.workflow.list({ query: 'ExecutionStatus = "Running"' })) {
+    await client.workflow
+      .getHandle(workflowId)
+      .terminate('its crash round failed')
+      .catch(() => {})
+  }
 }
 
 async function openRuns(client: Client): Promise<string[]> {

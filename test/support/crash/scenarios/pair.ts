@@ -1,0 +1,125 @@
+/** The lane of the pair: switched over on purpose and after a fence, and brought home. */
+import type { FailbackReport, FailoverReport } from '../../../../src/contract/failover.ts'
+import type { Config } from '../../../../src/config/schema.ts'
+import { freshId, type Prepared, reasonOf, type Scenario } from '../scenario.ts'
+import type { Crashed, CrashStage, Lane, Start } from '../stage.ts'
+import { foldersOf, highestEpoch, type Other, pairProblems, primariesOf, sitesOf } from '../world/pair.ts'
+
+export interface PairLane {
+  lane: Lane
+  /** To the other side and with a clean stop, from whichever takes writes. */
+  failoverPlanned: Scenario
+  /** From home, with a primary that is taken by surprise. */
+  failover: Scenario
+  failback: Scenario
+}
+
+const HOME = 'east'
+const GROUP = 'shop'
+const why = { reason: 'a crash round', requestedBy: 'crash' }
+
+export async function openPair(stage: CrashStage): Promise<PairLane> {
+  const { stack } = stage
+  await stack.pair.primary.query('create table kept (id bigserial primary key, note text unique)')
+  const lane = await stage.openLane('pair', (settings) => {
+    const group = settings['failoverGroups'][GROUP] as Config['failoverGroups'][string]
+    group.approvals = { count: 0, within: '30m' }
+    group.checks = [{ sql: 'select count(*) > 0 from kept' }]
+    settings['sources'] = { shop: { ...settings['sources'].shop, schedules: {}, verify: {}, retention: { keepLast: 1_000 } } }
+  })
+  const place: Place = { stage, lane, folders: await foldersOf(stack) }
+  return { lane, failoverPlanned: failoverPlanned(place), failover: failover(place), failback: failback(place) }
+}
+
+interface Place {
+  stage: CrashStage
+  lane: Lane
+  folders: Record<string, string[]>
+}
+
+const starting =
+  (lane: Lane, type: string, input: object): Start =>
+  () =>
+    lane.client.workflow.start(type, { taskQueue: 'holdfast', workflowId: freshId(type), args: [{ group: GROUP, ...why, ...input }] })
+
+const failoverPlanned = (place: Place): Scenario => ({
+  name: 'failover planned',
+  lane: place.lane,
+  async prepare() {
+    const from = await healthy(place)
+    return switching(place, starting(place.lane, 'failover', { mode: 'planned' }), { from, other: 'streaming' })
+  },
+})
+
+const failover = (place: Place): Scenario => ({
+  name: 'failover',
+  lane: place.lane,
+  async prepare() {
+    if ((await healthy(place)) !== HOME) await calm(place, 'failover', { mode: 'planned' })
+    return switching(place, starting(place.lane, 'failover', { mode: 'unplanned', acceptLoss: true }), { from: HOME, other: 'fenced' })
+  },
+})
+
+const failback = (place: Place): Scenario => ({
+  name: 'failback',
+  lane: place.lane,
+  async prepare() {
+    const from = await primary(place)
+    if (from === HOME) await calm(place, 'failover', { mode: 'unplanned', acceptLoss: true })
+    return switching(place, starting(place.lane, 'failback', {}), { from: other(place, HOME), other: 'streaming' })
+  },
+})
+
+/** A row that is there before the switch, and the pair as it has to be afterwards. */
+async function switching(
+  { stage, folders }: Place,
+  start: Start,
+  { from, other: state }: { from: string; other: Other },
+): Promise<Prepared> {
+  const { stack } = stage
+  const row = freshId('row')
+  await site(stage, from).query(`insert into kept (note) values ('${row}')`)
+  const before = await highestEpoch(stack)
+  return {
+    start,
+    async compare({ outcome }) {
+      const to = sitesOf(stack).find(({ name }) => name !== from)?.name ?? ''
+      if ('error' in outcome) return [`after the failure ${(await primariesOf(stack)).join(' and ') || 'nobody'} takes writes`]
+      const report = outcome.value as FailoverReport | FailbackReport
+      const epoch = 'switch' in report ? report.switch.epoch : report.epoch
+      const told = [
+        ...(report.outcome === 'success' ? [] : [`the outcome is ${report.outcome}: ${report.guaranteesLost.join('; ')}`]),
+        ...(epoch > before ? [] : [`the epoch ${epoch} is not above ${before}`]),
+      ]
+      return [...told, ...(await pairProblems(stack, { primary: to, other: state, epoch, folders, row }))]
+    },
+  }
+}
+
+const site = ({ stack }: CrashStage, name: string) => {
+  const found = sitesOf(stack).find((one) => one.name === name)
+  if (!found) throw new Error(`no site ${name}`)
+  return found
+}
+const other = ({ stage }: Place, name: string) => sitesOf(stage.stack).find((one) => one.name !== name)?.name ?? ''
+
+async function primary({ stage }: Place): Promise<string> {
+  const primaries = await primariesOf(stage.stack)
+  if (primaries.length === 1 && primaries[0]) return primaries[0]
+  throw new Error(`the pair cannot be used: ${primaries.join(' and ') || 'nobody'} takes writes`)
+}
+
+/** Both sides up, one streaming from the other: brought home where it is not so. Gives the primary. */
+async function healthy(place: Place): Promise<string> {
+  const now = await primary(place)
+  const streaming = await site(place.stage, now).query("select 1 from pg_stat_replication where state = 'streaming'")
+  if (streaming.length > 0) return now
+  await calm(place, 'failback', {})
+  return primary(place)
+}
+
+async function calm({ lane }: Place, type: string, input: object): Promise<Crashed> {
+  const ran = await lane.calm(starting(lane, type, input))
+  if ('error' in ran.outcome) throw new Error(`the pair could not be prepared: ${type} failed: ${reasonOf(ran.outcome.error)}`)
+  return ran
+}
