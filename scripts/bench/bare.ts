@@ -19,7 +19,10 @@ export interface BarePipe {
 }
 
 /** Starts the client and waits until it is loaded. */
-export async function openPipe(verb: 'put' | 'get', options: { dir: string; s3: S3Server; bucket: string; key: string; signal: AbortSignal }): Promise<BarePipe> {
+export async function openPipe(
+  verb: 'put' | 'get',
+  options: { dir: string; s3: S3Server; bucket: string; key: string; signal: AbortSignal },
+): Promise<BarePipe> {
   const { dir, s3, bucket, key, signal } = options
   const [fifo, logFile] = [join(dir, `bare-${verb}.fifo`), join(dir, `bare-${verb}.log`)]
   await rm(fifo, { force: true })
@@ -39,12 +42,20 @@ export async function openPipe(verb: 'put' | 'get', options: { dir: string; s3: 
     },
     { logFile, signal },
   )
-  await until(async () => (await readFile(logFile, 'utf8')).includes('ready'), { timeoutMs: 60_000, everyMs: 20, what: 'the lean client', signal })
+  await until(async () => (await readFile(logFile, 'utf8')).includes('ready'), {
+    timeoutMs: 60_000,
+    everyMs: 20,
+    what: 'the lean client',
+    signal,
+  })
   const redirect = verb === 'put' ? '>' : '<'
   return {
     loadCpu: cpuSeconds([String(client.pid)]),
     async run(script, env) {
-      await run({ program: 'bash', args: ['-c', `set -eo pipefail; { ${script}; } ${redirect} "$FIFO"`], env: { ...env, FIFO: fifo } }, { signal })
+      await run(
+        { program: 'bash', args: ['-c', `set -eo pipefail; { ${script}; } ${redirect} "$FIFO"`], env: { ...env, FIFO: fifo } },
+        { signal },
+      )
       await endedWell(client, logFile)
     },
     end: () => client.stop(),

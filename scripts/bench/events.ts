@@ -22,7 +22,8 @@ export async function benchEvents(bench: Bench, stack: Stack): Promise<void> {
       value: events?.length ?? 0,
       goal: MOST,
       goalText: `at most ${MOST}`,
-      limit: 'three events for each activity and three for each workflow task between them; tables cost none, they are read in one activity',
+      limit:
+        'three events for each activity and three for each workflow task between them; tables cost none, they are read in one activity',
     })
   }
 }

@@ -33,7 +33,9 @@ export async function benchFailover(bench: Bench, stack: Stack): Promise<void> {
     }
     const seconds = await orStopped(byHand(stack, { from: west, to: east }), bench.signal)
     if (counted) bare.push(seconds)
-    bench.say(`${counted ? `round ${number} of ${bench.rounds}` : 'warm-up'}: failover ${whole.toFixed(2)} s, by hand ${seconds.toFixed(2)} s`)
+    bench.say(
+      `${counted ? `round ${number} of ${bench.rounds}` : 'warm-up'}: failover ${whole.toFixed(2)} s, by hand ${seconds.toFixed(2)} s`,
+    )
     await orStopped(followAgain(west, east, slot), bench.signal)
   }
   const parts = PHASES.filter((phase) => phase !== 'approval').map((phase) => `${phase} ${round(median(phases[phase] ?? []), 2)} s`)
@@ -43,7 +45,11 @@ export async function benchFailover(bench: Bench, stack: Stack): Promise<void> {
   bench.add(compared({ name: "failover's machine time, readiness, fence and proof included", against, limit }, machine, bare, goal))
   bench.add(
     compared(
-      { name: "failover's machine time from the fence to the first good write", against, limit: 'the same without the readiness checks, during which the old side still serves' },
+      {
+        name: "failover's machine time from the fence to the first good write",
+        against,
+        limit: 'the same without the readiness checks, during which the old side still serves',
+      },
       outage,
       bare,
       goal,
@@ -53,7 +59,11 @@ export async function benchFailover(bench: Bench, stack: Stack): Promise<void> {
 
 async function holdfast(stack: Stack, number: number): Promise<FailoverReport> {
   const input = { group: 'shop', mode: 'planned', reason: 'bench', requestedBy: 'bench' }
-  const handle = await stack.client.workflow.start('failover', { taskQueue: 'holdfast', workflowId: `bench-failover-${number}`, args: [input] })
+  const handle = await stack.client.workflow.start('failover', {
+    taskQueue: 'holdfast',
+    workflowId: `bench-failover-${number}`,
+    args: [input],
+  })
   await approveAs(handle, 'second-person', 'bench')
   return resultOf<FailoverReport>(handle)
 }
@@ -81,9 +91,14 @@ async function byHand({ dns }: Stack, { from, to }: { from: PairSite; to: PairSi
 /** Not measured: the side that was stopped follows the other, and the pair is as it was before the round. */
 async function followAgain(site: PairSite, primary: PairSite, slot: string): Promise<void> {
   const { address, port } = primary.config
-  await primary.query(`select pg_create_physical_replication_slot('${slot}', true) where not exists (select from pg_replication_slots where slot_name = '${slot}')`)
+  await primary.query(
+    `select pg_create_physical_replication_slot('${slot}', true) where not exists (select from pg_replication_slots where slot_name = '${slot}')`,
+  )
   await writeFile(join(site.config.dataDir, 'standby.signal'), '')
-  await run({ program: 'chown', args: ['--reference', join(site.config.dataDir, 'PG_VERSION'), join(site.config.dataDir, 'standby.signal')] })
+  await run({
+    program: 'chown',
+    args: ['--reference', join(site.config.dataDir, 'PG_VERSION'), join(site.config.dataDir, 'standby.signal')],
+  })
   const answer = await site.supervise('start')
   if (answer.exitCode !== 0) throw new Error(`the start of ${site.name}: ${answer.message}`)
   await until(() => site.query('select 1').catch(() => false as const), { timeoutMs: 60_000, what: `${site.name} to answer` })
@@ -92,4 +107,19 @@ async function followAgain(site: PairSite, primary: PairSite, slot: string): Pro
   await site.query('select pg_reload_conf()')
   await site.query(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '${slot}'`)
   await awaitStreaming(primary)
+  await onNewTimeline(site, primary)
+}
+
+/** What a standby follows stands in its control file only after its next restart point: without one the next failover takes it for one of the old timeline. */
+async function onNewTimeline(site: PairSite, primary: PairSite): Promise<void> {
+  const timelineOf = async (one: PairSite) => Number((await one.query('select timeline_id as id from pg_control_checkpoint()'))[0]?.['id'])
+  await primary.query('checkpoint')
+  const timeline = await timelineOf(primary)
+  await until(
+    async () => {
+      await site.query('checkpoint')
+      return (await timelineOf(site)) === timeline
+    },
+    { timeoutMs: 60_000, everyMs: 250, what: `${site.name} to note timeline ${timeline}` },
+  )
 }

@@ -21,7 +21,12 @@ writeFileSync('/proc/self/clear_refs', '5')
 const store = await openStore(repository)
 const sink = createSink({ store, prefix: `memory/${bytes}/`, attempt: 1, recipients: config.encryption.recipients })
 const from = performance.now()
-const artifact = await sink.store({ part: 'noise', role: 'noise', required: true, stages: [{ program: 'head', args: ['-c', bytes, '/dev/urandom'] }] })
+const artifact = await sink.store({
+  part: 'noise',
+  role: 'noise',
+  required: true,
+  stages: [{ program: 'head', args: ['-c', bytes, '/dev/urandom'] }],
+})
 const seconds = (performance.now() - from) / 1000
 const most = resident('VmHWM')
 if (artifact.storedBytes < Number(bytes)) throw new Error('too little was stored')

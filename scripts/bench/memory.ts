@@ -45,7 +45,11 @@ export async function benchMemory(bench: Bench): Promise<void> {
     })
   const base = (held: Held) => `${held.ready} MB were resident before the stream: Node, the libraries and Temporal's core`
   row(`role data, ${name(SHORT)}`, short, `${base(short)}; four parts of 8 MiB in flight`)
-  row(`role data, ${name(bench.stream)}`, long, `${base(long)}; ${signed(long.most - short.most)} MB against ${name(SHORT)}; ${long.seconds} s`)
+  row(
+    `role data, ${name(bench.stream)}`,
+    long,
+    `${base(long)}; ${signed(long.most - short.most)} MB against ${name(SHORT)}; ${long.seconds} s`,
+  )
   const bundled = `${base(all)}; ${all.started} MB while the workflows were bundled at its start, which a release does beforehand`
   row(`roles control and data in one, ${name(bench.stream)}`, all, bundled)
 }

@@ -30,9 +30,14 @@ export async function benchPhysicalBackup(bench: Bench, source: BenchSource): Pr
         { factor: 1.05, plusSeconds: 2 },
       ),
     )
-  const calls = "beside the copy: a preflight, the mark and its segment's way into the archive, and some ten calls of pgbackrest for info and manifests"
+  const calls =
+    "beside the copy: a preflight, the mark and its segment's way into the archive, and some ten calls of pgbackrest for info and manifests"
   row('physical', 'physical backup', calls)
-  row('physical with barrier', 'physical backup with barrier', `${calls}; the contents are digested behind a short lock, so that a proof can compare them`)
+  row(
+    'physical with barrier',
+    'physical backup with barrier',
+    `${calls}; the contents are digested behind a short lock, so that a proof can compare them`,
+  )
 }
 
 export async function pgbackrest({ backrestConfig }: BenchSource, words: string[], signal: AbortSignal): Promise<void> {

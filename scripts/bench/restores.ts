@@ -38,7 +38,12 @@ export async function benchPhysicalRestore(bench: Bench, source: BenchSource, wa
   bench.say('a physical point to restore')
   const manifest = await source.take(source.physicalBarrier)
   const bare = 'pgbackrest restore, and a server started on it that replays to the same mark'
-  const samples = await measure(bench, source, { driver: source.physicalBarrier, manifest, bare: barePhysical(bench, source, manifest), wanted })
+  const samples = await measure(bench, source, {
+    driver: source.physicalBarrier,
+    manifest,
+    bare: barePhysical(bench, source, manifest),
+    wanted,
+  })
   if (wanted.restore) {
     bench.add(
       compared(
@@ -82,7 +87,11 @@ function verifyRows(bench: Bench, samples: Samples, what: string, against: strin
     const reads = depth === 'full' ? `${full} read all of it again` : 'the restore itself, and what the assertions of this depth read'
     bench.add(
       compared(
-        { name: `verifyRestore of a ${what} point, depth ${depth}`, against, limit: `${busyText(samples, `depth ${depth}`, bench.cores)}; ${reads}` },
+        {
+          name: `verifyRestore of a ${what} point, depth ${depth}`,
+          against,
+          limit: `${busyText(samples, `depth ${depth}`, bench.cores)}; ${reads}`,
+        },
         samples.seconds[`depth ${depth}`] ?? [],
         samples.seconds['bare'] ?? [],
         { factor: 1.1 },

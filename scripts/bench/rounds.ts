@@ -47,7 +47,11 @@ export async function alternate(variants: readonly Variant[], options: RoundsOpt
   return samples
 }
 
-async function once({ name, run, before, after, cpuBefore = () => 0 }: Variant, { signal, say, servers = () => [] }: RoundsOptions, what: string) {
+async function once(
+  { name, run, before, after, cpuBefore = () => 0 }: Variant,
+  { signal, say, servers = () => [] }: RoundsOptions,
+  what: string,
+) {
   signal.throwIfAborted()
   await before?.()
   try {
@@ -86,7 +90,9 @@ const TICKS = 100
 /** With that of children that have ended: a server's sessions count once they are closed. */
 export function cpuSeconds(processes: readonly string[]): number {
   const ticks = processes.map((one) => {
-    const fields = readFileSync(`/proc/${one}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+    const fields = readFileSync(`/proc/${one}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')
     return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0)
   })
   return ticks.reduce((sum, one) => sum + one, 0) / TICKS

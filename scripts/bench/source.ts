@@ -61,7 +61,14 @@ export async function startSource(bench: Bench): Promise<BenchSource> {
     dir: join(dir, 'cluster'),
     dbname: DATABASE,
     // Nothing but the benchmark is to work there.
-    settings: { autovacuum: 'off', shared_buffers: '128MB', max_wal_size: '4GB', checkpoint_timeout: '1h', archive_mode: 'on', archive_command: '/bin/true' },
+    settings: {
+      autovacuum: 'off',
+      shared_buffers: '128MB',
+      max_wal_size: '4GB',
+      checkpoint_timeout: '1h',
+      archive_mode: 'on',
+      archive_command: '/bin/true',
+    },
   })
   cleanup.add(() => cluster.destroy())
   await fill(cluster, bench)

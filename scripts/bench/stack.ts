@@ -15,7 +15,10 @@ export async function benchStack(bench: Bench): Promise<Stack> {
   await primary.query('create table writes (id bigint primary key, note text not null, at timestamptz not null default clock_timestamp())')
   await primary.query("insert into writes select n, 'bench' from generate_series(1, 1000) n")
   bench.say(`making ${SMALL_TABLES} small tables`)
-  const tables = Array.from({ length: SMALL_TABLES }, (_, at) => `create table small_${at} as select n, md5(n::text) from generate_series(1, 100) n`)
+  const tables = Array.from(
+    { length: SMALL_TABLES },
+    (_, at) => `create table small_${at} as select n, md5(n::text) from generate_series(1, 100) n`,
+  )
   await orStopped(primary.query(tables.join('; ')), bench.signal)
   return stack
 }
