@@ -61,6 +61,7 @@ export function createBackupActivities(services: Services) {
         const { versions } = await driver.preflight(context)
         const { attempt } = context
         const { recipients, breakGlass } = config.encryption
+        const configured = sourceOf(config, source)
         const sink = createSink({
           store,
           prefix: `holdfast/v1/${source}/${id}/data/`,

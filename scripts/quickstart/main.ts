@@ -63,6 +63,7 @@ async function main(): Promise<number> {
     report,
     cleanup,
     signal: abort.signal,
+    dir,
     last,
     scale,
     onStart: (start) => {
