@@ -69,6 +69,7 @@ export function createBackupActivities(services: Services) {
           recipients: breakGlass ? [...recipients, breakGlass] : recipients,
           signal: context.signal,
           onProgress: context.onProgress,
+          ...(configured.driver === 'postgres-logical' && { compressionLevel: configured.compressionLevel }),
         })
         const capture = async () => {
           const captured = await driver.capture(context, { id, kind, attempt }, sink)
