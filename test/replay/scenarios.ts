@@ -1,0 +1,241 @@
+/** Runs that take each workflow type through what it does, with activities that play their part: what a replay is held to. */
+import type { Client, WorkflowHandle } from '@temporalio/client'
+import { createBackupActivities } from '../../activities/backup.ts'
+import type { Services } from '../../activities/services.ts'
+import type { Config } from '../../src/config/schema.ts'
+import { abort, approve, attestFenced, pause, resume, retryStep, type RunView, skipStep, viewQuery } from '../../src/contract/messages.ts'
+import type { SourceDriver } from '../../src/drivers/driver.ts'
+import { until } from '../../src/process/wait.ts'
+import { createMemoryStore } from '../../src/storage/memory.ts'
+import { catalogOn, putArtifact } from '../support/catalog.ts'
+import { pairFakes } from '../support/workflows/pair.ts'
+import { createGate, FINGERPRINT, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
+import type { Fakes } from '../support/workflows/stage.ts'
+
+export interface Scenario {
+  /** Name of the file: the workflow type, and after a dash what is special about it. */
+  name: string
+  type: string
+  input: object
+  fakes: Fakes
+  /** What an operator, or another run, does to it; the recorder waits for its end. */
+  meanwhile?(run: WorkflowHandle, client: Client): Promise<void>
+  /** Another run than the one that was started: a lock. */
+  record?: string
+  /** How the recorded run ends; COMPLETED where nothing is said. */
+  ends?: 'FAILED' | 'CANCELLED'
+}
+
+export const TABLES = 200
+const source = { source: 'orders' }
+const noApproval = { approvals: { count: 0, withinMs: 1 } }
+const by = { actor: 'bo', reason: 'looks right' }
+const FAILOVER = { group: 'shop', mode: 'unplanned', reason: 'east is down', requestedBy: 'ana' }
+const FAILBACK = { group: 'shop', reason: 'east is back', requestedBy: 'ana' }
+const old = [{ id: '20250101_120000_manual', reason: 'older than 30d' }]
+const prunes: Fakes = { planRetention: async ({ source }) => ({ source, keep: [], delete: old, locked: [], held: [] }) }
+const fail = async () => {
+  throw refused('SPACE_SHORT', 'the disk is full')
+}
+const failing = (times: number, answer: unknown) => async () => {
+  if (times-- > 0) throw refused('TRAFFIC_UNCONFIRMED', 'the name server is down')
+  return answer
+}
+const homeFakes = (own: Fakes = {}): Fakes => ({
+  ...sourceFakes(),
+  ...pairFakes(
+    { from: 'west', to: 'east', fromHost: 'db2', toHost: 'db1' },
+    {
+      exportLostWrites: async () => ({
+        known: true,
+        transactions: 3,
+        tables: [{ name: 'public.orders', rows: 3, deletes: 0 }],
+        exported: ['lost/orders.csv'],
+        bytes: 120,
+      }),
+      rewindOldPrimary: async () => undefined,
+      recloneOldPrimary: async () => undefined,
+      removeKept: async () => undefined,
+      ...own,
+    },
+  ),
+})
+
+const viewed = (run: WorkflowHandle, what: string, check: (view: RunView) => boolean) =>
+  until(async () => check(await run.query(viewQuery)), { timeoutMs: 120_000, what })
+const parkedAt = (run: WorkflowHandle, step: string) => viewed(run, `${step} parked`, (view) => view.awaiting?.what === step)
+const approval = async (run: WorkflowHandle) => {
+  await viewed(run, 'the approval', (view) => view.phase === 'approval' && view.plan !== undefined)
+  await run.executeUpdate(approve, { args: [{ ...by, planHash: 'abc123' }] })
+}
+
+/** The real steps of a backup on a store in memory, of a database with many tables whose driver stores one artifact for each. */
+function manyTables(): Fakes {
+  const store = createMemoryStore()
+  const catalog = catalogOn(store)
+  const names = Array.from({ length: TABLES }, (_, n) => `table_${n}`)
+  const driver: Partial<SourceDriver> = {
+    kind: 'postgres-logical',
+    preflight: async () => ({ versions: { server: '15' }, estimateBytes: 1000, findings: [] }),
+    capture: async (_, { id }) => ({
+      artifacts: await Promise.all(names.map((name) => putArtifact(store, 'orders', id, name))),
+      consistency: { time: '2026-01-15T12:00:00Z' },
+      sizeBytes: 1000,
+      fileCount: TABLES,
+      warnings: [],
+    }),
+  }
+  const config = {
+    sources: { orders: { driver: 'postgres-logical', repository: 'hot' } },
+    encryption: { recipients: [] },
+    failoverGroups: {},
+  }
+  const services = {
+    config: config as unknown as Config,
+    store: async () => store,
+    catalog: async () => catalog,
+    driver: async () => driver as SourceDriver,
+  } as Partial<Services>
+  return { ...sourceFakes(prunes), ...createBackupActivities(services as Services) }
+}
+
+function backups(): Scenario[] {
+  const cancelled = createGate()
+  return [
+    { name: 'backup', type: 'backup', input: { ...source, prove: 'full', tags: ['nightly'] }, fakes: manyTables() },
+    { name: 'backup-failed', ends: 'FAILED', type: 'backup', input: source, fakes: sourceFakes({ checksum: fail }) },
+    {
+      name: 'backup-cancelled',
+      ends: 'CANCELLED',
+      type: 'backup',
+      input: source,
+      fakes: sourceFakes({ dump: cancelled.wait(async () => ({})) }),
+      meanwhile: async (run) => {
+        await cancelled.reached()
+        await run.cancel()
+      },
+    },
+    {
+      name: 'backup-unproved',
+      type: 'backup',
+      input: { ...source, prove: 'full' },
+      fakes: sourceFakes({ proveRestore: async () => ({ ok: false, failures: ['digest'] }), planRetention: fail }),
+    },
+  ]
+}
+
+function recoveries(): Scenario[] {
+  const restore = { ...source, recoveryPoint: 'latest', requestedBy: 'ana' }
+  const live = { ...restore, target: 'live', confirm: FINGERPRINT }
+  const pitr = { ...source, target: { time: '2026-01-15T12:00:00Z' }, tables: ['public.orders'] }
+  return [
+    { name: 'verifyRestore', type: 'verifyRestore', input: source, fakes: sourceFakes() },
+    { name: 'restore', type: 'restore', input: live, fakes: sourceFakes() },
+    { name: 'restore-beside', type: 'restore', input: restore, fakes: sourceFakes() },
+    { name: 'restore-failed', ends: 'FAILED', type: 'restore', input: live, fakes: sourceFakes({ swapIn: fail }) },
+    { name: 'pointInTimeRecovery', type: 'pointInTimeRecovery', input: pitr, fakes: sourceFakes() },
+    {
+      name: 'pointInTimeRecovery-failed',
+      ends: 'FAILED',
+      type: 'pointInTimeRecovery',
+      input: pitr,
+      fakes: sourceFakes({ recoverToPoint: fail }),
+    },
+    { name: 'discardInstance', type: 'discardInstance', input: { ...source, instance: 'pitr-1' }, fakes: sourceFakes() },
+  ]
+}
+
+function points(): Scenario[] {
+  const point = { ...source, recoveryPoint: POINT }
+  return [
+    { name: 'retention', type: 'retention', input: {}, fakes: sourceFakes(prunes) },
+    { name: 'deleteRecoveryPoint', type: 'deleteRecoveryPoint', input: { ...point, confirm: POINT }, fakes: sourceFakes() },
+    { name: 'holdRecoveryPoint', type: 'holdRecoveryPoint', input: { ...point, actor: 'ana', reason: 'legal case' }, fakes: sourceFakes() },
+    { name: 'walSwitch', type: 'walSwitch', input: source, fakes: sourceFakes() },
+  ]
+}
+
+function failovers(): Scenario[] {
+  return [
+    { name: 'evaluateReadiness', type: 'evaluateReadiness', input: { group: 'shop' }, fakes: pairFakes() },
+    { name: 'failover', type: 'failover', input: FAILOVER, fakes: pairFakes(), meanwhile: approval },
+    {
+      name: 'failover-planned',
+      type: 'failover',
+      input: { ...FAILOVER, mode: 'planned' },
+      fakes: pairFakes({ fromRunning: true }),
+      meanwhile: async (run) => {
+        await viewed(run, 'the approval', (view) => view.plan !== undefined)
+        await run.executeUpdate(pause, { args: [by] })
+        await approval(run)
+        await parkedAt(run, 'pause')
+        await run.executeUpdate(resume, { args: [by] })
+      },
+    },
+    {
+      name: 'failover-attested',
+      type: 'failover',
+      input: FAILOVER,
+      fakes: pairFakes(
+        { ...noApproval, fromReachable: false },
+        { updateDns: failing(2, { changed: true, confirmedBy: ['ns'], oldAnswersUntil: '', previous: [] }), firstGoodWrite: fail },
+      ),
+      meanwhile: async (run) => {
+        await parkedAt(run, 'fenceOldPrimary')
+        await run.executeUpdate(attestFenced, { args: [{ ...by, secondPerson: 'cy' }] })
+        await parkedAt(run, 'updateDns')
+        await run.executeUpdate(retryStep, { args: [{ ...by, step: 'updateDns' }] })
+        await viewed(run, 'the second try', (view) => view.awaiting?.what === 'updateDns')
+        await run.executeUpdate(retryStep, { args: [{ ...by, step: 'updateDns' }] })
+        await parkedAt(run, 'checks')
+        await run.executeUpdate(skipStep, { args: [{ ...by, step: 'checks' }] })
+      },
+    },
+    {
+      name: 'failover-aborted',
+      ends: 'FAILED',
+      type: 'failover',
+      input: FAILOVER,
+      fakes: pairFakes(noApproval, { drainArchive: fail }),
+      meanwhile: async (run) => {
+        await parkedAt(run, 'drainArchive')
+        await run.executeUpdate(abort, { args: [by] })
+      },
+    },
+    { name: 'failback', type: 'failback', input: FAILBACK, fakes: homeFakes(), meanwhile: approval },
+    {
+      name: 'failback-reclone',
+      type: 'failback',
+      input: FAILBACK,
+      fakes: homeFakes({
+        rewindOldPrimary: async () => {
+          throw refused('REWIND_FAILED', 'no WAL back to the fork')
+        },
+      }),
+      meanwhile: approval,
+    },
+  ]
+}
+
+/** A lock that is asked, refuses, is taken by a failover, and ends. */
+function lock(): Scenario {
+  const held = createGate()
+  return {
+    name: 'resourceLock',
+    type: 'backup',
+    input: { source: 'shop' },
+    fakes: { ...sourceFakes({ dump: held.wait(async () => ({})) }), ...pairFakes(noApproval) },
+    meanwhile: async (_, client) => {
+      await held.reached()
+      const start = (type: string, input: object) =>
+        client.workflow.start(type, { taskQueue: 'holdfast', workflowId: `${type}-at-lock`, args: [input] })
+      const refusedRun = await start('backup', { source: 'shop' })
+      await refusedRun.result().catch(() => undefined)
+      const taker = await start('failover', FAILOVER)
+      await taker.result()
+    },
+    record: 'lock/source/shop',
+  }
+}
+
+export const scenarios = (): Scenario[] => [...backups(), ...recoveries(), ...points(), ...failovers(), lock()]
