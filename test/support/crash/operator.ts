@@ -5,7 +5,7 @@ import { SEARCH_ATTRIBUTES } from '../../../src/contract/search-attributes.ts'
 
 const EVERY_MS = 500
 
-/** Looks after the run until it has ended; `parked` gets a line for each time that it waited for somebody. */
+/** Looks after the run until it has ended; `parked` gets a line for each reason that it waited for somebody. */
 export async function attend(handle: WorkflowHandle, parked: string[]): Promise<void> {
   while (true) {
     const { status, typedSearchAttributes } = await handle.describe()
@@ -19,7 +19,8 @@ export async function attend(handle: WorkflowHandle, parked: string[]): Promise<
 async function decide(handle: WorkflowHandle, parked: string[]): Promise<void> {
   const { awaiting, noReturn } = (await handle.query(viewQuery)) as RunView
   if (!awaiting) return
-  parked.push(`${awaiting.what}: ${awaiting.why}`)
+  const line = `${awaiting.what}: ${awaiting.why}`
+  if (!parked.includes(line)) parked.push(line)
   const by = { actor: 'operator', reason: 'a worker crashed' }
   if (noReturn) await handle.executeUpdate(retryStep, { args: [{ ...by, step: awaiting.what }] })
   else await handle.executeUpdate(abort, { args: [by] })

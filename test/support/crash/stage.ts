@@ -2,13 +2,14 @@
  * What every crash run stands on: the quickstart's own servers, and lanes that do not see each other. A lane has a
  * namespace of Temporal, a configuration and a temporary folder of its own, so that rounds of two lanes may overlap.
  */
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Client, WorkflowHandle } from '@temporalio/client'
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker'
 import { parse, stringify } from 'yaml'
 import { createCleanup, type Stack, startStack } from '../../../scripts/quickstart/stack.ts'
+import { reachableFolder } from '../../../scripts/toolbox/postgres.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { Config } from '../../../src/config/schema.ts'
 import { until } from '../../../src/process/wait.ts'
@@ -67,6 +68,9 @@ const ROLES = 'control,data,host:east,host:west'
 export async function openCrashStage(say: (line: string) => void = () => {}, signal = new AbortController().signal): Promise<CrashStage> {
   const cleanup = createCleanup()
   try {
+    // Not inside of the stack's folder: the path of a socket has 107 bytes.
+    const scratch = await reachableFolder('hfc-')
+    cleanup.add(() => rm(scratch, { recursive: true, force: true }))
     const stack = await startStack(say, cleanup, signal)
     const bundle = join(stack.dir, 'workflows.js')
     say('bundling the workflows')
@@ -77,7 +81,7 @@ export async function openCrashStage(say: (line: string) => void = () => {}, sig
     await writeFile(bundle, code)
     return {
       stack,
-      openLane: (name, change) => openLane({ stack, bundle, cleanup, name, change }),
+      openLane: (name, change) => openLane({ stack, scratch, bundle, cleanup, name, change }),
       onClose: cleanup.add,
       close: cleanup.end,
     }
@@ -89,15 +93,16 @@ export async function openCrashStage(say: (line: string) => void = () => {}, sig
 
 interface LaneOptions {
   stack: Stack
+  scratch: string
   bundle: string
   cleanup: ReturnType<typeof createCleanup>
   name: string
   change(settings: Settings): void
 }
 
-async function openLane({ stack, bundle, cleanup, name, change }: LaneOptions): Promise<Lane> {
+async function openLane({ stack, scratch, bundle, cleanup, name, change }: LaneOptions): Promise<Lane> {
   const dir = join(stack.dir, `lane-${name}`)
-  const [tmp, scratchDir] = [join(dir, 'tmp'), join(dir, 'scratch')]
+  const [tmp, scratchDir] = [join(dir, 'tmp'), join(scratch, name)]
   for (const folder of [dir, tmp, scratchDir]) {
     await mkdir(folder)
     await chmod(folder, folder === tmp ? 0o1777 : 0o755)

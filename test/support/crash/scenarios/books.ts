@@ -84,11 +84,11 @@ function verifyRestore(place: Place): Scenario {
     lane,
     async prepare() {
       if ((await pointsOf(lane, SOURCE)).length === 0) await lane.calm(starting(lane, 'backup', { source: SOURCE }))
+      const id = (await pointsOf(lane, SOURCE)).at(-1)?.id ?? ''
       return {
-        start: starting(lane, 'verifyRestore', { source: SOURCE, depth: 'full' }),
+        start: starting(lane, 'verifyRestore', { source: SOURCE, recoveryPoint: id, depth: 'full' }),
         async compare(crashed, when) {
           const { runId } = await crashed.handle.describe()
-          const id = 'value' in crashed.outcome ? (crashed.outcome.value as { id: string }).id : ''
           const proofs = (await (await lane.services.catalog('hot')).proofsOf(SOURCE, id)).filter((proof) => proof.runId === runId)
           // A try that thaws while the next one runs may prove the point as well: both were seen, both are true.
           const most = when.startsWith('freeze') ? 2 : 1
