@@ -1,7 +1,7 @@
 /** Rows like those of a shop: words that compress and digests that do not, with two indexes for each table. */
 import type { Cluster } from '../toolbox/postgres.ts'
 import { type Bench, orStopped } from './bench.ts'
-import { DATABASE } from './source.ts'
+import { DATABASE } from './names.ts'
 
 const TABLES = 4
 /** Heap and indexes together. */

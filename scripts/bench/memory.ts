@@ -9,7 +9,7 @@ import { findProgram } from '../toolbox/find.ts'
 import { startS3 } from '../toolbox/s3.ts'
 import { startTemporal } from '../toolbox/temporal.ts'
 import type { Bench } from './bench.ts'
-import { BUCKET } from './source.ts'
+import { BUCKET } from './names.ts'
 
 const WORKER = fileURLToPath(new URL('./memory-worker.ts', import.meta.url))
 const MOST = 250

@@ -3,9 +3,10 @@ import { run } from '../../src/process/run.ts'
 import { findProgram } from '../toolbox/find.ts'
 import { OS_USER } from '../toolbox/postgres.ts'
 import type { Bench } from './bench.ts'
+import { STANZA } from './names.ts'
 import { alternate, cpuText } from './rounds.ts'
 import { compared } from './rows.ts'
-import { type BenchSource, STANZA } from './source.ts'
+import type { BenchSource } from './source.ts'
 
 export async function benchPhysicalBackup(bench: Bench, source: BenchSource): Promise<void> {
   const samples = await alternate(

@@ -9,10 +9,11 @@ import { freePort } from '../toolbox/ports.ts'
 import { type Cluster, createCluster, openCluster, postgresCommand, postgresFolder, settingsLines } from '../toolbox/postgres.ts'
 import { openPipe } from './bare.ts'
 import type { Bench } from './bench.ts'
+import { BUCKET, DATABASE } from './names.ts'
 import { pgbackrest } from './physical.ts'
 import { alternate, busyText, type Samples, type Variant } from './rounds.ts'
 import { compared } from './rows.ts'
-import { BUCKET, DATABASE, type BenchSource } from './source.ts'
+import type { BenchSource } from './source.ts'
 
 /** As a scratch instance of Holdfast's has them: neither side waits for the disk. */
 const LOAD_SETTINGS = {

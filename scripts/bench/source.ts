@@ -20,10 +20,7 @@ import { type Cluster, createCluster, OS_USER } from '../toolbox/postgres.ts'
 import { type S3Server, startS3 } from '../toolbox/s3.ts'
 import type { Bench } from './bench.ts'
 import { fill } from './fill.ts'
-
-export const DATABASE = 'bench'
-export const BUCKET = 'backups'
-export const STANZA = 'bench'
+import { BUCKET, DATABASE, STANZA } from './names.ts'
 
 export interface BenchSource {
   cluster: Cluster
