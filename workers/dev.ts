@@ -12,6 +12,7 @@ import { programOf } from '../src/process/find.ts'
 import { until } from '../src/process/wait.ts'
 import { connectClient } from '../src/temporal/connection.ts'
 import { registerSearchAttributes } from '../src/temporal/search-attributes.ts'
+import { installRuntime } from './runtime.ts'
 import { parseRoles, startWorker } from './worker.ts'
 
 const START_MS = 60_000
@@ -31,6 +32,7 @@ export async function dev({ configFile, dbFile, uiPort, onReady }: DevOptions): 
     server = await startDaemon(serverCommand({ ...place, dbFile, namespace: config.temporal.namespace }), { logFile })
     if (!(await serves(config, server, logFile, stopping.signal))) return
     const roles = allRoles(config)
+    installRuntime()
     const worker = await startWorker(config, parseRoles(roles))
     onReady({ address, uiUrl: `http://${place.ip}:${place.uiPort}`, roles })
     await Promise.race([stopped(stopping.signal), worker.ended, server.exited])

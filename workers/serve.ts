@@ -1,12 +1,14 @@
 /** `holdfast worker`: runs until it is told to stop, then lets go of what it does in order. */
 import { loadConfig } from '../src/config/load.ts'
 import { logger } from '../src/observability/logs.ts'
+import { installRuntime } from './runtime.ts'
 import { parseRoles, startWorker } from './worker.ts'
 
 const log = logger('worker')
 
 export async function serve({ configFile, roles }: { configFile: string; roles: string }): Promise<void> {
   const config = await loadConfig(configFile)
+  installRuntime()
   const worker = await startWorker(config, parseRoles(roles))
   log.info({ roles, address: config.temporal.address }, 'serving')
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

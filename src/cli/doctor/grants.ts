@@ -130,10 +130,12 @@ async function lockGrants(client: Client, role: Role): Promise<string[]> {
 }
 
 async function canaryGrants(client: Client, role: Role): Promise<string[]> {
+  // By the catalogue: to_regclass is an error to a role that may not use the schema.
   const { rows } = await client.query<{ database: string; there: boolean; may: boolean }>(
-    `select quote_ident(current_database()) as database, to_regclass('holdfast.canary') is not null as there,
-       case when to_regclass('holdfast.canary') is null then has_database_privilege(current_database(), 'create')
-         else has_table_privilege(to_regclass('holdfast.canary'), 'select, insert') end as may`,
+    `select quote_ident(current_database()) as database, c.oid is not null as there,
+       case when c.oid is null then has_database_privilege(current_database(), 'create')
+         else has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert') end as may
+     from (select 1) as one left join pg_namespace n on n.nspname = 'holdfast' left join pg_class c on c.relnamespace = n.oid and c.relname = 'canary'`,
   )
   const { database = '', there = false, may = true } = rows[0] ?? {}
   if (may) return []

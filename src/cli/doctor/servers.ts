@@ -72,11 +72,20 @@ async function serverOfSite(groupName: string, group: FailoverGroupConfig, name:
     sameVersion: true,
     roles: async (client, findings) => {
       sayGrants(findings, groupName, 'fence', await fenceGrants(client, { canary: database.canary }))
-      sayGrants(findings, groupName, 'rewind', await replicationGrants(client, database.replicationUser))
+      sayGrants(findings, groupName, 'rewind', await rewindMissing(client, site))
       const { ok, detail, next } = await slotBound(site)
       findings.say(ok, groupName, 'slots', detail, next ?? '')
     },
   }
+}
+
+/** Functions are granted per database, and pg_rewind connects to the first of these two that has them all. */
+async function rewindMissing(client: Client, site: Site): Promise<string[]> {
+  const { replicationUser } = site.database
+  const missing = await replicationGrants(client, replicationUser)
+  if (missing.length === 0) return []
+  const elsewhere = await withClient(connectionOf(site, { dbname: 'postgres' }), {}, (other) => replicationGrants(other, replicationUser))
+  return elsewhere.length === 0 ? [] : missing
 }
 
 async function examine(server: Server, findings: Findings): Promise<void> {
