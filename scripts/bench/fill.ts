@@ -5,7 +5,7 @@ import { DATABASE } from './names.ts'
 
 const TABLES = 4
 /** Heap and indexes together. */
-const BYTES_PER_ROW = 250
+const BYTES_PER_ROW = 210
 
 export async function fill(cluster: Cluster, { size, say, signal }: Bench): Promise<void> {
   const rows = Math.max(1_000, Math.round(size / TABLES / BYTES_PER_ROW))
