@@ -1,6 +1,7 @@
 /** The bridge between an activity and a driver, which knows no Temporal: cancellation in, progress out as heartbeats. */
 import { Context } from '@temporalio/activity'
 import type { DriverContext, Progress } from '../src/drivers/driver.ts'
+import { requireCurrent } from './straggler.ts'
 
 const EVERY_MS = 1_000
 
@@ -8,6 +9,8 @@ export interface RunningContext extends DriverContext {
   readonly attempt: number
   readonly workflowId: string
   readonly runId: string
+  /** Throws CANCELLED where Temporal no longer waits for this try: asked right before what must not happen twice. */
+  requireCurrent(): Promise<void>
 }
 
 /** Runs `body` with a heartbeat of its latest progress each second: that is also how a cancel gets in. */
@@ -25,6 +28,7 @@ export async function withProgress<T>(body: (context: RunningContext) => Promise
       attempt: activity.info.attempt,
       workflowId: activity.info.workflowExecution?.workflowId ?? '',
       runId: activity.info.workflowExecution?.runId ?? '',
+      requireCurrent: () => requireCurrent(activity),
     })
   } finally {
     clearInterval(beat)

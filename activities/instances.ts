@@ -1,6 +1,9 @@
 /** Where instances that a recovery made live on this worker; their names come from runs, and lead nowhere else. */
-import { join } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { HoldfastError } from '../src/core/errors.ts'
+import type { SourceDriver } from '../src/drivers/driver.ts'
+import type { RunningContext } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
 
 export function instanceDir(services: Services, source: string, instance: string): string {
@@ -8,4 +11,35 @@ export function instanceDir(services: Services, source: string, instance: string
     throw new HoldfastError('INPUT_INVALID', `"${instance}" is no instance of a recovery`, { object: instance })
   }
   return join(services.scratchRoot(sourceOf(services.config, source)), instance)
+}
+
+/**
+ * Fills an instance of this try's own: one that was frozen and thaws takes nothing down that a later one made. What
+ * earlier tries left goes first; what this one made goes again where nobody waits for it any more.
+ */
+export async function withOwnInstance<T>(
+  context: RunningContext,
+  driver: SourceDriver,
+  { dir, instance }: { dir: string; instance: string },
+  fill: (own: { dir: string; instance: string }) => Promise<T>,
+): Promise<T> {
+  const ofTry = (attempt: number) => (attempt > 1 ? `-${attempt}` : '')
+  for (let earlier = 1; earlier < context.attempt; earlier += 1) await driver.destroy({ dir: `${dir}${ofTry(earlier)}` })
+  const own = { dir: `${dir}${ofTry(context.attempt)}`, instance: `${instance}${ofTry(context.attempt)}` }
+  try {
+    const filled = await fill(own)
+    await context.requireCurrent()
+    return filled
+  } catch (error) {
+    await driver.destroy({ dir: own.dir })
+    throw error
+  }
+}
+
+/** Removes the instance of every try. */
+export async function destroyInstances(driver: SourceDriver, dir: string): Promise<void> {
+  const name = dir.slice(dirname(dir).length + 1)
+  const entries = await readdir(dirname(dir)).catch(() => [] as string[])
+  const tries = entries.filter((entry) => entry.startsWith(`${name}-`) && /^\d+$/.test(entry.slice(name.length + 1)))
+  for (const entry of [name, ...tries]) await driver.destroy({ dir: join(dirname(dir), entry) })
 }

@@ -66,6 +66,7 @@ export function createProofActivities(services: Services) {
           workflowId: input.workflowId,
           runId: input.runId,
         }
+        await context.requireCurrent()
         await recordOnce(catalog, proof)
         return {
           ok: proof.ok,

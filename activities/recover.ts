@@ -5,7 +5,7 @@ import type { Restored } from '../src/drivers/driver.ts'
 import { copyBackCommand, countTables, type TableFound } from '../src/drivers/postgres-common/copy-back.ts'
 import { createSource } from '../src/pipeline/read.ts'
 import { withProgress } from './context.ts'
-import { instanceDir } from './instances.ts'
+import { destroyInstances, instanceDir, withOwnInstance } from './instances.ts'
 import { openSource, type Services } from './services.ts'
 
 export interface RecoveryReport {
@@ -64,32 +64,34 @@ export function createRecoverActivities(services: Services) {
           )
         const dir = instanceDir(services, source, input.instance)
         const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
-        const restored = await driver.restore(context, manifest, artifacts, {
-          dir,
-          to: { timeline: choice.timeline, ...target },
-          promote: input.into === 'beside',
+        return withOwnInstance(context, driver, { dir, instance: input.instance }, async (own) => {
+          const restored = await driver.restore(context, manifest, artifacts, {
+            dir: own.dir,
+            to: { timeline: choice.timeline, ...target },
+            promote: input.into === 'beside',
+          })
+          if (!restored.stoppedAt)
+            throw new HoldfastError('TARGET_NOT_REACHED', 'The engine does not say where it stopped', { object: source })
+          const found = await countTables(restored.target.connection, input.tables)
+          const liveConnection = await services.liveConnection(source)
+          return {
+            source,
+            instance: own.instance,
+            base: manifest.id,
+            target,
+            stoppedAt: restored.stoppedAt,
+            connection: restored.target.connection,
+            database: restored.target.database,
+            walSwitched,
+            tables: found.map((table) => ({ ...table, copyBack: copyBackCommand(restored.target.connection, liveConnection, table.name) })),
+            seconds: (Date.now() - started) / 1000,
+          }
         })
-        if (!restored.stoppedAt)
-          throw new HoldfastError('TARGET_NOT_REACHED', 'The engine does not say where it stopped', { object: source })
-        const found = await countTables(restored.target.connection, input.tables)
-        const liveConnection = await services.liveConnection(source)
-        return {
-          source,
-          instance: input.instance,
-          base: manifest.id,
-          target,
-          stoppedAt: restored.stoppedAt,
-          connection: restored.target.connection,
-          database: restored.target.database,
-          walSwitched,
-          tables: found.map((table) => ({ ...table, copyBack: copyBackCommand(restored.target.connection, liveConnection, table.name) })),
-          seconds: (Date.now() - started) / 1000,
-        }
       })
     },
 
     async discardInstance({ source, instance }: { source: string; instance: string }): Promise<void> {
-      await withProgress(async () => (await services.driver(source)).destroy({ dir: instanceDir(services, source, instance) }))
+      await withProgress(async () => destroyInstances(await services.driver(source), instanceDir(services, source, instance)))
     },
   }
 }

@@ -2,7 +2,7 @@
 import { HoldfastError } from '../src/core/errors.ts'
 import { createSource } from '../src/pipeline/read.ts'
 import { withProgress } from './context.ts'
-import { instanceDir } from './instances.ts'
+import { instanceDir, withOwnInstance } from './instances.ts'
 import { openSource, type Services } from './services.ts'
 
 export interface RestoreReport {
@@ -12,6 +12,8 @@ export interface RestoreReport {
   instance: string
   connection?: string
   database: string
+  /** Of the database that was made beside the live one: that one is swapped in and no other. */
+  oid?: string
   bytes: number
   safetyBackup?: string
   keptAs?: string
@@ -56,21 +58,29 @@ export function createRestoreActivities(services: Services) {
         const { store, catalog } = await open(source)
         const { manifest } = await catalog.readManifest(source, id)
         const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
-        if (target === 'live')
-          return { source, id, target, instance, ...(await (await live(source)).restoreAside(context, manifest, artifacts)) }
+        if (target === 'live') {
+          const made = await (await live(source)).restoreAside(context, manifest, artifacts)
+          await context.requireCurrent()
+          return { source, id, target, instance, ...made }
+        }
         const driver = await services.driver(source)
-        const { target: made, bytes } = await driver.restore(context, manifest, artifacts, {
-          dir: instanceDir(services, source, instance),
-          promote: true,
+        const place = { dir: instanceDir(services, source, instance), instance }
+        return withOwnInstance(context, driver, place, async (own) => {
+          const { target: made, bytes } = await driver.restore(context, manifest, artifacts, { dir: own.dir, promote: true })
+          return { source, id, target, instance: own.instance, connection: made.connection, database: made.database, bytes }
         })
-        return { source, id, target, instance, connection: made.connection, database: made.database, bytes }
       })
     },
 
-    async swapIn({ source, id, confirm }: Point & { instance: string; confirm: string }): Promise<{ database: string; keptAs: string }> {
+    async swapIn({
+      source,
+      id,
+      confirm,
+      oid,
+    }: Point & { instance: string; confirm: string; oid?: string }): Promise<{ database: string; keptAs: string }> {
       return withProgress(async () => {
         const { catalog } = await open(source)
-        return (await live(source)).swap((await catalog.readManifest(source, id)).manifest, confirm)
+        return (await live(source)).swap((await catalog.readManifest(source, id)).manifest, confirm, oid)
       })
     },
 

@@ -12,6 +12,7 @@ import { createProofActivities } from '../activities/proof.ts'
 import { createRecoverActivities } from '../activities/recover.ts'
 import { createRestoreActivities } from '../activities/restore.ts'
 import { createRetentionActivities } from '../activities/retention.ts'
+import { StragglerInterceptor } from '../activities/straggler.ts'
 import type { Config } from '../src/config/schema.ts'
 import { CONTROL_QUEUE, DATA_QUEUE, hostQueue } from '../src/contract/vocabulary.ts'
 import { HoldfastError } from '../src/core/errors.ts'
@@ -113,7 +114,11 @@ function interceptors(extra: Pick<WorkerOptions, 'interceptors'>): Pick<WorkerOp
   return {
     interceptors: {
       ...extra.interceptors,
-      activity: [...(extra.interceptors?.activity ?? []), () => ({ inbound: new ErrorInterceptor() })],
+      activity: [
+        ...(extra.interceptors?.activity ?? []),
+        () => ({ inbound: new ErrorInterceptor() }),
+        () => ({ inbound: new StragglerInterceptor() }),
+      ],
     },
   }
 }

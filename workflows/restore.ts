@@ -58,7 +58,9 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   const restored = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${target}` }, [{ source, id, instance, target }])
   if (safety === undefined) return restored
   view.phase('swap')
-  const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [{ source, id, instance, confirm: confirm ?? '' }])
+  const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [
+    { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }) },
+  ])
   return { ...restored, ...swapped, safetyBackup: safety }
 }
 

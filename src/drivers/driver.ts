@@ -103,9 +103,16 @@ export interface LiveRestore {
   /** Throws CONFIRM_MISMATCH, SPACE_SHORT. Changes nothing. */
   check(manifest: Manifest, confirm: string): Promise<void>
   /** A new database on the live server, filled from the point. A half of an earlier try is removed first. */
-  restoreAside(context: DriverContext, manifest: Manifest, source: ArtifactSource): Promise<{ database: string; bytes: number }>
-  /** Ends the sessions and swaps the names in one transaction. Safe to repeat: a swap that happened is found again. */
-  swap(manifest: Manifest, confirm: string): Promise<{ database: string; keptAs: string }>
+  restoreAside(
+    context: DriverContext,
+    manifest: Manifest,
+    source: ArtifactSource,
+  ): Promise<{ database: string; oid: string; bytes: number }>
+  /**
+   * Ends the sessions and swaps the names in one transaction. Safe to repeat: a swap that happened is found again. With
+   * the oid that restoreAside gave, nothing else is swapped in: a straggler may have made the database again, half full.
+   */
+  swap(manifest: Manifest, confirm: string, oid?: string): Promise<{ database: string; keptAs: string }>
   /** Removes what restoreAside made; no error where there is nothing, nothing happens after a swap. */
   removeAside(manifest: Manifest): Promise<void>
 }

@@ -115,6 +115,20 @@ describe('a restore over a live database', () => {
     expect(await count()).toBe(5000)
   })
 
+  it('a database that another try made again under the same name is not swapped in', async () => {
+    const confirm = await live.fingerprint()
+    const { database, oid } = await live.restoreAside(contextFor(), manifest, source())
+    const before = await count()
+    await cluster.query(`drop database "${database}"`)
+    await cluster.query(`create database "${database}"`)
+    await expect(live.swap(manifest, confirm, oid)).rejects.toMatchObject({ code: 'STORE_CONFLICT', object: database })
+    expect(await count()).toBe(before)
+    await live.removeAside(manifest)
+    const again = await live.restoreAside(contextFor(), manifest, source())
+    await live.swap(manifest, confirm, again.oid)
+    expect(await count()).toBe(5000)
+  })
+
   it('with a prepared transaction in the way is refused before anything changes', async () => {
     await cluster.query(`begin; update sales.orders set note = 1; prepare transaction 'pending'`, 'shop')
     await live.restoreAside(contextFor(), manifest, source())

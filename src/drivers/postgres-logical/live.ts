@@ -28,7 +28,7 @@ export function createLive(config: LogicalSourceConfig, connection: string): Liv
       await requireWorkerSpace(config, manifest)
     },
     restoreAside: (context, manifest, source) => restoreAside(config, connection, context, manifest, source),
-    swap: (manifest, confirm) => swap(connection, manifest, confirm),
+    swap: (manifest, confirm, oid) => swap(connection, manifest, confirm, oid),
     async removeAside(manifest) {
       const { name, maintenance } = await liveDatabase(connection)
       await withClient(connection, { database: maintenance }, (client) => dropDatabase(client, asideName(name, manifest)))
@@ -99,7 +99,7 @@ async function restoreAside(
   context: DriverContext,
   manifest: Manifest,
   source: ArtifactSource,
-): Promise<{ database: string; bytes: number }> {
+): Promise<{ database: string; oid: string; bytes: number }> {
   const { name, maintenance } = await liveDatabase(connection)
   const database = asideName(name, manifest)
   const server = withDatabase(connection, maintenance)
@@ -116,8 +116,10 @@ async function restoreAside(
     })
     await withClient(server, {}, (client) => copyProperties(client, name, database))
     await requireEqual(config, context, manifest, withDatabase(connection, database), database)
+    if (made === undefined || made !== (await oidOf(server, database))) throw madeAgain(database)
     return {
       database,
+      oid: made,
       bytes: await withClient(server, {}, async (client) =>
         Number((await client.query<{ bytes: string }>('select pg_database_size($1)::text as bytes', [database])).rows[0]?.bytes),
       ),
@@ -163,7 +165,7 @@ async function requireEqual(
   )
 }
 
-async function swap(connection: string, manifest: Manifest, confirm: string): Promise<{ database: string; keptAs: string }> {
+async function swap(connection: string, manifest: Manifest, confirm: string, oid?: string): Promise<{ database: string; keptAs: string }> {
   const { name, maintenance } = await liveDatabase(connection)
   const keptAs = await keptUnder(connection, maintenance, confirm, name)
   if (keptAs) return { database: name, keptAs }
@@ -171,12 +173,20 @@ async function swap(connection: string, manifest: Manifest, confirm: string): Pr
   const aside = asideName(name, manifest)
   const kept = within63(name, `_pre_restore_${stamp(new Date()).slice(0, 15).replace('T', '_')}`)
   await withClient(connection, { database: maintenance }, async (client) => {
-    const { rowCount } = await client.query('select from pg_database where datname = $1', [aside])
-    if (rowCount === 0)
+    const { rows } = await client.query<{ oid: string }>('select oid::text as oid from pg_database where datname = $1', [aside])
+    if (rows[0] && oid !== undefined && rows[0].oid !== oid) throw madeAgain(aside)
+    if (!rows[0])
       throw new HoldfastError('NOT_FOUND', `there is no database ${aside} to swap in`, { object: aside, next: 'start the restore again' })
   })
-  await swapNames({ connection, maintenance, live: name, aside, kept })
+  await swapNames({ connection, maintenance, live: name, aside, kept, ...(oid !== undefined && { oid }) })
   return { database: name, keptAs: kept }
+}
+
+function madeAgain(database: string): HoldfastError {
+  return new HoldfastError('STORE_CONFLICT', `${database} was made again by another try, and what it holds is not known`, {
+    object: database,
+    next: 'start the restore again',
+  })
 }
 
 /** A swap that happened has given another name to the very database that was confirmed. */

@@ -10,6 +10,8 @@ export interface Swap {
   maintenance: string
   live: string
   aside: string
+  /** Which database has to have that name. */
+  oid?: string
   /** The name that the old one gets. */
   kept: string
 }
@@ -38,13 +40,19 @@ export async function swapNames(swap: Swap): Promise<void> {
 }
 
 /** The error, or undefined where the swap is committed. */
-async function rename({ connection, maintenance, live, aside, kept }: Swap, killer: Client): Promise<unknown> {
+async function rename({ connection, maintenance, live, aside, oid, kept }: Swap, killer: Client): Promise<unknown> {
   let ended: { error?: unknown } | undefined
   const renaming = withClient(connection, { database: maintenance }, async (client) => {
     await client.query('set lock_timeout = 10000')
     await client.query('begin')
     await client.query(`alter database ${identifier(live)} rename to ${identifier(kept)}`)
     await client.query(`alter database ${identifier(aside)} rename to ${identifier(live)}`)
+    // Asked once the name is locked: nobody makes it again from here on.
+    const { rowCount } = await client.query('select from pg_database where datname = $1 and oid::text = coalesce($2, oid::text)', [
+      live,
+      oid,
+    ])
+    if (rowCount === 0) throw new Error(`${aside} is not the database that was restored`)
     await client.query(`alter database ${identifier(kept)} allow_connections false`)
     await client.query('commit')
   }).then(

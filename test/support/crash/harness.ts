@@ -124,10 +124,8 @@ class CrashRun {
     await this.#wait('the worker to be gone', () => (this.#frozen ? stateOf(first.pid) === 'T' : !stateOf(first.pid)))
     await this.#startWorker('second')
     if (!this.#frozen) return
-    await this.#wait(
-      'the activity to begin again',
-      async () => over() || existsSync(this.#files.again) || (await this.#options.thawWhen?.()),
-    )
+    const again = () => this.#options.when !== 'freeze-late' && existsSync(this.#files.again)
+    await this.#wait('the activity to begin again', async () => over() || again() || (await this.#options.thawWhen?.()))
     process.kill(first.pid, 'SIGCONT')
     await this.#wait('the thawed activity to end', () => existsSync(this.#files.late))
   }

@@ -24,7 +24,7 @@ function inbound(plan: CrashPlan, info: Info): ActivityInboundCallsInterceptor {
         write(files.again, info)
         return next(input)
       }
-      const early = plan.when === 'before' || plan.when === 'freeze'
+      const early = ['before', 'freeze', 'freeze-late'].includes(plan.when)
       if (early && write(files.crashed, info)) crash(plan)
       const outcome = await settle(next(input))
       // Before an effect that did not happen there is nothing to lose: only a success counts as "after".

@@ -3,9 +3,9 @@
 /**
  * `before`: SIGKILL before the activity's effect. `after`: SIGKILL after it, before the completion is reported.
  * `freeze`: SIGSTOP before the effect, so that it happens late. `freeze-after`: SIGSTOP after it, so that only the
- * completion is late. `never`: nothing happens; the run is one to compare with.
+ * completion is late. `freeze-late`: as `freeze`, and thawed only once the run has ended. `never`: nothing happens; the run is one to compare with.
  */
-export const CRASH_TIMES = ['before', 'after', 'freeze', 'freeze-after', 'never'] as const
+export const CRASH_TIMES = ['before', 'after', 'freeze', 'freeze-after', 'freeze-late', 'never'] as const
 export type CrashTime = (typeof CRASH_TIMES)[number]
 
 export interface CrashPlan {
