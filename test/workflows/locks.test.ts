@@ -168,7 +168,12 @@ test('a failover asks for all that it takes at once: their holders let go side b
     const backups = await Promise.all([start('backup', { source: 'left' }), start('backup', { source: 'right' })])
     await until(() => gate.waiting === 2, { timeoutMs: 60_000, what: 'both backups' })
     const takes = await failover('left')
-    await Promise.all([waitsFor('source/left', ['failover of left']), waitsFor('source/right', ['failover of left'])])
+    const waiting = () => Promise.all(['source/left', 'source/right'].map(async (resource) => (await lockOf(resource)).waiting))
+    // In one look: the one after the other, it would wait for both as well, but never at the same time.
+    await until(async () => (await waiting()).every(([first]) => first === 'failover of left'), {
+      timeoutMs: 60_000,
+      what: 'the failover before both',
+    })
     expect(await takes.result()).toMatchObject({ outcome: 'success' })
     deaf.open()
     expect((await Promise.all(backups.map((run) => endOf(run.result())))).map(({ code }) => code)).toEqual(['PREEMPTED', 'PREEMPTED'])
