@@ -10,7 +10,7 @@ import { run } from '../../../src/process/run.ts'
 import { crc32Of } from '../../../src/storage/crc.ts'
 import { createFolderStore } from '../../../src/storage/folder.ts'
 import { type Identity, makeIdentity } from '../../support/age.ts'
-import { addPoint, catalogOn, manifestOf, SIGNING, stranger } from '../../support/catalog.ts'
+import { addPoint, catalogOn, manifestOf, proofOf, SIGNING, stranger } from '../../support/catalog.ts'
 import { holdfast } from './support.ts'
 
 const OLD = '20260101_000000_manual'
@@ -138,7 +138,10 @@ describe('a planted point', () => {
     const other = join(dir, 'planted')
     await mkdir(other)
     const store = await createFolderStore(other)
-    await addPoint(store, OLD, { source: 'orders' })
+    const catalog = catalogOn(store)
+    // Good and proved: nothing else asks for attention.
+    const manifest = await addPoint(store, OLD, { source: 'orders' })
+    await catalog.appendProof(proofOf(manifest, (await catalog.readManifest('orders', OLD)).digest))
     await addPoint(store, NEW, { source: 'orders' }, catalogOn(store, stranger))
     const { openServices } = await import('../../../workers/services.ts')
     const { createProgram } = await import('../../../src/cli/program.ts')
