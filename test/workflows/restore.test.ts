@@ -1,5 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type LockView, lockQuery } from '../../src/contract/messages.ts'
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
 import { until } from '../../src/process/wait.ts'
 import { createGate, endOf, FINGERPRINT, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
@@ -115,7 +116,9 @@ test('a cancel in the middle removes what was restored aside before another rest
     const second = await restore({})
     await first.cancel()
     await removing.reached()
-    // The first is still removing: the second must not have begun.
+    // The first is still removing, and still holds the source.
+    const lock: LockView = await stage.client.workflow.getHandle('lock/points/orders').query(lockQuery)
+    expect(lock).toMatchObject({ holder: { workflowId: first.workflowId }, waiting: ['restore of orders'] })
     expect(stage.ran.filter((name) => name === 'checkRestore')).toHaveLength(1)
     removing.open()
     expect((await endOf(first.result())).code).toBe('CancelledFailure')
