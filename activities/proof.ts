@@ -96,7 +96,8 @@ export function createProofActivities(services: Services) {
     const source = sourceOf(config, input.source)
     const driver = await services.driver(input.source)
     const root = services.scratchRoot(source)
-    const dirOf = (attempt: number) => join(root, `proof-${input.runId}-${attempt}`)
+    // The end of the run's id: a socket's path has room for 107 bytes.
+    const dirOf = (attempt: number) => join(root, `proof-${input.runId.slice(-12)}-${attempt}`)
     // What an earlier try left goes first; one that is only frozen finds its folder gone and fails.
     for (let earlier = 1; earlier < context.attempt; earlier += 1) await driver.destroy({ dir: dirOf(earlier) })
     const dir = dirOf(context.attempt)

@@ -33,7 +33,7 @@ async function recover(input: ReturnType<typeof parseInput<'pointInTimeRecovery'
   const { source, target } = input
   const { host } = await resolveSource({ source })
   const { workflowId, runId } = workflowInfo()
-  const instance = `pitr-${runId}`
+  const instance = `pitr-${runId.slice(-12)}`
   const { recoverToPoint } = proxyActivities<RecoverActivities>(dataOn(host))
   saga.undoBy('discardInstance', () => proxyActivities<RecoverActivities>(undoOn(host)).discardInstance({ source, instance }))
   view.step('recoverToPoint', 'running', JSON.stringify(target))

@@ -52,7 +52,7 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   if (!proof.ok) throw failure('INTEGRITY', `${id} cannot be restored: ${proof.failures.join('; ')}`, { object: id })
   const safety = target === 'live' ? await safetyBackup(input, id, view) : undefined
   view.phase('restore')
-  const instance = `restore-${runId}`
+  const instance = `restore-${runId.slice(-12)}`
   if (target === 'live') saga.undoBy('removeAside', () => undo.removeAside({ source, id, instance }))
   else saga.undoBy('discardInstance', () => undo.discardInstance({ source, instance }))
   const restored = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${target}` }, [{ source, id, instance, target }])

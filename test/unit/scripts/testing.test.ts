@@ -51,6 +51,7 @@ describe('what tests leave behind', () => {
       detached: true,
     })
     const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (data) => resolve(Number(String(data)))))
+    if (parent.exitCode === null) await new Promise((resolve) => parent.once('exit', resolve))
     expect(await stopLeftovers(run, 0)).toEqual([`process ${pid} was left behind: sleep 301 `])
     expect(await stopLeftovers(run, 0)).toEqual([])
   })
