@@ -1,4 +1,5 @@
 /** What can be crashed: a workflow on a state of its own, and what the world must look like afterwards. */
+import type { WorkflowHandle } from '@temporalio/client'
 import type { CrashTime } from './plan.ts'
 import type { Crashed, Lane, Start } from './stage.ts'
 
@@ -21,6 +22,13 @@ export async function play(scenario: Scenario, activity: string, when: CrashTime
   const { start, compare } = await scenario.prepare()
   const crashed = await scenario.lane.crash({ activity, when, start })
   return problemsOf(crashed, await compare(crashed, when))
+}
+
+/** The same without a crash. */
+export async function playCalm(scenario: Scenario): Promise<{ handle: WorkflowHandle; problems: string[] }> {
+  const { start, compare } = await scenario.prepare()
+  const ran = await scenario.lane.calm(start)
+  return { handle: ran.handle, problems: problemsOf(ran, await compare(ran, 'never')) }
 }
 
 function problemsOf({ outcome, parked, left }: Crashed, found: string[]): string[] {

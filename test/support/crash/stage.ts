@@ -139,7 +139,7 @@ async function openLane({ stack, scratch, bundle, cleanup, name, change }: LaneO
     })
     const { mark, outcome, handle, late } = ran
     const files = (await readdir(tmp)).map((entry) => `file ${entry} in the temporary folder`)
-    return { handle, outcome, late, parked, left: [...(await openRuns(client)), ...files, ...(await markedProcesses(mark))] }
+    return { handle, outcome, late, parked, left: [...(await openRuns(client)), ...files, ...(await markedProcesses(mark, scratchDir))] }
   }
   return { name, config, client, services, scratchDir, crash, calm: (start) => crash({ activity: 'none', when: 'never', start }) }
 }

@@ -3,6 +3,7 @@ import type { FailbackReport, FailoverReport } from '../../../../src/contract/fa
 import type { Config } from '../../../../src/config/schema.ts'
 import { freshId, type Prepared, reasonOf, type Scenario } from '../scenario.ts'
 import type { Crashed, CrashStage, Lane, Start } from '../stage.ts'
+import { KEPT, SHORT } from './stanza.ts'
 import { foldersOf, highestEpoch, type Other, pairProblems, primariesOf, sitesOf } from '../world/pair.ts'
 
 export interface PairLane {
@@ -25,7 +26,8 @@ export async function openPair(stage: CrashStage): Promise<PairLane> {
     const group = settings['failoverGroups'][GROUP] as Config['failoverGroups'][string]
     group.approvals = { count: 0, within: '30m' }
     group.checks = [{ sql: 'select count(*) > 0 from kept' }]
-    settings['sources'] = { shop: { ...settings['sources'].shop, schedules: {}, verify: {}, retention: { keepLast: 1_000 } } }
+    const shop = { ...settings['sources'].shop, schedules: {}, verify: {} }
+    settings['sources'] = { [KEPT]: { ...shop, retention: { keepLast: 1_000 } }, [SHORT]: { ...shop, retention: { keepLast: 1 } } }
   })
   const place: Place = { stage, lane, folders: await foldersOf(stack) }
   return { lane, failoverPlanned: failoverPlanned(place), failover: failover(place), failback: failback(place) }
