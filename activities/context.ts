@@ -1,9 +1,8 @@
 /** The bridge between an activity and a driver, which knows no Temporal: cancellation in, progress out as heartbeats. */
 import { Context } from '@temporalio/activity'
-import type { DriverContext, Progress } from '../src/drivers/driver.ts'
+import type { DriverContext } from '../src/drivers/driver.ts'
+import { reportProgress } from './heartbeat.ts'
 import { requireCurrent } from './straggler.ts'
-
-const EVERY_MS = 1_000
 
 export interface RunningContext extends DriverContext {
   readonly attempt: number
@@ -13,24 +12,15 @@ export interface RunningContext extends DriverContext {
   requireCurrent(): Promise<void>
 }
 
-/** Runs `body` with a heartbeat of its latest progress each second: that is also how a cancel gets in. */
+/** Runs `body` with what a driver needs; its latest progress goes with the heartbeats. */
 export async function withProgress<T>(body: (context: RunningContext) => Promise<T>): Promise<T> {
   const activity = Context.current()
-  let latest: Progress = { phase: 'starting' }
-  const beat = setInterval(() => activity.heartbeat(latest), EVERY_MS)
-  try {
-    activity.heartbeat(latest)
-    return await body({
-      signal: activity.cancellationSignal,
-      onProgress: (progress) => {
-        latest = progress
-      },
-      attempt: activity.info.attempt,
-      workflowId: activity.info.workflowExecution?.workflowId ?? '',
-      runId: activity.info.workflowExecution?.runId ?? '',
-      requireCurrent: () => requireCurrent(activity),
-    })
-  } finally {
-    clearInterval(beat)
-  }
+  return body({
+    signal: activity.cancellationSignal,
+    onProgress: (progress) => reportProgress(activity, progress),
+    attempt: activity.info.attempt,
+    workflowId: activity.info.workflowExecution?.workflowId ?? '',
+    runId: activity.info.workflowExecution?.runId ?? '',
+    requireCurrent: () => requireCurrent(activity),
+  })
 }

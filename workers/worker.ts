@@ -4,6 +4,7 @@ import { Client } from '@temporalio/client'
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
 import { createBackupActivities } from '../activities/backup.ts'
 import { ErrorInterceptor } from '../activities/errors.ts'
+import { HeartbeatInterceptor } from '../activities/heartbeat.ts'
 import { createEvidenceActivities } from '../activities/evidence.ts'
 import { createHostActivities } from '../activities/host.ts'
 import { createLockActivities } from '../activities/lock.ts'
@@ -56,6 +57,8 @@ export async function startWorker(
   const common = {
     connection,
     namespace: config.temporal.namespace,
+    // The default would hold a cancel back for 8 of the 10 s that a pre-empted run has to let go.
+    maxHeartbeatThrottleInterval: '2s',
     shutdownGraceTime: '5s',
     shutdownForceTime: '20s',
     ...interceptors(extra),
@@ -116,6 +119,7 @@ function interceptors(extra: Pick<WorkerOptions, 'interceptors'>): Pick<WorkerOp
       ...extra.interceptors,
       activity: [
         ...(extra.interceptors?.activity ?? []),
+        () => ({ inbound: new HeartbeatInterceptor() }),
         () => ({ inbound: new ErrorInterceptor() }),
         () => ({ inbound: new StragglerInterceptor() }),
       ],
