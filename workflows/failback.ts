@@ -11,6 +11,7 @@ import type { FailbackInput } from '../src/contract/inputs.ts'
 import type { BackupResult } from './backup.ts'
 import { refuseUnready } from './failover.ts'
 import { parseInput, rootFailure } from './lib/failure.ts'
+import { approvePlan } from './lib/approval.ts'
 import { withLocks } from './lib/lock.ts'
 import { planFor } from './lib/look.ts'
 import { control, onHost } from './lib/options.ts'
@@ -41,25 +42,9 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
     view.phase('readiness')
     const plan = await planFor(group, sites, 'planned')
     refuseUnready(plan, { mode: 'planned', acceptLoss: false })
-    view.phase('approval')
-    await steering.approved({
-      hash: plan.hash,
-      text: plan.text,
-      requestedBy: input.requestedBy,
-      count: plan.approvals.count,
-      withinMs: plan.approvals.withinMs,
-    })
+    await approvePlan(view, steering, plan, input.requestedBy)
     const result = await switchOver({ plan, mode: 'planned', view, steering, saga, run, clock: createClock(Date.now()) })
-    const streaming = await rejoin({
-      group,
-      site: plan.from,
-      host: plan.fromHost,
-      primary: plan.to,
-      primaryHost: plan.toHost,
-      epoch: plan.epoch,
-      run,
-      view,
-    })
+    const streaming = await rejoin({ plan, run, view })
     await run({
       name: 'removeKept',
       lostWhenSkipped: 'the copy of the old data takes space',

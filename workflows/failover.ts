@@ -5,6 +5,7 @@ import type { PairActivities } from '../activities/pair.ts'
 import type { FailoverReport, PairPlan } from '../src/contract/failover.ts'
 import type { FailoverInput } from '../src/contract/inputs.ts'
 import { failure, parseInput, rootFailure } from './lib/failure.ts'
+import { approvePlan } from './lib/approval.ts'
 import { withLocks } from './lib/lock.ts'
 import { planFor } from './lib/look.ts'
 import { control } from './lib/options.ts'
@@ -32,27 +33,10 @@ export async function failover(given: FailoverInput): Promise<FailoverReport> {
     const plan = await planFor(group, sites, mode)
     refuseUnready(plan, input)
     clock.mark('detect')
-    view.phase('approval')
-    await steering.approved({
-      hash: plan.hash,
-      text: plan.text,
-      requestedBy: input.requestedBy,
-      count: plan.approvals.count,
-      withinMs: plan.approvals.withinMs,
-    })
+    await approvePlan(view, steering, plan, input.requestedBy)
     clock.mark('approval')
     const result = await switchOver({ plan, mode, view, steering, saga, run, clock })
-    if (mode === 'planned')
-      await rejoin({
-        group,
-        site: plan.from,
-        host: plan.fromHost,
-        primary: plan.to,
-        primaryHost: plan.toHost,
-        epoch: plan.epoch,
-        run,
-        view,
-      })
+    if (mode === 'planned') await rejoin({ plan, run, view })
     const report: FailoverReport = {
       ...result,
       outcome: lost.length > 0 || !result.fenceProven ? 'degraded' : 'success',

@@ -1,22 +1,20 @@
 /** The demoted side streams from the new primary: after a clean switch no rewind is needed. */
 import { proxyActivities } from '@temporalio/workflow'
 import type { HostActivities } from '../../activities/host.ts'
+import type { PairPlan } from '../../src/contract/failover.ts'
 import { onHost } from './options.ts'
 import type { StepRunner } from './steps.ts'
 import type { View } from './view.ts'
 
 export interface Rejoin {
-  group: string
-  site: string
-  host: string
-  primary: string
-  primaryHost: string
-  epoch: number
+  plan: PairPlan
   run: StepRunner
   view: View
 }
 
-export async function rejoin({ group, site, host, primary, primaryHost, epoch, run, view }: Rejoin): Promise<boolean> {
+/** True once the side that the plan demoted streams from the other. */
+export async function rejoin({ plan, run, view }: Rejoin): Promise<boolean> {
+  const { group, from: site, fromHost: host, to: primary, toHost: primaryHost, epoch } = plan
   view.phase('rejoin')
   const there = proxyActivities<HostActivities>(onHost(host, { close: '10m' }))
   const here = proxyActivities<HostActivities>(onHost(primaryHost, { close: '10m' }))
