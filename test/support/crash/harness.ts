@@ -25,6 +25,8 @@ export interface CrashOptions {
   thawWhen?(): boolean | Promise<boolean>
   /** For the whole of it; 120 s by default. */
   timeoutMs?: number
+  /** Gives up, and stops the workers. */
+  signal?: AbortSignal | undefined
   /** Goes on beside the run until it has ended, as an operator does. */
   alongside?(handle: WorkflowHandle): Promise<void>
   /** After the run has ended, while its last worker still serves. */
@@ -161,7 +163,7 @@ class CrashRun {
   }
 
   #wait<T>(what: string, check: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
-    return until(check, { timeoutMs: Math.max(1, this.#deadline - Date.now()), what })
+    return until(check, { timeoutMs: Math.max(1, this.#deadline - Date.now()), what, signal: this.#options.signal })
   }
 
   #record(file: string): Hit & { outcome?: 'resolved' | 'rejected' } {

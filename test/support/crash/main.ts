@@ -24,6 +24,7 @@ interface Choice {
   when: CrashTime[]
   activity: string[]
 }
+type Play = Choice & { signal: AbortSignal }
 
 async function main(): Promise<number> {
   const choice = chosen()
@@ -32,17 +33,16 @@ async function main(): Promise<number> {
     return 2
   }
   const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)))
   const stage = await openCrashStage(say, stop.signal)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      stop.abort(new Error(`stopped by ${signal}`))
-      void stage.close().then(() => process.exit(130))
-    })
-  }
   const rows: Row[] = []
   try {
     const lanes = [...new Set(SCENARIOS.filter(([, name]) => wanted(choice, name)).map(([lane]) => lane))]
-    await Promise.all(lanes.map((lane) => playLane(stage, lane, choice, rows)))
+    // All of them, whatever fails: nothing is closed under a round that still runs.
+    const ended = await Promise.allSettled(lanes.map((lane) => playLane(stage, lane, { ...choice, signal: stop.signal }, rows)))
+    for (const lane of ended) if (lane.status === 'rejected') say(messageOf(lane.reason))
+    if (ended.some(({ status }) => status === 'rejected'))
+      rows.push({ scenario: 'crash', activity: 'lanes', when: '', seconds: 0, problems: ['ended early'] })
   } finally {
     await stage.close()
   }
@@ -70,12 +70,14 @@ function chosen(): Choice | undefined {
 const fits = (word: string, name: string): boolean => name === word || name.startsWith(`${word} `)
 const wanted = ({ only }: Choice, name: string): boolean => only.length === 0 || only.some((word) => fits(word, name))
 
-async function playLane(stage: CrashStage, lane: LaneName, choice: Choice, rows: Row[]): Promise<void> {
+async function playLane(stage: CrashStage, lane: LaneName, choice: Play, rows: Row[]): Promise<void> {
   const queues: Round[][] = []
   for (const scenario of await openScenarios(stage, lane)) {
+    choice.signal.throwIfAborted()
     if (wanted(choice, scenario.name)) queues.push(await roundsOf(scenario, choice, rows))
   }
   for (const { scenario, activity, when } of inTurn(queues)) {
+    choice.signal.throwIfAborted()
     await timed(rows, { scenario: scenario.name, activity, when }, () => play(scenario, activity, when))
   }
 }

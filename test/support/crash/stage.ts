@@ -81,7 +81,7 @@ export async function openCrashStage(say: (line: string) => void = () => {}, sig
     await writeFile(bundle, code)
     return {
       stack,
-      openLane: (name, change) => openLane({ stack, scratch, bundle, cleanup, name, change }),
+      openLane: (name, change) => openLane({ stack, scratch, bundle, cleanup, signal, name, change }),
       onClose: cleanup.add,
       close: cleanup.end,
     }
@@ -96,11 +96,12 @@ interface LaneOptions {
   scratch: string
   bundle: string
   cleanup: ReturnType<typeof createCleanup>
+  signal: AbortSignal
   name: string
   change(settings: Settings): void
 }
 
-async function openLane({ stack, scratch, bundle, cleanup, name, change }: LaneOptions): Promise<Lane> {
+async function openLane({ stack, scratch, bundle, cleanup, signal, name, change }: LaneOptions): Promise<Lane> {
   const dir = join(stack.dir, `lane-${name}`)
   const [tmp, scratchDir] = [join(dir, 'tmp'), join(scratch, name)]
   for (const folder of [dir, tmp, scratchDir]) {
@@ -108,7 +109,7 @@ async function openLane({ stack, scratch, bundle, cleanup, name, change }: LaneO
     await chmod(folder, folder === tmp ? 0o1777 : 0o755)
   }
   const client = await openNamespace(stack, name)
-  cleanup.add(async () => client.connection.close())
+  cleanup.add(() => client.connection.close())
   const settings = parse(await readFile(stack.configFile, 'utf8')) as Settings
   settings['temporal'].namespace = name
   change(settings)
@@ -129,6 +130,7 @@ async function openLane({ stack, scratch, bundle, cleanup, name, change }: LaneO
       ...worker,
       activity,
       when,
+      signal,
       timeoutMs: 420_000,
       startWorkflow: start,
       alongside: (run) => attend(run, parked),
