@@ -1,7 +1,7 @@
 /** The bridge between an activity and a driver, which knows no Temporal: cancellation in, progress out as heartbeats. */
 import { Context } from '@temporalio/activity'
 import type { DriverContext } from '../src/drivers/driver.ts'
-import { reportProgress } from './heartbeat.ts'
+import { beating, reportProgress } from './heartbeat.ts'
 import { requireCurrent } from './straggler.ts'
 
 export interface RunningContext extends DriverContext {
@@ -15,12 +15,13 @@ export interface RunningContext extends DriverContext {
 /** Runs `body` with what a driver needs; its latest progress goes with the heartbeats. */
 export async function withProgress<T>(body: (context: RunningContext) => Promise<T>): Promise<T> {
   const activity = Context.current()
-  return body({
+  const context: RunningContext = {
     signal: activity.cancellationSignal,
     onProgress: (progress) => reportProgress(activity, progress),
     attempt: activity.info.attempt,
     workflowId: activity.info.workflowExecution?.workflowId ?? '',
     runId: activity.info.workflowExecution?.runId ?? '',
     requireCurrent: () => requireCurrent(activity),
-  })
+  }
+  return beating(activity, () => body(context))
 }

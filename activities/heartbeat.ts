@@ -11,14 +11,21 @@ export function reportProgress(activity: Context, progress: Progress): void {
   latest.set(activity, progress)
 }
 
+/** Heartbeats until `body` ends; where the activity does already, once is enough. */
+export async function beating<T>(activity: Context, body: () => Promise<T>): Promise<T> {
+  if (latest.has(activity)) return body()
+  reportProgress(activity, { phase: 'starting' })
+  activity.heartbeat(latest.get(activity))
+  const beat = setInterval(() => activity.heartbeat(latest.get(activity)), EVERY_MS)
+  try {
+    return await body()
+  } finally {
+    clearInterval(beat)
+  }
+}
+
 export class HeartbeatInterceptor implements ActivityInboundCallsInterceptor {
   async execute(input: ActivityExecuteInput, next: Next<ActivityInboundCallsInterceptor, 'execute'>): Promise<unknown> {
-    const activity = Context.current()
-    const beat = setInterval(() => activity.heartbeat(latest.get(activity) ?? { phase: 'running' }), EVERY_MS)
-    try {
-      return await next(input)
-    } finally {
-      clearInterval(beat)
-    }
+    return beating(Context.current(), () => next(input))
   }
 }
