@@ -18,6 +18,12 @@ export type OpenServices = (config: Config) => {
   close(): Promise<void>
 }
 
+export interface ServeOptions {
+  configFile: string
+  roles: string
+  onReady(place: { address: string; roles: string }): void
+}
+
 export interface DevOptions {
   configFile: string
   /** Keeps Temporal's state; in memory without it. */
@@ -27,7 +33,8 @@ export interface DevOptions {
 }
 
 export interface Wiring {
-  serve(options: { configFile: string; roles: string }): Promise<void>
+  /** A worker, until it is told to stop. */
+  serve(options: ServeOptions): Promise<void>
   /** A Temporal server and a worker in every role, until it is told to stop. */
   dev(options: DevOptions): Promise<void>
   openServices: OpenServices

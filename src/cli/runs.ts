@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { WORKFLOWS, type WorkflowType } from '../contract/inputs.ts'
 import { CONTROL_QUEUE } from '../contract/vocabulary.ts'
 import { HoldfastError } from '../core/errors.ts'
+import { requireAttributes } from './attributes.ts'
 import { type CommandContext, withClient } from './context.ts'
 import { followRun } from './follow.ts'
 
@@ -25,6 +26,7 @@ export async function runWorkflow<T>(
   requireValid(type, defined)
   return withClient(context, async (client) => {
     const workflowId = follow.workflowId ?? `${type}/${String(input['source'] ?? input['group'] ?? 'all')}/${new Date().toISOString()}`
+    await requireAttributes(client)
     const handle = await start(client, type, { taskQueue: CONTROL_QUEUE, workflowId, input: defined })
     if (follow.detach) return { workflowId }
     context.output.note(`${type} ${workflowId}`)

@@ -84,6 +84,10 @@ describe('doctor and apply', { timeout: 300_000 }, () => {
     ])
   })
 
+  it('nothing is started that would stand still: apply comes first', async () => {
+    expect(await refused('backup', LOGICAL)).toMatchObject({ code: 'NOT_READY', exitCode: 4, next: 'holdfast apply' })
+  })
+
   it('apply --dry-run shows the difference and changes nothing; apply makes it; again there is none', async () => {
     const wanted = await ask<{ create: string[] }>(0, 'apply', '--dry-run')
     expect(wanted.create).toContain('holdfast/shop-logical/logical')

@@ -58,7 +58,15 @@ export function addSetupCommands(program: Command, action: Action): void {
     .command('worker')
     .description('run a worker until it is stopped')
     .option('--roles <list>', 'control, data, host:<name>, separated by commas', 'control,data')
-    .action(action((context, o: { roles: string }) => context.wiring.serve({ configFile: context.options.config, roles: o.roles })))
+    .action(
+      action((context, o: { roles: string }) =>
+        context.wiring.serve({
+          configFile: context.options.config,
+          roles: o.roles,
+          onReady: (place) => context.output.result(place, [`worker ${place.roles} at ${place.address}; Ctrl-C stops it in order`]),
+        }),
+      ),
+    )
 
   addDev(program, action)
 }

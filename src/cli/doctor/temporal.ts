@@ -1,10 +1,10 @@
 /** Temporal: reachable, knows our search attributes, runs our schedules, and has a worker on every queue. */
 import type { Client } from '@temporalio/client'
 import type { Config } from '../../config/schema.ts'
-import { SEARCH_ATTRIBUTES } from '../../contract/search-attributes.ts'
 import { CONTROL_QUEUE, DATA_QUEUE, hostQueue } from '../../contract/vocabulary.ts'
 import { connectClient, connectionSettings } from '../../temporal/connection.ts'
 import { reconcileSchedules } from '../../temporal/schedules.ts'
+import { missingAttributes } from '../attributes.ts'
 import type { Findings } from './finding.ts'
 import { tlsOfTemporal } from './tls.ts'
 
@@ -29,8 +29,7 @@ export async function examineTemporal(config: Config, findings: Findings): Promi
 }
 
 async function examineAttributes(client: Client, namespace: string, findings: Findings): Promise<void> {
-  const { customAttributes } = await client.connection.operatorService.listSearchAttributes({ namespace })
-  const missing = Object.values(SEARCH_ATTRIBUTES).flatMap(({ name }) => (name in customAttributes ? [] : [name]))
+  const missing = await missingAttributes(client)
   const detail = missing.length === 0 ? 'all are known' : `${missing.join(', ')} are not known: runs that set them fail`
   findings.say(missing.length === 0, namespace, 'search attributes', detail, 'holdfast apply')
 }
