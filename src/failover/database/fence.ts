@@ -9,6 +9,7 @@ import type { Command } from '../../process/command.ts'
 import { type ControlData, isPinned, readControlData } from './control-data.ts'
 import { raiseEpoch, underEpoch } from './epoch.ts'
 import { pin } from './pin.ts'
+import { removeIntents } from './promote.ts'
 import { attachedTo, readPidFile, removeSegment, type Segment } from './shared-memory.ts'
 import { environmentOf, pidsOf, type Site } from './site.ts'
 import { killAll, type Stopped, stopSite } from './stop.ts'
@@ -112,6 +113,8 @@ export async function fence(site: Site, options: FenceOptions): Promise<FenceRep
       () => proveRefusal(site, epoch),
       ({ exitCode, message }) => `start exits ${exitCode}: ${message}`,
     )
+    // A promotion of long ago is settled: whoever takes this back must not take it for one that may still happen.
+    await removeIntents(site, epoch)
     const control = await readControlData(site)
     if (mode === 'planned' && !(stopped.clean && control.state === 'shut down')) throw unclean(site, control)
     return {

@@ -42,7 +42,7 @@ async function main(): Promise<number> {
     const ended = await Promise.allSettled(lanes.map((lane) => playLane(stage, lane, { ...choice, signal: stop.signal }, rows)))
     for (const lane of ended) if (lane.status === 'rejected') say(messageOf(lane.reason))
     if (ended.some(({ status }) => status === 'rejected'))
-      rows.push({ scenario: 'crash', activity: 'lanes', when: '', seconds: 0, problems: ['ended early'] })
+      rows.push({ scenario: 'crash', activity: 'lanes', when: 'calm', seconds: 0, problems: ['ended early'] })
   } finally {
     await stage.close()
   }
@@ -91,7 +91,7 @@ interface Round {
 /** An undisturbed run first: it has to leave a right state too, and its history tells what can be hit. */
 async function roundsOf(scenario: Scenario, { when, activity }: Choice, rows: Row[]): Promise<Round[]> {
   let names: string[] = []
-  await timed(rows, { scenario: scenario.name, activity: '(calm)', when: 'never' }, async () => {
+  await timed(rows, { scenario: scenario.name, activity: '', when: 'calm' }, async () => {
     const { handle, problems } = await playCalm(scenario)
     names = activitiesOf(await handle.fetchHistory()).map(({ name }) => name)
     return problems

@@ -8,13 +8,12 @@ export interface Row {
 }
 
 export function table(rows: readonly Row[]): string {
-  const times = [...new Set(rows.map(({ when }) => when))].filter((when) => when !== 'never')
+  const times = [...new Set(rows.map(({ when }) => when))]
   const lines = [...new Set(rows.map(({ scenario, activity }) => `${scenario}\0${activity}`))].sort()
   const cells = lines.map((line) => {
     const [scenario = '', activity = ''] = line.split('\0')
     const own = rows.filter((row) => row.scenario === scenario && row.activity === activity)
-    const calm = own.find(({ when }) => when === 'never')
-    return [scenario, activity, ...(calm ? [shown(calm)] : times.map((time) => shown(own.find(({ when }) => when === time))))]
+    return [scenario, activity, ...times.map((time) => shown(own.find(({ when }) => when === time)))]
   })
   const all = [['workflow', 'activity', ...times], ...cells]
   const widths = all[0]?.map((_, at) => Math.max(...all.map((row) => (row[at] ?? '').length))) ?? []

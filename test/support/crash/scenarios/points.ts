@@ -22,9 +22,9 @@ export const starting =
 
 export const idsOf = async ({ lane, source }: Subject): Promise<string[]> => (await pointsOf(lane, source)).map(({ id }) => id)
 
-/** The newest point, taken now where there is none. */
+/** The newest point that a run was asked for, taken now where there is none. */
 export async function ensurePoint(subject: Subject): Promise<string> {
-  const found = (await idsOf(subject)).at(-1)
+  const found = (await idsOf(subject)).filter((id) => !id.endsWith('_pre_restore')).at(-1)
   if (found) return found
   await subject.lane.calm(starting(subject.lane, 'backup', { source: subject.source }))
   const [taken] = await idsOf(subject)
