@@ -85,12 +85,17 @@ async function look(handle: WorkflowHandle): Promise<RunView | string | undefine
 
 /** Bytes that the activities under way report in their heartbeats. */
 async function progressOf(handle: WorkflowHandle): Promise<string> {
-  const { raw } = await handle.describe().catch(() => ({ raw: undefined }))
-  const said = (raw?.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => {
-    const data = heartbeatDetails?.payloads?.[0]?.data
-    return data ? [JSON.parse(Buffer.from(data).toString('utf8')) as { phase?: string; bytes?: number; totalBytes?: number }] : []
-  })
-  return said.map(progressText).filter(Boolean).join('; ')
+  try {
+    const { raw } = await handle.describe()
+    const said = (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) => {
+      const data = heartbeatDetails?.payloads?.[0]?.data
+      return data ? [JSON.parse(Buffer.from(data).toString('utf8')) as { phase?: string; bytes?: number; totalBytes?: number }] : []
+    })
+    return said.map(progressText).filter(Boolean).join('; ')
+  } catch {
+    // What cannot be shown must not end the command.
+    return ''
+  }
 }
 
 export function progressText({ phase, bytes: done, totalBytes }: { phase?: string; bytes?: number; totalBytes?: number }): string {

@@ -9,7 +9,7 @@ import { queuesOf } from '../../src/cli/doctor/temporal.ts'
 import { withClient } from '../../src/drivers/postgres-common/connect.ts'
 import { run } from '../../src/process/run.ts'
 import { until } from '../../src/process/wait.ts'
-import { answer, holdfast, interrupt, refusal } from '../support/cli.ts'
+import { answer, holdfast, inTerminal, interrupt, refusal } from '../support/cli.ts'
 
 const LOGICAL = 'shop-logical'
 const PHYSICAL = 'shop'
@@ -197,6 +197,23 @@ describe('a run under way', { timeout: 300_000 }, () => {
       await client.query('rollback')
     })
     expect((await ask<{ points: { id: string }[] }>(0, 'list', LOGICAL)).points.map(({ id }) => id)).toEqual(taken)
+  })
+})
+
+describe('in a terminal', { timeout: 300_000 }, () => {
+  it('one line is replaced with what the activities report, finished steps stay above it, and the point is last', async () => {
+    const child = inTerminal(on('backup', LOGICAL))
+    await withClient(stack.pair.primary.connection(), {}, async (client) => {
+      await client.query('begin; lock table writes in access exclusive mode')
+      // The phase that a driver tells in its heartbeat, behind the step that runs.
+      await until(() => /<replaced>capture: \w+: \w/.test(child.text()), { timeoutMs: 120_000, what: 'a live line with a heartbeat' })
+      await client.query('rollback')
+    })
+    expect(await child.ended).toBe(0)
+    expect(child.text()).toMatch(/<replaced> {2}done {5}publish[\s\S]*<replaced>\d{8}_\d{6}_manual: /)
+    const { points } = await ask<{ points: { id: string }[] }>(0, 'list', LOGICAL)
+    const id = points.at(-1)?.id ?? ''
+    await ask(0, 'delete', LOGICAL, id, '--confirm', id)
   })
 })
 

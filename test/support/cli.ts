@@ -78,3 +78,18 @@ export async function interrupt(args: string[], word: RegExp, { signal = 'SIGINT
     await ended
   }
 }
+
+/** On a terminal of its own, as `script` makes one; where a line is replaced, its text says `<replaced>`. */
+export function inTerminal(args: string[]): { text(): string; ended: Promise<number> } {
+  const words = [process.execPath, ENTRY, ...args].map((word) => `'${word}'`).join(' ')
+  const child = spawn('script', ['-qefc', words, '/dev/null'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, HOLDFAST_LOG_LEVEL: 'warn' },
+  })
+  const said: string[] = []
+  child.stdout.on('data', (chunk) => said.push(String(chunk)))
+  return {
+    text: () => said.join('').replaceAll('\r\u001b[K', '<replaced>'),
+    ended: new Promise((resolve) => child.once('close', (code) => resolve(code ?? -1))),
+  }
+}
