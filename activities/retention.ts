@@ -1,5 +1,6 @@
 /** What may go, and its going: the engine's own files first asked for, the manifest always first to disappear. */
-import { planRetention } from '../src/core/retention.ts'
+import type { SourceConfig } from '../src/config/schema.ts'
+import { planRetention, type RetentionRules } from '../src/core/retention.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { withProgress } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
@@ -23,7 +24,7 @@ export function createRetentionActivities(services: Services) {
     async planRetention({ source }: { source: string }): Promise<RetentionReport> {
       const catalog = await catalogOf(source)
       const points = await catalog.listPoints(source)
-      const plan = planRetention(points, sourceOf(config, source).retention, new Date(), { healthy: isHealthy(points) })
+      const plan = planRetention(points, rulesOf(sourceOf(config, source)), new Date(), { healthy: isHealthy(points) })
       const label = new Map(points.map((point) => [point.id, point.label]))
       return {
         source,
@@ -100,6 +101,10 @@ export function createRetentionActivities(services: Services) {
   }
 }
 export type RetentionActivities = ReturnType<typeof createRetentionActivities>
+
+function rulesOf(source: SourceConfig): RetentionRules {
+  return { ...source.retention, ...(source.driver === 'postgres-physical' && { pitrWindow: source.pitrWindow }) }
+}
 
 /** A source whose newest proof failed is not healthy: nothing of it is deleted until a proof passes again. */
 function isHealthy(points: { createdAt: string; proof?: { ok: boolean; at: string } }[]): boolean {

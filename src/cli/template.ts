@@ -31,7 +31,6 @@ repositories:
 #    endpoint: https://s3.example.com     # left out for AWS
 #    accessKeyId: \${env:AWS_ACCESS_KEY_ID}
 #    secretAccessKey: \${env:AWS_SECRET_ACCESS_KEY}
-#    objectLock: { mode: compliance }
 
 encryption:
   recipients: [${parts.recipient}]

@@ -16,7 +16,6 @@ export function checkMeaning(config: unknown, report: Report): void {
     const at = (...rest: Path): Path => ['sources', key, ...rest]
     mustExist(at('repository'), source.repository, 'repository', repositories, report)
     mustExist(at('group'), source.group, 'failover group', failoverGroups, report)
-    for (const [index, copy] of list(source.copies).entries()) mustExist(at('copies', index), copy, 'repository', repositories, report)
     checkCalendars(source, at, report)
   }
   for (const [key, group] of entries(failoverGroups)) {
@@ -73,8 +72,4 @@ function fields(value: unknown): Fields {
 
 function entries(value: unknown): [string, Fields][] {
   return Object.entries(fields(value)).map(([key, entry]) => [key, fields(entry)])
-}
-
-function list(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : []
 }

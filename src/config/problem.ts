@@ -11,7 +11,7 @@ export interface PlacedProblem extends Problem {
   line: number
 }
 
-/** `sources.orders.copies[0]`. */
+/** `sources.orders.tables[0]`. */
 export function pathText(path: Path): string {
   return path.reduce<string>((text, word) => (typeof word === 'number' ? `${text}[${word}]` : text ? `${text}.${word}` : word), '')
 }

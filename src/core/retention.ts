@@ -10,6 +10,8 @@ export interface RetentionRules {
   weekly: number
   monthly: number
   yearly: number
+  /** Every moment of this span before now can be recovered to, like `7d`: that needs the newest point that is older. */
+  pitrWindow?: string | undefined
 }
 
 export interface RetentionPlan {
@@ -63,6 +65,7 @@ function keptOf(points: PointSummary[], rules: RetentionRules, now: Date): Kept 
   for (const point of points) if (point.held) keep(point, 'held')
   for (const point of regular)
     if (rules.keepWithin && ageSeconds(point, now) <= seconds(rules.keepWithin)) keep(point, `within ${rules.keepWithin}`)
+  if (rules.pitrWindow) keep(baseOf(regular, rules.pitrWindow, now), `any moment of the last ${rules.pitrWindow} needs it`)
   for (const point of points)
     if (point.kind === 'pre_restore' && isFreshCopy(point, now)) keep(point, `safety copy of the last ${SAFETY_COPY_DAYS} days`)
   for (const rule of rulesOf(rules)) {
@@ -71,6 +74,12 @@ function keptOf(points: PointSummary[], rules: RetentionRules, now: Date): Kept 
   }
   keepWhatTheseNeed(points, kept, keep)
   return kept
+}
+
+/** What replay to the beginning of the window starts from; one whose proof failed only where there is no other. */
+function baseOf(points: PointSummary[], window: string, now: Date): PointSummary | undefined {
+  const older = points.filter((point) => ageSeconds({ createdAt: point.completedAt }, now) >= seconds(window))
+  return older.find(({ proof }) => proof?.ok !== false) ?? older[0]
 }
 
 function rulesOf({ keepLast, daily, weekly, monthly, yearly }: RetentionRules): Rule[] {
@@ -125,7 +134,7 @@ function isFreshCopy(point: PointSummary, now: Date): boolean {
   return ageSeconds(point, now) <= SAFETY_COPY_DAYS * 86_400
 }
 
-function ageSeconds({ createdAt }: PointSummary, now: Date): number {
+function ageSeconds({ createdAt }: Pick<PointSummary, 'createdAt'>, now: Date): number {
   return (now.getTime() - Date.parse(createdAt)) / 1000
 }
 

@@ -47,6 +47,15 @@ describe('retention keeps', () => {
     expect(deleted(points, { keepWithin: '30d' })).toEqual(ids(points.slice(3)))
   })
 
+  it('the newest point that is older than the recoverable window, and one whose proof failed only for want of another', () => {
+    const points = [0, 3, 6, 8, 10].map((days) => point(days))
+    expect(deleted(points, { pitrWindow: '7d' })).toEqual(ids([points[1], points[2], points[4]] as PointSummary[]))
+    const broken = [point(0), point(8, failed), point(10), point(12)]
+    expect(deleted(broken, { pitrWindow: '7d' })).toEqual(ids([broken[1], broken[3]] as PointSummary[]))
+    const all = [point(0), point(8, failed)]
+    expect(plan(all, { pitrWindow: '7d' }).keep[1]).toMatchObject({ id: all[1]?.id, reasons: ['any moment of the last 7d needs it'] })
+  })
+
   it('the newest of each day, week, month and year', () => {
     const hourly = [0, 0.1, 1, 1.1, 2, 2.1].map((days) => point(days))
     expect(plan(hourly, { daily: 3 }).keep.map(({ id }) => id)).toEqual([hourly[0]?.id, hourly[2]?.id, hourly[4]?.id])

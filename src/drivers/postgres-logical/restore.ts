@@ -47,7 +47,7 @@ export async function restoreScratch(
     const { connection, database } = await startScratch(config, manifest, dir, context)
     const dump = join(dir, 'dump')
     await makeFolder(dump, config.osUser)
-    const load = { config, manifest, source, connection, database, dir: dump, jobs: 2 }
+    const load = { config, manifest, source, connection, database, dir: dump, jobs: config.jobs }
     context.onProgress({ phase: 'roles' })
     await loadRoles(load, context)
     await loadDatabase(load, context)

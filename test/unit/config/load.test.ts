@@ -15,7 +15,7 @@ sources:
     driver: postgres-logical
     connection: \${env:ORDERS_DSN}
     repository: hot
-    copies: [dr]
+    tables: [a]
     schedules:
       logical: { calendar: "Mon-Sat 02:00", timezone: Europe/Berlin }
     verify: { read: weekly, assertions: [{ sql: select true }] }
@@ -61,7 +61,7 @@ sources:
   orders:
     driver: postgres-logical
     repository: hott
-    copies: [hot, y]
+    tables: [hot, 1]
     osuser: z
     schedules:
       fill: { calendar: hourly }
@@ -84,7 +84,7 @@ extra: 1
       [5, 'repositories.x.bukket'],
       [7, 'sources.orders.connection'],
       [9, 'sources.orders.repository'],
-      [10, 'sources.orders.copies[1]'],
+      [10, 'sources.orders.tables[1]'],
       [11, 'sources.orders.osuser'],
       [13, 'sources.orders.schedules.fill'],
       [14, 'sources.orders.schedules.full.calendar'],
@@ -109,11 +109,11 @@ extra: 1
     ['type: s3, bucket', 'type: s4, bucket', 'repositories.hot.type', 'must be one of s3, folder'],
     ['driver: postgres-logical', 'driver: postgres-logicl', 'sources.orders.driver', 'did you mean "postgres-logical"?'],
     ['repository: hot', 'repository: hott', 'sources.orders.repository', 'no repository "hott"; did you mean "hot"?'],
-    ['copies: [dr]', 'copies: [elsewhere]', 'sources.orders.copies[0]', 'there is hot, dr'],
-    ['copies: [dr]', 'freshness: 5', 'sources.orders.freshness', 'must be a text; put it in quotes'],
-    ['copies: [dr]', 'freshness: 5 hours', 'sources.orders.freshness', 'a number and s, m, h or d, like 15m'],
-    ['copies: [dr]', 'group: pair', 'sources.orders.group', 'there is none'],
-    ['copies: [dr]', 'copies: dr', 'sources.orders.copies', 'must be a list'],
+    ['repository: hot', 'repository: elsewhere', 'sources.orders.repository', 'there is hot, dr'],
+    ['tables: [a]', 'freshness: 5', 'sources.orders.freshness', 'must be a text; put it in quotes'],
+    ['tables: [a]', 'freshness: 5 hours', 'sources.orders.freshness', 'a number and s, m, h or d, like 15m'],
+    ['tables: [a]', 'group: pair', 'sources.orders.group', 'there is none'],
+    ['tables: [a]', 'tables: a', 'sources.orders.tables', 'must be a list'],
     ['    connection: ', '    # ', 'sources.orders.connection', 'is missing: libpq connection string'],
     ['logical: {', 'logcal: {', 'sources.orders.schedules.logcal', 'did you mean "logical"?'],
     ['Mon-Sat 02:00', 'Mon-Sat', 'sources.orders.schedules.logical.calendar', 'right would be "Sun 02:00"'],
