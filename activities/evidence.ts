@@ -9,6 +9,7 @@ export interface EvidenceInput {
   group?: string
   workflow: string
   outcome: string
+  /** The result of the run, or its failure with the steps until then. */
   report: unknown
 }
 

@@ -61,6 +61,7 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
             shown.text,
             ...findings.filter((f) => !f.ok).map((f) => `${f.name}: ${f.detail}`),
           ],
+          ...(found.objectives && { rtoObjectiveSeconds: seconds(found.objectives.rto) }),
           approvals: { count: found.approvals.count, withinMs: seconds(found.approvals.within) * 1000 },
         }
         return {

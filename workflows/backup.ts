@@ -1,16 +1,16 @@
 /** One recovery point: preflight, capture, check what the store has, publish last; then a proof where asked, and retention. */
 import { CancellationScope, executeChild, isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
-import type { EvidenceActivities } from '../activities/evidence.ts'
 import type { BackupInput } from '../src/contract/inputs.ts'
+import type { Ended } from '../src/contract/messages.ts'
 import { parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { compensation, control, dataOn } from './lib/options.ts'
+import { recorded } from './lib/record.ts'
 import { createSaga } from './lib/saga.ts'
 import { createView, type View } from './lib/view.ts'
 
-export interface BackupResult {
-  outcome: 'success' | 'degraded'
+export interface BackupTaken {
   source: string
   id: string
   driver: string
@@ -22,33 +22,34 @@ export interface BackupResult {
   proof?: { ok: boolean; depth: string }
 }
 
+export type BackupResult = BackupTaken & Ended
+
 const light = proxyActivities<BackupActivities>(control)
 const undo = proxyActivities<BackupActivities>(compensation)
-const { writeEvidence } = proxyActivities<EvidenceActivities>(control)
 
 export async function backup(given: BackupInput): Promise<BackupResult> {
   const input = parseInput('backup', given)
   const view = createView({ source: input.source, kind: input.kind })
+  const { source } = input
   const started = Date.now()
-  try {
-    const result = await withLocks([`source/${input.source}`], { work: 'backup', wait: false, what: `backup of ${input.source}` }, () =>
-      take(input, view),
-    )
-    await follow(input, view, result)
-    result.seconds = (Date.now() - started) / 1000
-    result.outcome = result.warnings.length > 0 ? 'degraded' : 'success'
-    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [
-      { source: input.source, workflow: 'backup', outcome: result.outcome, report: result },
-    ])
-    view.outcome(result.outcome)
-    return result
-  } catch (error) {
-    view.outcome(isCancellation(error) ? 'aborted' : 'failed')
-    throw error
-  }
+  return recorded(
+    view,
+    { workflow: 'backup', source },
+    async () => {
+      const result = await withLocks([`source/${source}`], { work: 'backup', wait: false, what: `backup of ${source}` }, () =>
+        take(input, view),
+      )
+      await follow(input, view, result)
+      result.seconds = (Date.now() - started) / 1000
+      return result
+    },
+    outcomeOf,
+  )
 }
 
-async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View): Promise<BackupResult> {
+const outcomeOf = ({ warnings }: BackupTaken) => (warnings.length > 0 ? 'degraded' : 'success')
+
+async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View): Promise<BackupTaken> {
   const saga = createSaga((name) => view.step(name, 'undone'))
   const { source, kind } = input
   view.phase('capture')
@@ -83,7 +84,6 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
       ]),
     )
     return {
-      outcome: 'success',
       source,
       id,
       driver,
@@ -101,7 +101,7 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
 }
 
 /** The point is published: what goes wrong from here degrades the run and never un-publishes it. */
-async function follow(input: BackupInput, view: View, result: BackupResult): Promise<void> {
+async function follow(input: BackupInput, view: View, result: BackupTaken): Promise<void> {
   if (input.prove) {
     view.phase('proof')
     try {

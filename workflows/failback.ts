@@ -2,12 +2,12 @@
  * Home again: what exists only on the old side is counted and exported first; then rewind, else re-clone; stream; a
  * planned switch that loses nothing; the demoted side streams; a new backup on the new timeline.
  */
-import { executeChild, isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow'
-import type { EvidenceActivities } from '../activities/evidence.ts'
+import { executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { HostActivities } from '../activities/host.ts'
 import type { PairActivities } from '../activities/pair.ts'
 import type { FailbackReport, LostWrites, PairPlan } from '../src/contract/failover.ts'
 import type { FailbackInput } from '../src/contract/inputs.ts'
+import type { Ended } from '../src/contract/messages.ts'
 import type { BackupResult } from './backup.ts'
 import { refuseUnready } from './failover.ts'
 import { parseInput, rootFailure } from './lib/failure.ts'
@@ -15,6 +15,7 @@ import { approvePlan } from './lib/approval.ts'
 import { withLocks } from './lib/lock.ts'
 import { planFor } from './lib/look.ts'
 import { control, onHost } from './lib/options.ts'
+import { recorded } from './lib/record.ts'
 import { rejoin } from './lib/rejoin.ts'
 import { createSaga, undoing } from './lib/saga.ts'
 import { createSteering } from './lib/steering.ts'
@@ -23,13 +24,12 @@ import { createClock, switchOver } from './lib/switch-over.ts'
 import { createView, type View } from './lib/view.ts'
 
 const pair = proxyActivities<PairActivities>(control)
-const { writeEvidence } = proxyActivities<EvidenceActivities>(control)
 /** Moving a whole data directory takes as long as it takes. */
 const hours = (host: string) => proxyActivities<HostActivities>(onHost(host, { close: '12h' }))
 
-export async function failback(given: FailbackInput): Promise<FailbackReport> {
+export async function failback(given: FailbackInput): Promise<FailbackReport & Ended> {
   const input = parseInput('failback', given)
-  const { group } = input
+  const { group, requestedBy } = input
   const view = createView({ group, kind: 'failback' })
   const steering = createSteering(view)
   const saga = createSaga((name) => view.step(name, 'undone'))
@@ -42,7 +42,7 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
     view.phase('readiness')
     const plan = await planFor(group, sites, 'planned')
     refuseUnready(plan, { mode: 'planned', acceptLoss: false })
-    await approvePlan(view, steering, plan, input.requestedBy)
+    await approvePlan(view, steering, plan, requestedBy)
     const result = await switchOver({ plan, mode: 'planned', view, steering, saga, run, clock: createClock(Date.now()) })
     const streaming = await rejoin({ plan, run, view })
     await run({
@@ -51,7 +51,6 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
       act: () => hours(plan.toHost).removeKept({ group, site: plan.to }),
     })
     return {
-      outcome: 'success',
       group,
       from: plan.from,
       to: plan.to,
@@ -64,37 +63,34 @@ export async function failback(given: FailbackInput): Promise<FailbackReport> {
       guaranteesLost,
     }
   }
-  try {
-    const { source, sources, slot, sites } = await pair.describeGroup({ group })
-    const whole = await withLocks(
-      [`group/${group}`, ...sources.map((name) => `source/${name}`)],
-      { work: 'failover', wait: true, never: [`group/${group}`], together: true, what: `failback of ${group}` },
-      () => undoing(saga, () => goHome(sites, slot), 'FENCE_UNPROVEN'),
-    )
-    if (source) {
-      view.phase('backup')
-      whole.backup = await run<BackupResult>({
-        name: 'backup',
-        lostWhenSkipped: 'the new timeline has no backup yet',
-        act: () =>
-          executeChild<(input: unknown) => Promise<BackupResult>>('backup', {
-            workflowId: `${workflowInfo().workflowId}/backup`,
-            args: [{ source, kind: 'post_failover' }],
-          }),
-      }).then((taken) => taken?.id)
-    }
-    whole.seconds = (Date.now() - started) / 1000
-    whole.outcome = guaranteesLost.length > 0 || !whole.lost.known ? 'degraded' : 'success'
-    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [
-      { group, workflow: 'failback', outcome: whole.outcome, report: { ...whole, actions: view.state.log } },
-    ])
-    view.phase('ended')
-    view.outcome(whole.outcome)
-    return whole
-  } catch (error) {
-    view.outcome(isCancellation(error) || rootFailure(error).code === 'ABORTED' ? 'aborted' : 'failed')
-    throw error
-  }
+  return recorded(
+    view,
+    { workflow: 'failback', group, requestedBy },
+    async () => {
+      const { source, sources, slot, sites } = await pair.describeGroup({ group })
+      const whole = await withLocks(
+        [`group/${group}`, ...sources.map((name) => `source/${name}`)],
+        { work: 'failover', wait: true, never: [`group/${group}`], together: true, what: `failback of ${group}` },
+        () => undoing(saga, () => goHome(sites, slot), 'FENCE_UNPROVEN'),
+      )
+      if (source) {
+        view.phase('backup')
+        whole.backup = await run<BackupResult>({
+          name: 'backup',
+          lostWhenSkipped: 'the new timeline has no backup yet',
+          act: () =>
+            executeChild<(input: unknown) => Promise<BackupResult>>('backup', {
+              workflowId: `${workflowInfo().workflowId}/backup`,
+              args: [{ source, kind: 'post_failover' }],
+            }),
+        }).then((taken) => taken?.id)
+      }
+      whole.seconds = (Date.now() - started) / 1000
+      view.phase('ended')
+      return whole
+    },
+    ({ lost }) => (guaranteesLost.length > 0 || !lost.known ? 'degraded' : 'success'),
+  )
 }
 
 /** The home side as a streaming standby again. Nothing of it is changed before what only it has was exported. */

@@ -1,14 +1,15 @@
 /** The old side can no longer accept a write, the new one does, clients are sent there: then, and only then, it ends well. */
-import { isCancellation, proxyActivities } from '@temporalio/workflow'
-import type { EvidenceActivities } from '../activities/evidence.ts'
+import { proxyActivities } from '@temporalio/workflow'
 import type { PairActivities } from '../activities/pair.ts'
 import type { FailoverReport, PairPlan } from '../src/contract/failover.ts'
 import type { FailoverInput } from '../src/contract/inputs.ts'
-import { failure, parseInput, rootFailure } from './lib/failure.ts'
+import type { Ended } from '../src/contract/messages.ts'
+import { failure, parseInput } from './lib/failure.ts'
 import { approvePlan } from './lib/approval.ts'
 import { withLocks } from './lib/lock.ts'
 import { planFor } from './lib/look.ts'
 import { control } from './lib/options.ts'
+import { recorded } from './lib/record.ts'
 import { rejoin } from './lib/rejoin.ts'
 import { createSaga, undoing } from './lib/saga.ts'
 import { createSteering } from './lib/steering.ts'
@@ -17,11 +18,10 @@ import { createClock, switchOver } from './lib/switch-over.ts'
 import { createView } from './lib/view.ts'
 
 const pair = proxyActivities<PairActivities>(control)
-const { writeEvidence } = proxyActivities<EvidenceActivities>(control)
 
-export async function failover(given: FailoverInput): Promise<FailoverReport> {
+export async function failover(given: FailoverInput): Promise<FailoverReport & Ended> {
   const input = parseInput('failover', given)
-  const { group, mode } = input
+  const { group, mode, requestedBy } = input
   const view = createView({ group, kind: mode })
   const steering = createSteering(view)
   const saga = createSaga((name) => view.step(name, 'undone'))
@@ -33,34 +33,30 @@ export async function failover(given: FailoverInput): Promise<FailoverReport> {
     const plan = await planFor(group, sites, mode)
     refuseUnready(plan, input)
     clock.mark('detect')
-    await approvePlan(view, steering, plan, input.requestedBy)
+    await approvePlan(view, steering, plan, requestedBy)
     clock.mark('approval')
     const result = await switchOver({ plan, mode, view, steering, saga, run, clock })
     if (mode === 'planned') await rejoin({ plan, run, view })
-    const report: FailoverReport = {
+    view.phase('ended')
+    return {
       ...result,
-      outcome: lost.length > 0 || !result.fenceProven ? 'degraded' : 'success',
       approvals: view.state.plan?.approvals ?? [],
       guaranteesLost: lost,
     }
-    await writeEvidence.executeWithOptions({ summary: 'evidence' }, [
-      { group, workflow: 'failover', outcome: report.outcome, report: { ...report, actions: view.state.log } },
-    ])
-    view.phase('ended')
-    view.outcome(report.outcome)
-    return report
   }
-  try {
-    const { sources, sites } = await pair.describeGroup({ group })
-    return await withLocks(
-      [`group/${group}`, ...sources.map((name) => `source/${name}`)],
-      { work: 'failover', wait: true, never: [`group/${group}`], together: true, what: `failover of ${group}` },
-      () => undoing(saga, () => move(sites), 'FENCE_UNPROVEN'),
-    )
-  } catch (error) {
-    view.outcome(isCancellation(error) || rootFailure(error).code === 'ABORTED' ? 'aborted' : 'failed')
-    throw error
-  }
+  return recorded(
+    view,
+    { workflow: 'failover', group, requestedBy },
+    async () => {
+      const { sources, sites } = await pair.describeGroup({ group })
+      return await withLocks(
+        [`group/${group}`, ...sources.map((name) => `source/${name}`)],
+        { work: 'failover', wait: true, never: [`group/${group}`], together: true, what: `failover of ${group}` },
+        () => undoing(saga, () => move(sites), 'FENCE_UNPROVEN'),
+      )
+    },
+    ({ guaranteesLost, fenceProven }) => (guaranteesLost.length > 0 || !fenceProven ? 'degraded' : 'success'),
+  )
 }
 
 export function refuseUnready(plan: PairPlan, { mode, acceptLoss }: Pick<FailoverInput, 'mode' | 'acceptLoss'>): void {

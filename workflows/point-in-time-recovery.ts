@@ -1,32 +1,29 @@
 /** A database as it was at one moment, beside the live one, with proof of where replay stopped and the commands to copy from it. */
 import { proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
-import type { EvidenceActivities } from '../activities/evidence.ts'
 import type { RecoverActivities, RecoveryReport } from '../activities/recover.ts'
 import type { PitrInput } from '../src/contract/inputs.ts'
+import type { Ended } from '../src/contract/messages.ts'
 import { parseInput } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn, undoOn } from './lib/options.ts'
+import { recorded } from './lib/record.ts'
 import { createSaga, type Saga, undoing } from './lib/saga.ts'
-import { createView, reporting, type View } from './lib/view.ts'
+import { createView, type View } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
-const { writeEvidence } = proxyActivities<EvidenceActivities>(control)
 
-export async function pointInTimeRecovery(given: PitrInput): Promise<RecoveryReport> {
+export async function pointInTimeRecovery(given: PitrInput): Promise<RecoveryReport & Ended> {
   const input = parseInput('pointInTimeRecovery', given)
   const { source } = input
   const view = createView({ source, kind: 'pitr' })
   const saga = createSaga((name) => view.step(name, 'undone'))
   view.phase('recover')
-  return reporting(view, async () => {
-    const report = await withLocks([`points/${source}`], { work: 'restore', wait: true, what: `point-in-time recovery of ${source}` }, () =>
+  return recorded(view, { workflow: 'pointInTimeRecovery', source }, () =>
+    withLocks([`points/${source}`], { work: 'restore', wait: true, what: `point-in-time recovery of ${source}` }, () =>
       undoing(saga, () => recover(input, view, saga)),
-    )
-    await writeEvidence({ source, workflow: 'pointInTimeRecovery', outcome: 'success', report })
-    view.outcome('success')
-    return report
-  })
+    ),
+  )
 }
 
 async function recover(input: ReturnType<typeof parseInput<'pointInTimeRecovery'>>, view: View, saga: Saga): Promise<RecoveryReport> {

@@ -3,41 +3,48 @@ import { proxyActivities } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
 import type { RetentionActivities, RetentionReport } from '../activities/retention.ts'
 import type { DeleteInput } from '../src/contract/inputs.ts'
+import type { Ended } from '../src/contract/messages.ts'
 import { failure, parseInput } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
+import { recorded } from './lib/record.ts'
 import { createView, reporting } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
 const light = proxyActivities<RetentionActivities>(control)
 
-export async function deleteRecoveryPoint(given: DeleteInput): Promise<RetentionReport> {
+export async function deleteRecoveryPoint(given: DeleteInput): Promise<RetentionReport & Ended> {
   const { source, recoveryPoint, confirm, requestedBy } = parseInput('deleteRecoveryPoint', given)
   const view = createView({ source, kind: 'delete' })
-  return reporting(view, async () => {
-    if (confirm !== recoveryPoint)
-      throw failure('CONFIRM_MISMATCH', `confirm is "${confirm}", the point is "${recoveryPoint}"`, {
-        object: recoveryPoint,
-        next: `repeat with "confirm": "${recoveryPoint}"`,
+  return recorded(
+    view,
+    { workflow: 'deleteRecoveryPoint', source, requestedBy },
+    async () => {
+      if (confirm !== recoveryPoint)
+        throw failure('CONFIRM_MISMATCH', `confirm is "${confirm}", the point is "${recoveryPoint}"`, {
+          object: recoveryPoint,
+          next: `repeat with "confirm": "${recoveryPoint}"`,
+        })
+      return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `delete ${recoveryPoint}` }, async () => {
+        const { label } = await light.mayDelete({ source, id: recoveryPoint })
+        const { host } = await resolveSource({ source })
+        return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [
+          {
+            source,
+            keep: [],
+            delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}`, ...(label !== undefined && { label }) }],
+            locked: [],
+            held: [],
+          },
+        ])
       })
-    const report = await withLocks([`points/${source}`], { work: 'retention', wait: false, what: `delete ${recoveryPoint}` }, async () => {
-      const { label } = await light.mayDelete({ source, id: recoveryPoint })
-      const { host } = await resolveSource({ source })
-      return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [
-        {
-          source,
-          keep: [],
-          delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}`, ...(label !== undefined && { label }) }],
-          locked: [],
-          held: [],
-        },
-      ])
-    })
-    // Locked or held since it was looked at: then it is still there.
-    view.outcome(report.locked.length + report.held.length > 0 ? 'degraded' : 'success')
-    return report
-  })
+    },
+    leftOutcome,
+  )
 }
+
+/** Locked or held since it was looked at: then it is still there. */
+const leftOutcome = ({ locked, held }: RetentionReport) => (locked.length + held.length > 0 ? 'degraded' : 'success')
 
 export async function holdRecoveryPoint(given: unknown): Promise<{ source: string; recoveryPoint: string; held: boolean }> {
   const { source, recoveryPoint, held, actor, reason } = parseInput('holdRecoveryPoint', given)

@@ -1,37 +1,34 @@
 /** A recovery point brought back: verified first, a safety backup of what it replaces, restored aside, asserted, swapped in one transaction. */
 import { executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
-import type { EvidenceActivities } from '../activities/evidence.ts'
 import type { ProofActivities } from '../activities/proof.ts'
 import type { RecoverActivities } from '../activities/recover.ts'
 import type { RestoreActivities, RestoreReport } from '../activities/restore.ts'
 import type { RestoreInput } from '../src/contract/inputs.ts'
+import type { Ended } from '../src/contract/messages.ts'
 import type { BackupResult } from './backup.ts'
 import { failure, parseInput } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn, undoOn } from './lib/options.ts'
+import { recorded } from './lib/record.ts'
 import { createSaga, type Saga, undoing } from './lib/saga.ts'
-import { createView, reporting, type View } from './lib/view.ts'
+import { createView, type View } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
 const { resolvePoint } = proxyActivities<ProofActivities>(control)
-const { writeEvidence } = proxyActivities<EvidenceActivities>(control)
 
-export async function restore(given: RestoreInput): Promise<RestoreReport> {
+export async function restore(given: RestoreInput): Promise<RestoreReport & Ended> {
   const input = parseInput('restore', given)
-  const { source, target } = input
+  const { source, target, requestedBy } = input
   const view = createView({ source, kind: `restore ${target}` })
   // What is replaced is neither backed up nor failed over meanwhile.
   const resources = [`points/${source}`, ...(target === 'live' ? [`source/${source}`] : [])]
   const saga = createSaga((name) => view.step(name, 'undone'))
-  return reporting(view, async () => {
-    const report = await withLocks(resources, { work: 'restore', wait: true, what: `restore of ${source}` }, () =>
+  return recorded(view, { workflow: 'restore', source, requestedBy }, () =>
+    withLocks(resources, { work: 'restore', wait: true, what: `restore of ${source}` }, () =>
       undoing(saga, () => bringBack(input, view, saga)),
-    )
-    await writeEvidence({ source, workflow: 'restore', outcome: 'success', report: { ...report, requestedBy: input.requestedBy } })
-    view.outcome('success')
-    return report
-  })
+    ),
+  )
 }
 
 async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: View, saga: Saga): Promise<RestoreReport> {

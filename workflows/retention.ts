@@ -3,10 +3,11 @@ import { isCancellation, proxyActivities } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
 import type { RetentionActivities, RetentionReport } from '../activities/retention.ts'
 import type { RetentionInput } from '../src/contract/inputs.ts'
-import { parseInput, rootFailure } from './lib/failure.ts'
+import { failure, parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
-import { createView, reporting } from './lib/view.ts'
+import { record } from './lib/record.ts'
+import { createView, reporting, type View } from './lib/view.ts'
 
 const { listSources, planRetention } = proxyActivities<RetentionActivities>(control)
 const { resolveSource } = proxyActivities<BackupActivities>(control)
@@ -20,7 +21,7 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
     for (const source of input.source ? [input.source] : await listSources()) {
       view.step(source, 'running')
       try {
-        const report = await prune(source, input.dryRun)
+        const report = await prune(view, source, input.dryRun)
         const left = report.locked.length + report.held.length
         const gone = `${report.delete.length - left} ${input.dryRun ? 'would go' : 'deleted'}`
         view.step(source, 'done', `${gone}, ${report.keep.length} kept${left > 0 ? `, ${left} locked or held` : ''}`)
@@ -38,12 +39,16 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
   })
 }
 
-function prune(source: string, dryRun: boolean): Promise<RetentionReport> {
+function prune(view: View, source: string, dryRun: boolean): Promise<RetentionReport> {
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
     const plan = await planRetention({ source })
     if (dryRun || plan.delete.length === 0) return plan
     const { host } = await resolveSource({ source })
     const { deletePoints } = proxyActivities<RetentionActivities>(dataOn(host))
-    return deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
+    const report = await deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
+    const missing = await record(view, { workflow: 'retention', source }, 'success', report)
+    if (missing !== undefined)
+      throw failure('STORE_UNREACHABLE', `${source}: what was deleted is not in the record: ${missing}`, { object: source })
+    return report
   })
 }

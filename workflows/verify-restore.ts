@@ -1,24 +1,24 @@
 /** A recovery point proved: restored into a quarantined scratch instance, compared, recorded, destroyed. A failed proof fails the run. */
-import { isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow'
+import { proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
-import type { EvidenceActivities } from '../activities/evidence.ts'
 import type { ProofActivities, ProofResult } from '../activities/proof.ts'
 import type { VerifyRestoreInput } from '../src/contract/inputs.ts'
+import type { Ended } from '../src/contract/messages.ts'
 import { failure, parseInput } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
+import { recorded } from './lib/record.ts'
 import { createView } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
 const { resolvePoint } = proxyActivities<ProofActivities>(control)
-const { writeEvidence } = proxyActivities<EvidenceActivities>(control)
 
-export async function verifyRestore(given: VerifyRestoreInput): Promise<ProofResult> {
+export async function verifyRestore(given: VerifyRestoreInput): Promise<ProofResult & Ended> {
   const input = parseInput('verifyRestore', given)
   const view = createView({ source: input.source, kind: input.depth })
   const { source, depth, keep } = input
   view.phase('proof')
-  try {
+  return recorded(view, { workflow: 'verifyRestore', source }, async () => {
     const result = await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `proof of ${source}` }, async () => {
       const { id } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint })
       const { host } = await resolveSource({ source })
@@ -29,16 +29,11 @@ export async function verifyRestore(given: VerifyRestoreInput): Promise<ProofRes
       view.step('proveRestore', proof.ok ? 'done' : 'failed', `${proof.passed} of ${proof.assertions} assertions`)
       return proof
     })
-    await writeEvidence({ source, workflow: 'verifyRestore', outcome: result.ok ? 'success' : 'failed', report: result })
     if (!result.ok)
       throw failure('VERIFY_FAILED', `${source} ${result.id} is not proved: ${result.failures.join('; ')}`, {
         object: result.id,
         details: { proof: result },
       })
-    view.outcome('success')
     return result
-  } catch (error) {
-    view.outcome(isCancellation(error) ? 'aborted' : 'failed')
-    throw error
-  }
+  })
 }

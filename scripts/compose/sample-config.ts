@@ -43,8 +43,8 @@ export function sampleConfig({ keys, recipient, publicKey }: { keys: string; rec
         stanza: STANZA,
         pgbackrestConfig,
         schedules: {
-          full: { calendar: 'Sun 02:00', retention: '30d' },
-          incremental: { calendar: 'Mon-Sat 02:00', retention: '7d' },
+          full: { calendar: 'Sun 02:00' },
+          incremental: { calendar: 'Mon-Sat 02:00' },
           walSwitch: { calendar: 'hourly' },
           retention: { calendar: 'daily 05:00' },
         },

@@ -49,6 +49,8 @@ export interface CommandContext {
   wiring: Wiring
   options: GlobalOptions
   output: Output
+  /** Set where what was asked for is done with something lacking: the exit code says so. */
+  lacking?: boolean
 }
 
 /** Runs `use` with the configuration and a client, which is closed afterwards. */

@@ -48,7 +48,8 @@ export function createProgram(wiring: Wiring, streams?: Streams): Program {
     (act) =>
     async (...args) => {
       const options = program.opts<GlobalOptions>()
-      exitCode = (await act({ wiring, options, output: createOutput(options.json, streams) }, ...args)) ?? EXIT.ok
+      const context: CommandContext = { wiring, options, output: createOutput(options.json, streams) }
+      exitCode = (await act(context, ...args)) || (context.lacking ? EXIT.degraded : EXIT.ok)
     }
   program
     .description('Backup and disaster recovery as Temporal workflows.')

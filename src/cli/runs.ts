@@ -2,6 +2,7 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client'
 import { z } from 'zod'
 import { WORKFLOWS, type WorkflowType } from '../contract/inputs.ts'
+import type { Ended } from '../contract/messages.ts'
 import { CONTROL_QUEUE } from '../contract/vocabulary.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { requireAttributes } from './attributes.ts'
@@ -30,7 +31,10 @@ export async function runWorkflow<T>(
     const handle = await start(client, type, { taskQueue: CONTROL_QUEUE, workflowId, input: defined })
     if (follow.detach) return { workflowId }
     context.output.note(`${type} ${workflowId}`)
-    return { workflowId, result: await followRun<T>(context, handle) }
+    const result = await followRun<T & Partial<Ended>>(context, handle)
+    if (result.recordMissing !== undefined) context.output.note(`done, but no record of it could be written: ${result.recordMissing}`)
+    if (result.outcome === 'degraded') context.lacking = true
+    return { workflowId, result }
   })
 }
 

@@ -21,6 +21,8 @@ export interface PairPlan {
   text: string[]
   hash: string
   approvals: { count: number; withinMs: number }
+  /** What the whole may take, where the group states it. */
+  rtoObjectiveSeconds?: number
   /** Each traffic record as it was when the plan was made: what is changed from, and what an undo would restore. */
   traffic: unknown[]
 }
@@ -69,13 +71,14 @@ export const PHASES = ['detect', 'approval', 'fence', 'drain', 'promote', 'traff
 export type Phases = Record<(typeof PHASES)[number], number>
 
 export interface FailoverReport {
-  outcome: 'success' | 'degraded'
   group: string
   mode: 'planned' | 'unplanned'
   from: string
   to: string
   epoch: number
   rtoSeconds: number
+  /** Where the group states one. */
+  rtoObjective?: { seconds: number; met: boolean }
   phases: Phases
   fence: FenceSummary
   fenceProven: boolean
@@ -100,14 +103,13 @@ export interface LostWrites {
 }
 
 export interface FailbackReport {
-  outcome: 'success' | 'degraded'
   group: string
   from: string
   to: string
   method: 'rewind' | 'reclone'
   methodReason?: string
   lost: LostWrites
-  switch: Omit<FailoverReport, 'outcome' | 'approvals' | 'guaranteesLost'>
+  switch: Omit<FailoverReport, 'approvals' | 'guaranteesLost'>
   streaming: boolean
   slot: string
   backup?: string

@@ -87,3 +87,10 @@ export interface LockView {
   waiting: string[]
 }
 export const lockQuery = defineQuery<LockView>('holder')
+
+/** What every result says of its run. */
+export interface Ended {
+  outcome: 'success' | 'degraded'
+  /** Why there is no record of what was done. */
+  recordMissing?: string
+}

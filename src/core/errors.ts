@@ -48,6 +48,11 @@ export const ERRORS = {
   KEY_WRONG: entry(false, EXIT.refused, 'provide the age identity of one of the recipients named in the manifest'),
   SPACE_SHORT: entry(false, EXIT.failed, 'free the named space or choose another folder'),
   SOURCE_UNREACHABLE: entry(true, EXIT.unreachable, 'check the connection of the source'),
+  SOURCE_LOCKED: entry(
+    true,
+    EXIT.busy,
+    "end or await the holder: select pid, query from pg_stat_activity join pg_locks using (pid) where granted and mode like '%Exclusive%'",
+  ),
   SOURCE_UNFIT: entry(false, EXIT.failed, 'change what the check names on the source'),
   VERSION_UNFIT: entry(false, EXIT.failed, 'install client programs that are not older than the server'),
   BACKUP_IMPLAUSIBLE: entry(

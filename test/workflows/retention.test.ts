@@ -79,7 +79,7 @@ test('a point is deleted once its id was given twice, and not before', async () 
       object: POINT,
       next: `repeat with "confirm": "${POINT}"`,
     })
-    expect(stage.ran).toEqual([])
+    expect(stage.ran).toEqual(['writeEvidence'])
     expect(await outcomeOf(wrong)).toBe('failed')
     const right = await start('deleteRecoveryPoint', { source: 'orders', recoveryPoint: POINT, confirm: POINT, requestedBy: 'ana' })
     expect(await right.result()).toMatchObject({ delete: [{ id: POINT, reason: 'asked for by ana' }] })

@@ -94,7 +94,7 @@ test('an abort before the promotion takes the fence back, with a newer epoch fir
     await awaitView(handle, (v) => v.awaiting?.what === 'drainArchive')
     await handle.executeUpdate(abort, { args: [{ actor: 'bo', reason: 'the primary is well' }] })
     expect((await failureOf(handle.result())).code).toBe('ABORTED')
-    expect(stage.ran.slice(-2)).toEqual(['revokePromotion', 'unfence'])
+    expect(stage.ran.slice(-3)).toEqual(['revokePromotion', 'unfence', 'writeEvidence'])
   })
 })
 
@@ -185,10 +185,21 @@ test('a lag over the limit or unknown refuses the failover before anything is do
   }
 })
 
+test.each([
+  [3_600, true],
+  [4, false],
+])('a failover of 5 s says of an objective of %i s that it was met: %s', async (seconds, met) => {
+  await stage.play(pairFakes({ approvals: { count: 0, withinMs: 1 }, rtoObjectiveSeconds: seconds }), async () => {
+    const report = (await (await start({ ...INPUT, failedAt: new Date(Date.now() - 5_000).toISOString() })).result()) as FailoverReport
+    expect(report.rtoObjective).toEqual({ seconds, met })
+  })
+})
+
 test('the phases of the report add up to its recovery time', async () => {
   await stage.play(pairFakes({ approvals: { count: 0, withinMs: 1 } }), async () => {
     const report = (await (await start({ ...INPUT, failedAt: new Date(Date.now() - 5_000).toISOString() })).result()) as FailoverReport
     expect(Object.values(report.phases).reduce((sum, seconds) => sum + seconds, 0)).toBeCloseTo(report.rtoSeconds, 3)
     expect(report.phases.detect).toBeGreaterThanOrEqual(5)
+    expect(report).not.toHaveProperty('rtoObjective')
   })
 })

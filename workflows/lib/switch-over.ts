@@ -43,6 +43,7 @@ export type SwitchResult = Pick<
   | 'to'
   | 'epoch'
   | 'rtoSeconds'
+  | 'rtoObjective'
   | 'phases'
   | 'fence'
   | 'fenceProven'
@@ -124,7 +125,7 @@ export async function switchOver(context: SwitchContext): Promise<SwitchResult> 
       from: plan.from,
       to: plan.to,
       epoch,
-      rtoSeconds: clock.total(),
+      ...rtoOf(clock, plan),
       phases: clock.phases(),
       fence,
       fenceProven: fence.proved,
@@ -134,6 +135,11 @@ export async function switchOver(context: SwitchContext): Promise<SwitchResult> 
       firstGoodWrite: good,
     }
   })
+}
+
+function rtoOf(clock: Clock, { rtoObjectiveSeconds: seconds }: PairPlan): Pick<FailoverReport, 'rtoSeconds' | 'rtoObjective'> {
+  const rtoSeconds = clock.total()
+  return { rtoSeconds, ...(seconds !== undefined && { rtoObjective: { seconds, met: rtoSeconds <= seconds } }) }
 }
 
 /** Recorded before the promotion is sent: a lost reply must not let anybody un-fence the old side. */

@@ -9,7 +9,6 @@ import type { Action } from '../program.ts'
 import { runWorkflow } from '../runs.ts'
 
 interface BackupDone {
-  outcome: string
   id: string
   storedBytes: number
   seconds: number
@@ -85,12 +84,11 @@ export function addBackupCommands(program: Command, action: Action): void {
     )
 }
 
-async function backup(context: CommandContext, source: string, o: BackupOptions): Promise<number> {
+async function backup(context: CommandContext, source: string, o: BackupOptions): Promise<void> {
   const { kind, tag: tags, description, schemaVersion, prove, detach } = o
   const input = { source, kind, tags, description, schemaVersion, prove }
   const { workflowId, result } = await runWorkflow<BackupDone>(context, 'backup', input, { detach })
   context.output.result(result ?? { workflowId }, result ? backupLines(result) : [workflowId])
-  return result?.outcome === 'degraded' ? EXIT.degraded : EXIT.ok
 }
 
 async function verify(context: CommandContext, source: string, point: string | undefined, o: VerifyOptions): Promise<number> {

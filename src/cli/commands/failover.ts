@@ -34,19 +34,17 @@ export function addFailoverCommands(program: Command, action: Action): void {
   program.command('readiness <group>').description('every precheck of a failover, without acting').action(action(readiness))
 }
 
-async function failover(context: CommandContext, group: string, o: FailoverOptions): Promise<number> {
+async function failover(context: CommandContext, group: string, o: FailoverOptions): Promise<void> {
   const { reason, failedAt, acceptLoss, detach } = o
   const input = { group, mode: o.planned ? 'planned' : 'unplanned', reason, requestedBy: o.by, failedAt, acceptLoss }
   const { workflowId, result } = await runWorkflow<FailoverReport>(context, 'failover', input, { detach, workflowId: `failover/${group}` })
   context.output.result(result ?? { workflowId }, result ? failoverLines(result) : [workflowId])
-  return result?.outcome === 'degraded' ? EXIT.degraded : EXIT.ok
 }
 
-async function failback(context: CommandContext, group: string, { reason, by, detach }: FailbackOptions): Promise<number> {
+async function failback(context: CommandContext, group: string, { reason, by, detach }: FailbackOptions): Promise<void> {
   const input = { group, reason, requestedBy: by }
   const { workflowId, result } = await runWorkflow<FailbackReport>(context, 'failback', input, { detach, workflowId: `failback/${group}` })
   context.output.result(result ?? { workflowId }, result ? failbackLines(result) : [workflowId])
-  return result?.outcome === 'degraded' ? EXIT.degraded : EXIT.ok
 }
 
 async function readiness(context: CommandContext, group: string): Promise<number> {
@@ -58,10 +56,14 @@ async function readiness(context: CommandContext, group: string): Promise<number
   return result?.ready ? EXIT.ok : EXIT.degraded
 }
 
+function objective({ rtoObjective: wanted }: FailoverReport): string {
+  return wanted ? `, ${wanted.met ? 'within' : 'OVER'} the objective of ${wanted.seconds} s` : ''
+}
+
 function failoverLines(report: FailoverReport): string[] {
   const phases = Object.entries(report.phases).map(([name, seconds]) => `${name} ${seconds.toFixed(1)} s`)
   return [
-    `${report.to} is the primary of ${report.group}; RTO ${report.rtoSeconds.toFixed(1)} s (${phases.join(', ')})`,
+    `${report.to} is the primary of ${report.group}; RTO ${report.rtoSeconds.toFixed(1)} s${objective(report)} (${phases.join(', ')})`,
     `fence ${report.fenceProven ? 'proved' : `not proved: attested by ${report.fence.attestedBy}`}`,
     `lost: ${report.loss.text}`,
     ...guarantees(report),

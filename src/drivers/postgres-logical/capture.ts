@@ -7,6 +7,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Content } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
 import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
+import { lockedOut } from '../postgres-common/locked.ts'
 import { describeConnection, withClient } from '../postgres-common/connect.ts'
 import { contentOf, sequencesOf } from '../postgres-common/content.ts'
 import { type Readers, withReaders } from '../postgres-common/readers.ts'
@@ -55,7 +56,7 @@ export async function capture(
     await endSessions(source.connection, [applicationName]).catch(() => {})
     throw context.signal.aborted
       ? new HoldfastError('CANCELLED', 'the dump was cancelled', { object: describeConnection(source.connection), cause: error })
-      : error
+      : lockedOut(error, describeConnection(source.connection))
   }
 }
 

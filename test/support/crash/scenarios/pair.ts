@@ -1,4 +1,5 @@
 /** The lane of the pair: switched over on purpose and after a fence, and brought home. */
+import type { Ended } from '../../../../src/contract/messages.ts'
 import type { FailbackReport, FailoverReport } from '../../../../src/contract/failover.ts'
 import type { Config } from '../../../../src/config/schema.ts'
 import { freshId, type Prepared, reasonOf, type Scenario } from '../scenario.ts'
@@ -87,7 +88,7 @@ async function switching(
     async compare({ outcome }) {
       const to = sitesOf(stack).find(({ name }) => name !== from)?.name ?? ''
       if ('error' in outcome) return [`after the failure ${(await primariesOf(stack)).join(' and ') || 'nobody'} takes writes`]
-      const report = outcome.value as FailoverReport | FailbackReport
+      const report = outcome.value as (FailoverReport | FailbackReport) & Ended
       const epoch = 'switch' in report ? report.switch.epoch : report.epoch
       const told = [
         ...(report.outcome === 'success' ? [] : [`the outcome is ${report.outcome}: ${report.guaranteesLost.join('; ')}`]),
