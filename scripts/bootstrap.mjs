@@ -10,6 +10,7 @@ import { constants } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withLock } from './lock.mjs'
+import { flagsOf } from './node-flags.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const bin = join(root, 'node_modules', '.bin')
@@ -22,7 +23,8 @@ async function main() {
   if (!script) fail('usage: node scripts/bootstrap.mjs <script.ts> [arguments]')
   if (Number(process.versions.node.split('.')[0]) < 20) fail(`this needs Node 20 or later and npm; here is Node ${process.versions.node}`)
   if (!packagesFit()) await withLock(root, install, { onWait: () => say('another run is installing the packages: waiting for it') })
-  become(join(bin, 'node'), [resolve(root, script), ...args])
+  const path = resolve(root, script)
+  become(join(bin, 'node'), [...flagsOf(path), path, ...args])
 }
 
 /** True where node_modules holds just what package-lock.json asks for; npm writes its own lock there last of all. */

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=2
 /** The executable: wires the command line to workers and services, and ends with the exit code that its help documents. */
 import { createProgram } from '../src/cli/program.ts'
 import { openServices } from './services.ts'

@@ -5,12 +5,15 @@ import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { generateSigningKey } from '../../src/catalog/signing.ts'
 import { run } from '../../src/process/run.ts'
+import { flagsOf } from '../node-flags.mjs'
 import { findProgram } from '../toolbox/find.ts'
 import { startS3 } from '../toolbox/s3.ts'
 import { startTemporal } from '../toolbox/temporal.ts'
 import type { Bench } from './bench.ts'
 import { BUCKET } from './names.ts'
 
+/** The worker's own program: this one is started with the same flags of Node. */
+const ENTRY = fileURLToPath(new URL('../../workers/holdfast.ts', import.meta.url))
 const WORKER = fileURLToPath(new URL('./memory-worker.ts', import.meta.url))
 const MOST = 250
 const SHORT = 100e6
@@ -26,7 +29,10 @@ export async function benchMemory(bench: Bench): Promise<void> {
   const configFile = await startPlace(bench)
   const measure = async (roles: string, bytes: number): Promise<Held> => {
     bench.signal.throwIfAborted()
-    const { stdout } = await run({ program: process.execPath, args: [WORKER, configFile, roles, String(bytes)] }, { signal: bench.signal })
+    const { stdout } = await run(
+      { program: process.execPath, args: [...flagsOf(ENTRY), WORKER, configFile, roles, String(bytes)] },
+      { signal: bench.signal },
+    )
     const held = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Held
     bench.say(`${roles}, ${name(bytes)}: ${held.most} MB at most, ${held.ready} MB before, in ${held.seconds} s`)
     return held
