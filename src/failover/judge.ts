@@ -24,7 +24,7 @@ export function judge({ group, mode, home, facts }: Question): Judged {
   if (running.length > 1) throw notReady(group, `both ${running.join(' and ')} take writes`, 'fence one side at once')
   const primary = running[0]
   const from = mode === 'unplanned' ? (primary ?? downSide(names, facts, home)) : primary
-  if (!from) throw notReady(group, 'no side takes writes', 'start a failover with mode unplanned')
+  if (!from) throw noPrimary(group, facts)
   const to = names.find((name) => name !== from)
   if (!to) throw notReady(group, 'the pair has one side', 'correct failoverGroups in holdfast.yaml')
   if (mode === 'failback' && from === home) throw notReady(group, `${home} is the primary already`, 'nothing is to be done')
@@ -59,6 +59,18 @@ function standbyFindings(to: string, target: SiteFacts | undefined): Judged['fin
     },
     { name: 'not pinned', ok: !target?.pinned, blocks: true, detail: target?.pinned ? `${to} is fenced` : `${to} is not fenced` },
   ]
+}
+
+/** Silence is no answer: a side that nobody could ask may well be the one that takes writes. */
+function noPrimary(group: string, facts: Question['facts']): HoldfastError {
+  const silent = Object.entries(facts).filter(([, { reachable, running, role }]) => !reachable || (running && role === 'down'))
+  if (silent.length === 0) return notReady(group, 'no side takes writes', 'start a failover with mode unplanned')
+  const told = silent.map(([name, { why }]) => `${name} does not answer${why === undefined ? '' : ` (${why})`}`)
+  return notReady(
+    group,
+    `which side takes writes cannot be told: ${told.join('; ')}`,
+    'look at its server and at the worker on its host; where it is gone, start a failover with mode unplanned',
+  )
 }
 
 function notReady(group: string, why: string, next: string): HoldfastError {

@@ -8,6 +8,8 @@ import { control, onHost } from './options.ts'
 
 const pair = proxyActivities<PairActivities>(control)
 const PATIENCE = { start: '6s', close: '30s' }
+/** A worker that died while it looked is another than a host that is gone: the next one may be there already. */
+const AGAIN = { heartbeatTimeout: '5s', retry: { initialInterval: '500ms', maximumAttempts: 2 } } as const
 
 export async function planFor(group: string, sites: Record<string, string>, mode: 'planned' | 'unplanned' | 'failback'): Promise<PairPlan> {
   const facts = Object.fromEntries(
@@ -18,7 +20,7 @@ export async function planFor(group: string, sites: Record<string, string>, mode
 
 async function look(group: string, site: string, host: string): Promise<SiteFacts> {
   try {
-    const there = proxyActivities<HostActivities>({ ...onHost(host, PATIENCE), retry: { maximumAttempts: 1 } })
+    const there = proxyActivities<HostActivities>({ ...onHost(host, PATIENCE), ...AGAIN })
     return await there.inspect.executeWithOptions({ summary: site }, [{ group, site }])
   } catch (error) {
     if (isCancellation(error)) throw error
