@@ -106,7 +106,7 @@ function temporalProgram(): string {
   }
   throw new HoldfastError('TOOL_MISSING', `the program temporal is neither on PATH nor at ${cached}`, {
     object: 'temporal',
-    next: 'go install github.com/temporalio/cli/cmd/temporal@v1.5.1, or put the Temporal CLI on PATH',
+    next: 'npm run toolbox -- temporal builds it; or put the Temporal CLI on PATH',
   })
 }
 
