@@ -3,7 +3,7 @@ import type { FenceSummary, GoodWrite, TrafficSummary } from '../src/contract/fa
 import { HoldfastError } from '../src/core/errors.ts'
 import { parseConnection } from '../src/drivers/postgres-common/connect.ts'
 import { runChecks } from '../src/failover/checks/index.ts'
-import { writeCanary } from '../src/failover/database/canary.ts'
+import { writeAsClients } from '../src/failover/database/canary.ts'
 import { connectionOf } from '../src/failover/database/site.ts'
 import { commandFence } from '../src/failover/fences/command.ts'
 import { createTraffic, type RecordState } from '../src/failover/traffic/index.ts'
@@ -51,7 +51,7 @@ export function createPairActivities(services: Services) {
       return withProgress(async ({ signal }) => {
         const found = groupOf(config, group)
         const place = await siteOf(found, site, signal)
-        const { at } = await writeCanary(place, { epoch, note: 'first good write' })
+        const { at } = await writeAsClients(place, { epoch, note: 'first good write' })
         const { host, port, user, password, dbname } = parseConnection(connectionOf(place))
         const checks = await runChecks(found.checks, { connection: { host, port: Number(port), user, password, database: dbname } }, signal)
         const failed = checks.filter((check) => !check.ok)

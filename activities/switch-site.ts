@@ -46,6 +46,7 @@ function looking(config: Services['config'], at: At) {
           ...(state.answer !== undefined && { why: state.answer }),
           ...(state.timeline !== undefined && { timeline: state.timeline }),
           ...(state.lsn !== undefined && { lsn: state.lsn }),
+          ...(state.waitsFor !== undefined && { waitsFor: state.waitsFor }),
         }
       })
     },

@@ -128,6 +128,8 @@ export interface SiteFacts {
   lsn?: string
   pinned: boolean
   epoch: number
+  /** synchronous_standby_names, where it is set. */
+  waitsFor?: string
   /** False where pg_wal cannot be read, as after a lost disk. */
   walReadable: boolean
   /** True for a standby that streams already. */

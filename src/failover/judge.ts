@@ -57,6 +57,14 @@ function standbyFindings(to: string, target: SiteFacts | undefined): Judged['fin
         ? `${to} is a standby on timeline ${target.timeline}`
         : `${to} is ${target?.role ?? 'unknown'}${target?.why ? `: ${target.why}` : ''}`,
     },
+    {
+      name: 'commits wait for nobody',
+      ok: target?.waitsFor === undefined,
+      blocks: false,
+      detail: target?.waitsFor
+        ? `once ${to} is the primary, commits there wait for synchronous_standby_names = '${target.waitsFor}': clear it, or clients hang until such a standby is back`
+        : `${to} asks for no synchronous standby`,
+    },
     { name: 'not pinned', ok: !target?.pinned, blocks: true, detail: target?.pinned ? `${to} is fenced` : `${to} is not fenced` },
   ]
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { awaitStreaming, createPair, type Pair } from '../../scripts/toolbox/pair.ts'
 import { POSTGRES_BIN, postgresFolder, reachableFolder } from '../../scripts/toolbox/postgres.ts'
-import { readCanary } from '../../src/failover/database/canary.ts'
+import { readCanary, writeAsClients } from '../../src/failover/database/canary.ts'
 import { awaitReplayEnd, drainArchive, type WalFile } from '../../src/failover/database/drain.ts'
 import { fence } from '../../src/failover/database/fence.ts'
 import { isPromoted, promote } from '../../src/failover/database/promote.ts'
@@ -208,4 +208,23 @@ test('an abort that comes after the promotion is told so', async () => {
   expect(await revokePromotion(west, 2)).toMatchObject({ promoted: true, restarted: false })
   await pair.standby.supervise('stop')
   expect(await isPromoted(west)).toBe(true)
+})
+
+test('the first good write commits as clients do: one that waits for a standby that is not there is none, and says what to change', async () => {
+  const first = (note: string) => writeAsClients(east, { epoch: 1, note }, 2_000)
+  expect(await first('alone')).toMatchObject({ epoch: 1, note: 'alone' })
+  await pair.primary.query("alter system set synchronous_standby_names = 'nobody'")
+  await pair.primary.query('select pg_reload_conf()')
+  await until(async () => (await inspectSite(east)).waitsFor === 'nobody', { timeoutMs: 10_000, what: 'the setting' })
+  await expect(first('waits')).rejects.toMatchObject({
+    code: 'CHECK_FAILED',
+    message: expect.stringContaining("commits wait for a standby of synchronous_standby_names = 'nobody'"),
+    next: expect.stringContaining('alter system set synchronous_standby_names'),
+  })
+  expect(await pair.primary.query("select 1 from pg_stat_activity where wait_event = 'SyncRep'")).toEqual([])
+  await pair.primary.query('alter system reset synchronous_standby_names')
+  await pair.primary.query('select pg_reload_conf()')
+  expect(await until(() => first('again').catch(() => undefined), { timeoutMs: 20_000, what: 'a write that ends' })).toMatchObject({
+    note: 'again',
+  })
 })

@@ -24,6 +24,8 @@ export interface SiteState {
   timeline?: number
   /** A primary's end of log, a standby's replay position, a stopped cluster's latest checkpoint. */
   lsn?: string
+  /** synchronous_standby_names, where it is set: every commit waits for one of them once this side is the primary. */
+  waitsFor?: string
   controlState?: string
   systemId?: string
   pinned: boolean
@@ -70,19 +72,19 @@ function fromControl(control: ControlData | undefined): Partial<SiteState> {
   return { controlState: control.state, systemId: control.systemId, timeline: control.timeline, lsn: control.checkpointLsn }
 }
 
-const ROLE = `select pg_is_in_recovery() as standby,
+const ROLE = `select pg_is_in_recovery() as standby, nullif(current_setting('synchronous_standby_names'), '') as "waitsFor",
   case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text as lsn,
   case when pg_is_in_recovery()
     then (select greatest(min_recovery_end_timeline, (select timeline_id from pg_control_checkpoint()),
       (select received_tli from pg_stat_wal_receiver)) from pg_control_recovery())
     else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int end as timeline`
 
-type Answer = Pick<SiteState, 'role' | 'answer'> & { lsn?: string; timeline?: number }
+type Answer = Pick<SiteState, 'role' | 'answer' | 'waitsFor'> & { lsn?: string; timeline?: number }
 
 async function askRole(site: Site): Promise<Answer> {
   try {
-    const { standby, lsn, timeline } = await withSite(site, readPosition)
-    return { role: standby ? 'standby' : 'primary', lsn: lsn ?? undefined, timeline }
+    const { standby, lsn, timeline, waitsFor } = await withSite(site, readPosition)
+    return { role: standby ? 'standby' : 'primary', lsn: lsn ?? undefined, timeline, ...(waitsFor && { waitsFor }) }
   } catch (error) {
     return { role: 'down', answer: messageOf(error) }
   }
@@ -90,6 +92,7 @@ async function askRole(site: Site): Promise<Answer> {
 
 export interface Position {
   standby: boolean
+  waitsFor: string | null
   lsn: string | null
   timeline: number
 }

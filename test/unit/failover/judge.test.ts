@@ -92,6 +92,13 @@ describe('the new side', () => {
     expect(blocked('planned', facts('primary'), west)).toEqual(blocks)
   })
 
+  it('that would let commits wait for a standby is warned of, and may be promoted all the same', () => {
+    const { findings } = ask('planned', facts('primary'), facts('standby', { waitsFor: 'ANY 1 (east)' }))
+    expect(findings.filter(({ ok }) => !ok)).toMatchObject([
+      { name: 'commits wait for nobody', blocks: false, detail: expect.stringContaining("synchronous_standby_names = 'ANY 1 (east)'") },
+    ])
+  })
+
   it('is not judged before a failback has rebuilt it', () => {
     expect(ask('failback', facts('down', { pinned: true }), facts('primary')).findings).toEqual([])
   })
