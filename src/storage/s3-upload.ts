@@ -7,12 +7,16 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import { setTimeout as delay } from 'node:timers/promises'
 import { HoldfastError, messageOf } from '../core/errors.ts'
 import { crc32Of } from './crc.ts'
 import { checkKey } from './keys.ts'
 import { conflict, unlike, uploadGone } from './problems.ts'
 import { factsOf } from './s3-errors.ts'
 import type { ObjectInfo, Upload } from './store.ts'
+
+const ABORT_TRIES = 5
+const ABORT_LOOK_MS = 100
 
 /** Everything that the calls to one bucket share. */
 export interface S3Context {
@@ -135,8 +139,21 @@ function refusal(context: S3Context, key: string, error: unknown): unknown {
   return context.problem(error, 'complete the upload of', key)
 }
 
+/** A part that was still on its way when the upload was aborted may bring it back: aborted until the store no longer knows it. */
 export async function abortS3Upload({ client, bucket, full, problem }: S3Context, key: string, id: string): Promise<void> {
-  await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key: full(key), UploadId: id })).catch((error: unknown) => {
-    if (factsOf(error).status !== 404) throw problem(error, 'abort the upload of', key)
-  })
+  const at = { Bucket: bucket, Key: full(key), UploadId: id }
+  for (let tries = 1; ; tries++) {
+    await client.send(new AbortMultipartUploadCommand(at)).catch((error: unknown) => {
+      if (factsOf(error).status !== 404) throw problem(error, 'abort the upload of', key)
+    })
+    await delay(ABORT_LOOK_MS * tries)
+    // Where it may not be asked, the sweep of stale uploads finds what is left.
+    const there = await client.send(new ListPartsCommand({ ...at, MaxParts: 1 })).then(
+      () => true,
+      () => false,
+    )
+    if (!there) return
+    if (tries === ABORT_TRIES)
+      throw new HoldfastError('STORE_UNREACHABLE', `the upload of ${key} is still there after ${tries} aborts`, { object: key })
+  }
 }

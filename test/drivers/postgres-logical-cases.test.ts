@@ -229,7 +229,8 @@ describe('a dump that fails', () => {
   })
 
   it('because pg_dump was killed in the middle leaves no artifact and no session', async () => {
-    await cluster.query('create table bulk as select md5(i::text) as a, md5((-i)::text) as b from generate_series(1, 600000) i', 'shop')
+    // More parts than may be in flight: when the first is stored, pg_dump still writes.
+    await cluster.query('create table bulk as select md5(i::text) as a, md5((-i)::text) as b from generate_series(1, 2000000) i', 'shop')
     const request = nextRequest()
     let killed = 0
     const context = contextFor(({ bytes }) => {

@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** `busy`: 503 instead of passing on. `lost reply`: passes on, then hangs up. `cut`: hangs up in the middle of the answer. `silent`: stops there and says nothing more. */
-export type ProxyFault = 'busy' | 'lost reply' | 'cut' | 'silent'
+/** `busy`: 503 instead of passing on. `lost reply`: passes on, then hangs up. `cut`: hangs up in the middle of the answer. `silent`: stops there and says nothing more. `no effect`: 204 without passing on. */
+export type ProxyFault = 'busy' | 'no effect' | 'lost reply' | 'cut' | 'silent'
 
 export interface FlakyProxy {
   endpoint: string
@@ -31,6 +31,10 @@ export async function startFlakyProxy(upstream: string): Promise<FlakyProxy> {
     const fault = take(method, url)
     if (fault === 'busy') {
       incoming.resume().once('end', () => outgoing.writeHead(503, { 'content-type': 'application/xml' }).end(SLOW_DOWN))
+      return
+    }
+    if (fault === 'no effect') {
+      incoming.resume().once('end', () => outgoing.writeHead(204).end())
       return
     }
     const onward = request({ host: target.hostname, port: target.port, method, path: url, headers }, (answer) =>

@@ -55,7 +55,9 @@ async function takeBackup(
 const ownPaths = (workDir: string) => [`--lock-path=${workDir}/lock`, `--log-path=${workDir}/log`]
 
 async function restoreFiles({ watch }: Caller, { label, dataDir, workDir, ...watcher }: EngineRestore): Promise<void> {
-  const place = [`--pg1-path=${dataDir}`, `--tablespace-map-all=${workDir}/tablespaces`, ...ownPaths(workDir)]
+  // It clears the spool of its stanza: the default one is the live cluster's, and closed to other users.
+  const own = [...ownPaths(workDir), `--spool-path=${workDir}/spool`]
+  const place = [`--pg1-path=${dataDir}`, `--tablespace-map-all=${workDir}/tablespaces`, ...own]
   await watch('restore', [`--set=${label}`, '--type=default', '--archive-mode=off', ...place], { phase: 'restore', ...watcher }, workDir)
 }
 

@@ -92,6 +92,29 @@ describe('S3 whose reply is lost', () => {
   })
 })
 
+describe('S3 where a late part brings an aborted upload back', () => {
+  const begun = async () => {
+    const key = fresh()
+    const upload = await bare.startUpload(key)
+    await upload.part(1, randomBytes(5 * MiB))
+    return { key, upload }
+  }
+
+  it('is told to abort it until it knows it no longer', async () => {
+    const { key, upload } = await begun()
+    proxy.failNext(is('DELETE', key), 'no effect', 2)
+    await upload.abort()
+    for await (const left of bare.pendingUploads(key)) expect(left).toBeUndefined()
+  })
+
+  it('and goes on doing so is an error that names the upload', async () => {
+    const { key, upload } = await begun()
+    proxy.failNext(is('DELETE', key), 'no effect', 5)
+    await expect(upload.abort()).rejects.toMatchObject({ object: key, message: expect.stringContaining('still there after 5 aborts') })
+    await upload.abort()
+  })
+})
+
 describe('S3 that stops in the middle', () => {
   const stored = async (size = 3 * MiB) => {
     const key = fresh()
