@@ -1,5 +1,7 @@
 /** What may go, and its going: the engine's own files first asked for, the manifest always first to disappear. */
 import type { SourceConfig } from '../src/config/schema.ts'
+import { clears } from '../src/core/proofs.ts'
+import type { PointSummary } from '../src/core/records.ts'
 import { planRetention, type RetentionRules } from '../src/core/retention.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { withProgress } from './context.ts'
@@ -63,7 +65,7 @@ export function createRetentionActivities(services: Services) {
       return withProgress(async (context) => {
         const { source } = report
         const catalog = await catalogOf(source)
-        const driver = await services.driver(source)
+        const driver = await services.repositoryDriver(source, context.host)
         const locked: string[] = []
         const held: string[] = []
         for (const [index, { id, label }] of report.delete.entries()) {
@@ -106,8 +108,11 @@ function rulesOf(source: SourceConfig): RetentionRules {
   return { ...source.retention, ...(source.driver === 'postgres-physical' && { pitrWindow: source.pitrWindow }) }
 }
 
-/** A source whose newest proof failed is not healthy: nothing of it is deleted until a proof passes again. */
-function isHealthy(points: { createdAt: string; proof?: { ok: boolean; at: string } }[]): boolean {
-  const proofs = points.flatMap((point) => (point.proof ? [point.proof] : [])).sort((a, b) => (a.at < b.at ? 1 : -1))
-  return proofs[0]?.ok ?? true
+/**
+ * While a proof of any of its points failed, and nothing later of that depth or a deeper one passed for any of them, a
+ * source is not healthy: nothing of it is deleted.
+ */
+function isHealthy(points: PointSummary[]): boolean {
+  const proofs = points.flatMap(({ proof }) => proof ?? [])
+  return proofs.every((one) => one.ok || proofs.some((later) => clears(later, one)))
 }

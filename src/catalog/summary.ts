@@ -1,6 +1,6 @@
 /** What a listing shows of a point, from its records. */
+import { clears, depthOf, type Verdict } from '../core/proofs.ts'
 import type { Hold, Manifest, PointSummary, Proof } from '../core/records.ts'
-import { PROOF_DEPTHS } from '../core/records.ts'
 
 /** Proofs and holds oldest first. */
 export function summarise(manifest: Manifest, proofs: Proof[], holds: Hold[]): PointSummary {
@@ -42,16 +42,26 @@ export function summarise(manifest: Manifest, proofs: Proof[], holds: Hold[]): P
   }
 }
 
-/** The deepest that passed; but a newer failure takes all of them back. */
+/**
+ * The deepest that passed; but a newer failure takes all of them back, and stands until a pass of its depth or a deeper
+ * one; a proof without assertions looked at nothing. Where several stand: the depth of the deepest and the time of the newest, which a pass has to outdo.
+ */
 function verdict(proofs: Proof[]): PointSummary['proof'] {
-  const inTime = [...proofs].sort((a, b) => Date.parse(a.completedAt) - Date.parse(b.completedAt))
-  const newest = inTime.at(-1)
-  if (!newest) return undefined
-  const afterFailure = inTime.slice(inTime.findLastIndex(({ ok }) => !ok) + 1)
-  const deepest = newest.ok ? afterFailure.reduce((best, proof) => (depth(proof) >= depth(best) ? proof : best)) : newest
-  return { depth: deepest.depth, at: deepest.completedAt, ok: deepest.ok }
+  const all = proofs
+    .filter(({ assertions }) => assertions.length > 0)
+    .map(({ depth, completedAt, ok }) => ({ depth, at: completedAt, ok }))
+    .sort(byTime)
+  const standing = all.filter((one) => !one.ok && !all.some((later) => clears(later, one)))
+  const newest = standing.at(-1)
+  if (newest) return { ...deepestOf(standing), at: newest.at }
+  const passed = all.slice(all.findLastIndex(({ ok }) => !ok) + 1)
+  return passed.length > 0 ? deepestOf(passed) : undefined
 }
 
-function depth(proof: Proof): number {
-  return PROOF_DEPTHS.indexOf(proof.depth)
+function deepestOf(verdicts: Verdict[]): Verdict {
+  return verdicts.reduce((best, one) => (depthOf(one) >= depthOf(best) ? one : best))
+}
+
+function byTime(a: Verdict, b: Verdict): number {
+  return Date.parse(a.at) - Date.parse(b.at)
 }

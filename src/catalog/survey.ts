@@ -119,9 +119,12 @@ function indexable(read: Read[]): IndexEntry[] {
   return read.flatMap(({ entry, problems }) => (entry && problems.length === 0 ? [entry] : []))
 }
 
+/** Counted up where summaries of the same records come out otherwise: those that the index has are made anew. */
+const RULES = 2
+
 function fingerprintOf({ manifest, proofs, holds }: Found): string {
   const lines = [manifest, ...proofs, ...holds].map(({ key, size }) => `${key} ${size}`)
-  return digestOf(Buffer.from([...lines, manifest.modified.getTime()].join('\n'))).slice(0, 32)
+  return digestOf(Buffer.from([...lines, manifest.modified.getTime(), `rules ${RULES}`].join('\n'))).slice(0, 32)
 }
 
 /** A worker that may only read lists all the same. */

@@ -175,9 +175,9 @@ export interface PointSummary {
   /** pgBackRest label, where there is one. */
   label?: string
   held: boolean
-  /** The deepest proof that passed, and when; `failed` where the newest proof failed. */
+  /** The deepest proof that passed, and when; not `ok` while a failure stands, which a shallower pass does not clear. */
   proof?: { depth: ProofDepth; at: string; ok: boolean }
-  /** Proved: restore or full, and no newer proof failed. */
+  /** Proved: restore or full, no newer proof failed, and no older failure stands. */
   good: boolean
 }
 type PointKindName = (typeof POINT_KINDS)[number]

@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { digestOf } from '../../../src/catalog/canonical.ts'
 import type { Catalog } from '../../../src/catalog/catalog.ts'
+import { readGeneration, writeGeneration } from '../../../src/catalog/generations.ts'
 import { holdsPrefix, manifestKey, proofsPrefix } from '../../../src/catalog/keys.ts'
 import type { Hold, Manifest, Proof } from '../../../src/core/records.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/storage/memory.ts'
 import { readAll } from '../../../src/storage/store.ts'
-import { addPoint, catalogOn, keysIn, proofOf, stranger } from '../../support/catalog.ts'
+import { addPoint, catalogOn, keysIn, proofOf, signer, stranger, verifier } from '../../support/catalog.ts'
 
 const ID = '20251018_214530_manual'
 const OTHER = '20251019_214530_manual'
@@ -54,6 +56,56 @@ describe('proofs', () => {
     expect(await shown()).toMatchObject({ good: false, proof: { depth: 'list', ok: true } })
     await prove(4, 'restore')
     expect(await shown()).toMatchObject({ good: true, proof: { depth: 'restore', ok: true } })
+  })
+
+  it('that failed are not taken back by a shallower one, only by one of the same depth or a deeper one', async () => {
+    await prove(1, 'full', false)
+    for (const [minute, depth] of [
+      [2, 'list'],
+      [3, 'read'],
+      [4, 'restore'],
+    ] as const) {
+      await prove(minute, depth)
+      expect(await shown()).toMatchObject({ good: false, proof: { depth: 'full', ok: false, at: at(1) } })
+    }
+    await prove(5, 'full')
+    expect(await shown()).toMatchObject({ good: true, proof: { depth: 'full', ok: true, at: at(5) } })
+    await prove(6, 'read', false)
+    await prove(7, 'full')
+    expect(await shown()).toMatchObject({ good: true, proof: { depth: 'full', at: at(7) } })
+  })
+
+  it('that failed at two depths stand until both are outdone', async () => {
+    await prove(1, 'full', false)
+    await prove(2, 'list', false)
+    expect(await shown()).toMatchObject({ good: false, proof: { depth: 'full', ok: false, at: at(2) } })
+    await prove(3, 'read')
+    expect(await shown()).toMatchObject({ good: false, proof: { depth: 'full', ok: false, at: at(1) } })
+  })
+
+  it('without a single assertion count for nothing', async () => {
+    const empty = (minute: number, depth: Proof['depth']) =>
+      catalog.appendProof(proofOf(manifest, digest, { depth, assertions: [], completedAt: at(minute) }))
+    await empty(1, 'full')
+    expect((await shown())?.proof).toBeUndefined()
+    await prove(2, 'read', false)
+    await empty(3, 'full')
+    expect(await shown()).toMatchObject({ good: false, proof: { depth: 'read', ok: false } })
+  })
+
+  it('are judged anew where an older Holdfast kept another verdict in its index', async () => {
+    await prove(1, 'full', false)
+    const { number } = await readGeneration({ store, verifier })
+    const [point] = (await catalog.survey()).points
+    if (!point) throw new Error('no point')
+    const objects: string[] = []
+    for (const prefix of [manifestKey('orders', ID), proofsPrefix('orders', ID)])
+      for await (const { key, size } of store.list(prefix)) objects.push(`${key} ${size}`)
+    const modified = (await store.head(manifestKey('orders', ID)))?.modified.getTime()
+    const fingerprint = digestOf(Buffer.from([...objects, modified].join('\n'))).slice(0, 32)
+    const summary = { ...point, good: true, proof: { depth: 'read', ok: true, at: at(1) } as const }
+    await writeGeneration({ store, signer, verifier }, number + 1, [{ fingerprint, summary }])
+    expect(await shown()).toMatchObject({ good: false, proof: { depth: 'full', ok: false } })
   })
 
   it('are appended: two of one moment both stay, the same one twice is one', async () => {
