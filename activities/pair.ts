@@ -1,11 +1,12 @@
 /** Steps of a failover that need the network only: the plan, traffic, the first good write, the fence by command. */
+import type { CommandFenceConfig } from '../src/config/schema.ts'
 import type { FenceSummary, GoodWrite, TrafficSummary } from '../src/contract/failover.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { parseConnection } from '../src/drivers/postgres-common/connect.ts'
 import { runChecks } from '../src/failover/checks/index.ts'
 import { writeAsClients } from '../src/failover/database/canary.ts'
 import { connectionOf } from '../src/failover/database/site.ts'
-import { commandFence } from '../src/failover/fences/command.ts'
+import { commandFence, releaseCommandFence } from '../src/failover/fences/command.ts'
 import { createTraffic, type RecordState } from '../src/failover/traffic/index.ts'
 import { withProgress } from './context.ts'
 import { createPlanActivities } from './plan.ts'
@@ -64,13 +65,16 @@ export function createPairActivities(services: Services) {
     /** For a host that does not answer: powered off or isolated by a command whose read-back proves it. */
     async fenceByCommand({ group, site }: { group: string; site: string }): Promise<FenceSummary> {
       return withProgress(async ({ signal }) => {
-        const fence = groupOf(config, group).fence.find((one) => one.type === 'command')
-        if (fence?.type !== 'command') {
-          throw new HoldfastError('FENCE_UNPROVEN', `The host of ${site} does not answer and the group has no command fence`, {
-            object: site,
-            next: 'make sure by hand that the host accepts no writes, then attestFenced with two persons',
-          })
-        }
+        const fence = commandFor(config, group, site)
+        if (!fence)
+          throw new HoldfastError(
+            'FENCE_UNPROVEN',
+            `The host of ${site} does not answer and the group has no command that fences ${site}`,
+            {
+              object: site,
+              next: 'make sure by hand that the host accepts no writes, then attestFenced with two persons',
+            },
+          )
         const started = Date.now()
         await commandFence({ ...fence, signal })
         return {
@@ -83,6 +87,26 @@ export function createPairActivities(services: Services) {
         }
       })
     },
+
+    /** Takes that back. Throws FENCE_UNPROVEN where the configuration does not say how: then a person has to. */
+    async releaseFence({ group, site }: { group: string; site: string }): Promise<void> {
+      await withProgress(async ({ signal }) => {
+        const fence = commandFor(config, group, site)
+        if (!fence) return
+        if (!fence.release)
+          throw new HoldfastError('FENCE_UNPROVEN', `the host of ${site} may be isolated still: its fence has no release command`, {
+            object: site,
+            next: `undo by hand what ${fence.isolate[0]} did`,
+          })
+        await releaseCommandFence({ ...fence, signal })
+      })
+    },
   }
 }
+
+/** What was written for this very site: fencing the other one would isolate the healthy side and prove nothing. */
+function commandFor(config: Services['config'], group: string, site: string) {
+  return groupOf(config, group).fence.find((one) => one.type === 'command' && one.site === site) as CommandFenceConfig | undefined
+}
+
 export type PairActivities = ReturnType<typeof createPairActivities>

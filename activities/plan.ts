@@ -7,6 +7,7 @@ import { messageOf } from '../src/core/errors.ts'
 import { type Lag, lagOf } from '../src/failover/database/replication.ts'
 import { createTraffic, type RecordState } from '../src/failover/traffic/index.ts'
 import { type Judged, judge } from '../src/failover/judge.ts'
+import { archiveOf } from './archive.ts'
 import { withProgress } from './context.ts'
 import type { Services } from './services.ts'
 import { groupOf, siteOf } from './sites.ts'
@@ -33,7 +34,8 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
           facts[from]?.role === 'primary' ? await siteOf(found, from, signal) : undefined,
           await siteOf(found, to, signal),
         )
-        const shown = showLag(lag, facts[from])
+        const old = await siteOf(found, from, signal)
+        const shown = showLag(lag, facts, judged, archiveOf(config, found, old) !== undefined)
         const findings = [...judged.findings]
         if (mode === 'planned' && !lag.streaming)
           findings.push({ name: 'standby streams', ok: false, blocks: true, detail: `${to} does not stream from ${from}` })
@@ -75,13 +77,18 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
   }
 }
 
-/** A primary that is down and whose log can be read is no lag: what it has is drained before anybody is promoted. */
-function showLag(lag: Lag, from: SiteFacts | undefined): PairPlan['lag'] {
+/**
+ * A primary that is down is no lag where its log can be read, an archive takes it and the standby is of its timeline: it
+ * is drained before anybody is promoted, and the run waits for an operator where the standby does not get there.
+ */
+function showLag(lag: Lag, facts: Facts, { from, to }: Judged, archived: boolean): PairPlan['lag'] {
   const { receivedLsn, replayedLsn, primaryLsn } = lag
   const at = { ...(receivedLsn && { receivedLsn }), ...(replayedLsn && { replayedLsn }), ...(primaryLsn && { primaryLsn }) }
   if (lag.known) return { ...at, known: true, bytes: lag.bytes ?? 0, text: `${lag.bytes ?? 0} bytes of WAL behind` }
-  if (from?.reachable && from.walReadable && from.role === 'down')
-    return { ...at, known: true, bytes: 0, text: 'the old side is down and its WAL can be read: it is drained first' }
+  const [old, standby] = [facts[from], facts[to]]
+  const drainable = archived && old?.reachable && old.walReadable && old.role === 'down'
+  if (drainable && standby?.role === 'standby' && standby.timeline === old.timeline)
+    return { ...at, known: true, text: 'the old side is down and its WAL can be read: it is drained first' }
   return { ...at, known: false, text: `lag unknown: ${lag.why ?? 'no answer'}` }
 }
 

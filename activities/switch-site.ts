@@ -3,10 +3,11 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DrainSummary, FenceSummary, PromoteSummary, SiteFacts } from '../src/contract/failover.ts'
 import { seconds } from '../src/core/duration.ts'
+import { HoldfastError } from '../src/core/errors.ts'
 import { readCanary } from '../src/failover/database/canary.ts'
 import { awaitReplayEnd, drainArchive } from '../src/failover/database/drain.ts'
 import { fence } from '../src/failover/database/fence.ts'
-import { promote } from '../src/failover/database/promote.ts'
+import { awaitReach, promote } from '../src/failover/database/promote.ts'
 import { revokePromotion } from '../src/failover/database/revoke.ts'
 import { inspectSite } from '../src/failover/database/site.ts'
 import { unfence } from '../src/failover/database/unfence.ts'
@@ -14,6 +15,13 @@ import { archiveOf } from './archive.ts'
 import { withProgress } from './context.ts'
 import type { Services } from './services.ts'
 import { type Place, placeAt } from './sites.ts'
+
+interface ReplayEnd {
+  mustReach?: { lsn: string; timeline: number }
+  mustPass?: string
+  mayMiss?: boolean
+  timeoutMs?: number
+}
 
 /** Longer than a standby's wal_retrieve_retry_interval has to be; each second here is a second of the outage. */
 const QUIET_MS = 1_500
@@ -66,16 +74,30 @@ function looking(config: Services['config'], at: At) {
       })
     },
 
-    /** The standby replays all there is: past a record where one is known, else until nothing more comes. */
-    async awaitReplay(input: Place & { mustPass?: string }): Promise<{ replayedLsn: string; reached: boolean }> {
+    /**
+     * The standby replays all there is: past a record where one is known, on its timeline where that is, else until
+     * nothing more comes. Throws LAG_TOO_LARGE where it does not get there in time, unless it `mayMiss` the rest.
+     */
+    async awaitReplay(input: Place & ReplayEnd): Promise<{ replayedLsn: string; reached: boolean }> {
       return withProgress(async (context) => {
         const { site } = await at(input, context)
-        const end = await awaitReplayEnd(site, {
+        const { mustReach, mustPass, timeoutMs = 60_000 } = input
+        if (mustReach) return { replayedLsn: await awaitReach(site, mustReach, timeoutMs), reached: true }
+        const { replayedLsn, reached } = await awaitReplayEnd(site, {
           quietMs: QUIET_MS,
-          timeoutMs: 60_000,
-          ...(input.mustPass !== undefined && { mustPass: input.mustPass }),
+          timeoutMs,
+          ...(mustPass !== undefined && { mustPass }),
         })
-        return { replayedLsn: end.replayedLsn, reached: end.reached }
+        if (!reached && !input.mayMiss)
+          throw new HoldfastError(
+            'LAG_TOO_LARGE',
+            `site ${site.name} has replayed to ${replayedLsn}, the old side wrote past ${mustPass}`,
+            {
+              object: site.name,
+              next: 'look at restore_command and the log of the standby, then retryStep; or skipStep to lose the rest',
+            },
+          )
+        return { replayedLsn, reached }
       })
     },
   }

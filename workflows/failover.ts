@@ -5,7 +5,7 @@ import type { FailoverReport, PairPlan } from '../src/contract/failover.ts'
 import type { FailoverInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
 import { failure, parseInput } from './lib/failure.ts'
-import { approvePlan } from './lib/approval.ts'
+import { approvedPlan } from './lib/approval.ts'
 import { withLocks } from './lib/lock.ts'
 import { planFor } from './lib/look.ts'
 import { control } from './lib/options.ts'
@@ -28,32 +28,33 @@ export async function failover(given: FailoverInput): Promise<FailoverReport & E
   const lost: string[] = []
   const run = createStepRunner(view, steering, lost)
   const clock = createClock(input.failedAt ? Date.parse(input.failedAt) : Date.now())
-  const move = async (sites: Record<string, string>): Promise<FailoverReport> => {
-    view.phase('readiness')
+  const ready = async (sites: Record<string, string>): Promise<PairPlan> => {
     const plan = await planFor(group, sites, mode)
     refuseUnready(plan, input)
+    return plan
+  }
+  const move = async (first: PairPlan, sites: Record<string, string>): Promise<FailoverReport> => {
     clock.mark('detect')
-    await approvePlan(view, steering, plan, requestedBy)
+    const plan = await approvedPlan({ view, steering, first, again: () => ready(sites), requestedBy })
     clock.mark('approval')
-    const result = await switchOver({ plan, mode, view, steering, saga, run, clock })
+    const result = await switchOver({ plan, mode, acceptLoss: input.acceptLoss, view, steering, saga, run, lost, clock })
     if (mode === 'planned') await rejoin({ plan, run, view })
     view.phase('ended')
-    return {
-      ...result,
-      approvals: view.state.plan?.approvals ?? [],
-      guaranteesLost: lost,
-    }
+    return { ...result, approvals: view.state.plan?.approvals ?? [], guaranteesLost: lost }
   }
   return recorded(
     view,
     { workflow: 'failover', group, requestedBy },
     async () => {
       const { sources, sites } = await pair.describeGroup({ group })
-      return await withLocks(
-        [`group/${group}`, ...sources.map((name) => `source/${name}`)],
-        { work: 'failover', wait: true, never: [`group/${group}`], together: true, what: `failover of ${group}` },
-        () => undoing(saga, () => move(sites), 'FENCE_UNPROVEN'),
-      )
+      const taking = { work: 'failover', wait: true, what: `failover of ${group}` } as const
+      return withLocks([`group/${group}`], { ...taking, never: [`group/${group}`] }, async () => {
+        view.phase('readiness')
+        const plan = await ready(sites)
+        // Only now, and all at once: one that is refused has not cancelled a backup.
+        const resources = sources.map((name) => `source/${name}`)
+        return withLocks(resources, { ...taking, together: true }, () => undoing(saga, () => move(plan, sites), 'FENCE_UNPROVEN'))
+      })
     },
     ({ guaranteesLost, fenceProven }) => (guaranteesLost.length > 0 || !fenceProven ? 'degraded' : 'success'),
   )

@@ -20,6 +20,8 @@ export function checkMeaning(config: unknown, report: Report): void {
   }
   for (const [key, group] of entries(failoverGroups)) {
     mustExist(['failoverGroups', key, 'primary'], group.primary, 'site', group.sites, report)
+    for (const [index, fence] of list(group.fence).entries())
+      mustExist(['failoverGroups', key, 'fence', index, 'site'], fields(fence).site, 'site', group.sites, report)
     mustExist(['failoverGroups', key, 'source'], group.source, 'source', sources, report)
   }
   checkSigning(fields(signing), report)
@@ -72,4 +74,8 @@ function fields(value: unknown): Fields {
 
 function entries(value: unknown): [string, Fields][] {
   return Object.entries(fields(value)).map(([key, entry]) => [key, fields(entry)])
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type LockView, lockQuery } from '../../src/contract/messages.ts'
 import { PRIORITY } from '../../src/contract/vocabulary.ts'
 import { until } from '../../src/process/wait.ts'
-import { pairFakes } from '../support/workflows/pair.ts'
+import { PLAN, pairFakes } from '../support/workflows/pair.ts'
 import { createGate, endOf, FINGERPRINT, refused, sourceFakes } from '../support/workflows/source.ts'
 import { openStage, type Fakes, type Stage } from '../support/workflows/stage.ts'
 
@@ -182,8 +182,8 @@ test('a failover asks for all that it takes at once: their holders let go side b
 
 test('a second failover of a pair is refused at once, and takes nothing from anybody', async () => {
   const gate = createGate()
-  const inspect = pairFakes()['inspect'] as never
-  await stage.play({ ...sourceFakes(), ...failoverOf('twice', { inspect: gate.wait(inspect) }) }, async () => {
+  const fenceOldPrimary = pairFakes()['fenceOldPrimary'] as never
+  await stage.play({ ...sourceFakes(), ...failoverOf('twice', { fenceOldPrimary: gate.wait(fenceOldPrimary) }) }, async () => {
     const first = await failover('twice')
     await gate.reached()
     const second = await failover('twice')
@@ -195,6 +195,24 @@ test('a second failover of a pair is refused at once, and takes nothing from any
     expect((await lockOf('source/twice')).waiting).toEqual([])
     gate.open()
     await first.result()
+  })
+})
+
+test('a failover that is not ready has taken nothing: the backup under way goes on', async () => {
+  const gate = createGate()
+  const dump = gate.wait(sourceFakes()['dump'] as never)
+  const planSwitch = async () => ({
+    ...PLAN,
+    group: 'unready',
+    findings: [{ name: 'standby streams', ok: false, blocks: true, detail: 'no' }],
+  })
+  await stage.play({ ...sourceFakes({ dump }), ...failoverOf('unready', { planSwitch }) }, async () => {
+    const backup = await start('backup', { source: 'unready' })
+    await gate.reached()
+    expect(await endOf((await failover('unready')).result())).toMatchObject({ code: 'NOT_READY' })
+    gate.open()
+    expect(await backup.result()).toMatchObject({ outcome: 'success' })
+    expect(gate.cancelled).toBe(0)
   })
 })
 

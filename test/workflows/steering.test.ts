@@ -1,5 +1,5 @@
 import { ApplicationFailure, type WorkflowHandle } from '@temporalio/client'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FailoverReport } from '../../src/contract/failover.ts'
 import {
   abort,
@@ -14,7 +14,7 @@ import {
   viewQuery,
 } from '../../src/contract/messages.ts'
 import { until } from '../../src/process/wait.ts'
-import { pairFakes } from '../support/workflows/pair.ts'
+import { PLAN as PAIR_PLAN, pairFakes } from '../support/workflows/pair.ts'
 import { failureOf, openStage, type Stage } from '../support/workflows/stage.ts'
 
 let stage: Stage
@@ -23,6 +23,9 @@ beforeAll(async () => {
 })
 afterAll(async () => stage?.close())
 
+const behind = async (): Promise<never> => {
+  throw ApplicationFailure.nonRetryable('west has replayed to 0/0, the old side stopped at 0/1', 'LAG_TOO_LARGE')
+}
 const INPUT = { group: 'shop', mode: 'unplanned', reason: 'test', requestedBy: 'ana' }
 const PLAN = { planHash: 'abc123', reason: 'looks right' }
 let count = 0
@@ -81,20 +84,149 @@ test('a rejected plan changes nothing', async () => {
 })
 
 test('an abort before the promotion takes the fence back, with a newer epoch first', async () => {
-  const paused = pairFakes(
-    { approvals: { count: 0, withinMs: 1 } },
-    {
-      drainArchive: async () => {
-        throw ApplicationFailure.nonRetryable('the archive is down', 'ARCHIVE_UNHEALTHY')
-      },
-    },
-  )
-  await stage.play(paused, async () => {
-    const handle = await start()
-    await awaitView(handle, (v) => v.awaiting?.what === 'drainArchive')
+  await stage.play(pairFakes({ approvals: { count: 0, withinMs: 1 } }, { awaitReplay: behind }), async () => {
+    const handle = await start({ ...INPUT, mode: 'planned' })
+    const { awaiting } = await awaitView(handle, (v) => v.awaiting?.what === 'awaitReplay')
+    expect(awaiting?.can).toEqual(['retryStep', 'abort'])
     await handle.executeUpdate(abort, { args: [{ actor: 'bo', reason: 'the primary is well' }] })
     expect((await failureOf(handle.result())).code).toBe('ABORTED')
     expect(stage.ran.slice(-3)).toEqual(['revokePromotion', 'unfence', 'writeEvidence'])
+    // What goes into the archive half-filled cannot be taken back.
+    expect(stage.ran).not.toContain('drainArchive')
+  })
+})
+
+test('a clean stop whose log the stream has brought is archived only once the new side works', async () => {
+  await stage.play(pairFakes({ approvals: { count: 0, withinMs: 1 } }), async () => {
+    const report = (await (await start()).result()) as FailoverReport
+    expect(report).toMatchObject({ outcome: 'success', loss: { zero: true }, drain: { reachable: true, segments: 1 } })
+    const steps = ['fenceOldPrimary', 'awaitReplay', 'drainArchive', 'promoteReplica', 'updateDns', 'firstGoodWrite']
+    expect(stage.ran.filter((step) => steps.includes(step))).toEqual([
+      'fenceOldPrimary',
+      'awaitReplay',
+      'promoteReplica',
+      'updateDns',
+      'firstGoodWrite',
+      'drainArchive',
+    ])
+  })
+})
+
+describe('an unplanned failover whose standby does not reach the end of the old log', () => {
+  const fakes = (lag: object = {}) =>
+    pairFakes(
+      { approvals: { count: 0, withinMs: 1 }, ...lag },
+      { awaitReplay: async (input: { mayMiss?: boolean }) => (input.mayMiss ? { replayedLsn: '0/1', reached: false } : behind()) },
+    )
+
+  test('waits for an operator, past the point of no return; skipping it names what is lost', async () => {
+    await stage.play(fakes(), async () => {
+      const handle = await start()
+      const { awaiting } = await awaitView(handle, (v) => v.awaiting?.what === 'awaitReplay')
+      expect(awaiting?.can).toEqual(['retryStep', 'skipStep'])
+      expect(stage.ran).toContain('drainArchive')
+      expect(stage.ran).not.toContain('promoteReplica')
+      await handle.executeUpdate(skipStep, { args: [{ actor: 'bo', reason: 'we need the service', step: 'awaitReplay' }] })
+      expect(await handle.result()).toMatchObject({
+        outcome: 'degraded',
+        loss: { zero: false },
+        guaranteesLost: ['awaitReplay: what the old side wrote last is missing on the new one'],
+      })
+    })
+  })
+
+  test('goes on where the loss was accepted beforehand, and names it', async () => {
+    await stage.play(fakes({ lag: { known: false, text: 'lag unknown' } }), async () => {
+      const report = (await (await start({ ...INPUT, acceptLoss: true })).result()) as FailoverReport
+      expect(report).toMatchObject({ outcome: 'degraded', guaranteesLost: [expect.stringContaining('awaitReplay')] })
+      expect(report.loss).not.toHaveProperty('boundBytes')
+    })
+  })
+})
+
+test('a cancel past the point of no return leaves nobody fenced without a primary: the run goes to its end', async () => {
+  const draining = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  const drainArchive = async () => {
+    draining.resolve()
+    await go.promise
+    return { reachable: true, segments: 1, detail: '1 segment' }
+  }
+  const unclean = async () => ({ ...((await pairFakes()['fenceOldPrimary']?.({})) as object), clean: false })
+  await stage.play(pairFakes({ approvals: { count: 0, withinMs: 1 } }, { drainArchive, fenceOldPrimary: unclean }), async () => {
+    const handle = await start()
+    await draining.promise
+    await handle.cancel()
+    go.resolve()
+    expect(((await handle.result()) as FailoverReport).to).toBe('west')
+    expect(stage.ran).toContain('firstGoodWrite')
+  })
+})
+
+test('a running side whose fence fails cannot be attested away, planned or not', async () => {
+  const fenceOldPrimary = async () => {
+    throw ApplicationFailure.nonRetryable('it did not stop within 10 s', 'FENCE_UNPROVEN')
+  }
+  for (const mode of ['planned', 'unplanned']) {
+    await stage.play(pairFakes({ approvals: { count: 0, withinMs: 1 } }, { fenceOldPrimary }), async () => {
+      const handle = await start({ ...INPUT, mode })
+      const { awaiting } = await awaitView(handle, (v) => v.awaiting?.what === 'fenceOldPrimary')
+      expect(awaiting?.can).toEqual(['retryStep', 'abort'])
+      const attest = handle.executeUpdate(attestFenced, { args: [{ actor: 'bo', secondPerson: 'cy', reason: 'off' }] })
+      expect(await why(attest)).toContain('no fence waits for an attestation')
+      await handle.executeUpdate(abort, { args: [{ actor: 'bo', reason: 'it runs' }] })
+      expect((await failureOf(handle.result())).code).toBe('ABORTED')
+    })
+  }
+})
+
+test('a host that died since the plan was made is fenced by its command', async () => {
+  const fenceByCommand = async ({ site }: { site: string }) => ({
+    ...((await pairFakes()['fenceOldPrimary']?.({})) as object),
+    how: 'command',
+    clean: false,
+    site,
+  })
+  await stage.play(pairFakes({ approvals: { count: 0, withinMs: 1 }, fromHost: 'nobody-serves-it' }, { fenceByCommand }), async () => {
+    const report = (await (await start({ ...INPUT, acceptLoss: true })).result()) as FailoverReport
+    expect(report).toMatchObject({ fenceProven: true, fence: { how: 'command', site: 'east' } })
+  })
+})
+
+test('an abort after a fence by command takes that back', async () => {
+  const fenceByCommand = async () => {
+    throw ApplicationFailure.nonRetryable('the read-back says no', 'FENCE_UNPROVEN')
+  }
+  const fakes = pairFakes({ approvals: { count: 0, withinMs: 1 }, fromReachable: false }, { fenceByCommand })
+  await stage.play(fakes, async () => {
+    const handle = await start({ ...INPUT, acceptLoss: true })
+    await awaitView(handle, (v) => v.awaiting?.what === 'fenceOldPrimary')
+    await handle.executeUpdate(abort, { args: [{ actor: 'bo', reason: 'it is back' }] })
+    expect((await failureOf(handle.result())).code).toBe('ABORTED')
+    expect(stage.ran.slice(-3)).toEqual(['revokePromotion', 'releaseFence', 'writeEvidence'])
+  })
+})
+
+test('a late yes to a plan that no longer fits is asked for anew; to one that does, it counts', async () => {
+  let looks = 0
+  const planSwitch = async () => {
+    looks += 1
+    // The second look finds a newer epoch; the third what the second found.
+    return { ...PAIR_PLAN, approvals: { count: 1, withinMs: 3_000 }, ...(looks > 1 && { epoch: 5, hash: 'def456' }) }
+  }
+  const approveLate = async (handle: WorkflowHandle, planHash: string) => {
+    await awaitView(handle, (v) => v.awaiting?.what === 'approval')
+    await handle.executeUpdate(resume, { args: [{ actor: 'bo', reason: 'now' }] })
+    await handle.executeUpdate(approve, { args: [{ actor: 'bo', reason: 'now', planHash }] })
+  }
+  await stage.play(pairFakes({}, { planSwitch }), async () => {
+    const handle = await start()
+    await approveLate(handle, 'abc123')
+    await awaitView(handle, (v) => v.plan?.hash === 'def456')
+    expect(stage.ran).not.toContain('fenceOldPrimary')
+    await approveLate(handle, 'def456')
+    expect(((await handle.result()) as FailoverReport).epoch).toBe(5)
+    expect(looks).toBe(3)
   })
 })
 

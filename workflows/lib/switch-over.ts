@@ -2,7 +2,7 @@
  * The part that failover and failback share: fence, drain, the point of no return, promote, traffic, first good write.
  * Every phase ends where the next begins, so that they add up to the whole.
  */
-import { CancellationScope, isCancellation, proxyActivities } from '@temporalio/workflow'
+import { CancellationScope, proxyActivities } from '@temporalio/workflow'
 import type { HostActivities } from '../../activities/host.ts'
 import type { PairActivities } from '../../activities/pair.ts'
 import {
@@ -16,23 +16,16 @@ import {
   type PromoteSummary,
   type TrafficSummary,
 } from '../../src/contract/failover.ts'
-import { failure, rootFailure } from './failure.ts'
+import { archiveRest, awaitStreamed, type DrainContext, drainWal, lossBound } from './draining.ts'
+import { type FenceContext, fenceOld, unfence } from './fencing.ts'
 import { control, onHost } from './options.ts'
 import type { Saga } from './saga.ts'
-import type { Steering } from './steering.ts'
-import type { StepRunner } from './steps.ts'
-import type { View } from './view.ts'
 
 const pair = proxyActivities<PairActivities>(control)
 const host = (name: string) => proxyActivities<HostActivities>(onHost(name))
 
-export interface SwitchContext {
-  plan: PairPlan
-  mode: 'planned' | 'unplanned'
-  view: View
-  steering: Steering
+export interface SwitchContext extends FenceContext, DrainContext {
   saga: Saga
-  run: StepRunner
   clock: Clock
 }
 export type SwitchResult = Pick<
@@ -74,166 +67,94 @@ export function createClock(from: number): Clock {
 }
 
 export async function switchOver(context: SwitchContext): Promise<SwitchResult> {
-  const { plan, mode, view, saga, run, clock } = context
-  const { group, epoch } = plan
-
+  const { plan, view, saga, clock } = context
   view.phase('fence')
   saga.undoBy('unfence', () => unfence(plan))
   const fence = await fenceOld(context)
   clock.mark('fence')
-
-  // What a side that did not stop cleanly wrote last goes into the archive half-filled: it could not go on behind that.
-  if (!fence.clean) await pastNoReturn(context)
   view.phase('drain')
-  const drain = await drainWal(context, fence)
-  clock.mark('drain')
-
+  const streamed = await awaitStreamed(context, fence)
   await pastNoReturn(context)
-  return CancellationScope.nonCancellable(async () => {
-    view.phase('promote')
-    const mustReach = mode === 'planned' && fence.lsn && fence.timeline ? { lsn: fence.lsn, timeline: fence.timeline } : undefined
-    const promote = (await run<PromoteSummary>({
-      name: 'promoteReplica',
-      act: () =>
-        host(plan.toHost).promoteReplica.executeWithOptions({ summary: `${plan.to}, epoch ${epoch}` }, [
-          { group, site: plan.to, epoch, ...(mustReach && { mustReach }) },
-        ]),
-      say: (r) => `timeline ${r.timeline}`,
-    })) as PromoteSummary
-    clock.mark('promote')
+  // No cancel either from here on: it would leave a fenced side and nobody promoted.
+  return CancellationScope.nonCancellable(() => goOver(context, fence, streamed))
+}
 
-    view.phase('traffic')
-    await run<TrafficSummary>({
-      name: 'updateDns',
-      lostWhenSkipped: 'clients are not sent to the new primary',
-      act: () => pair.updateDns.executeWithOptions({ summary: `to ${plan.to}` }, [{ group, to: plan.to, previous: plan.traffic }]),
-      say: (r) => (r.changed ? `confirmed by ${r.confirmedBy.join(', ')}` : 'already there'),
-    })
-    clock.mark('traffic')
+async function goOver(context: SwitchContext, fence: FenceSummary, streamed: DrainSummary | undefined): Promise<SwitchResult> {
+  const { plan, mode, view, clock } = context
+  const drained = streamed ?? (await drainWal(context, fence))
+  clock.mark('drain')
+  view.phase('promote')
+  const promote = await promoteNew(context, streamed && fence)
+  clock.mark('promote')
+  view.phase('traffic')
+  await moveTraffic(context)
+  clock.mark('traffic')
+  view.phase('first good write')
+  const firstGoodWrite = await awaitGoodWrite(context)
+  clock.mark('firstGoodWrite')
+  const rto = rtoOf(clock, plan)
+  const drain = streamed ? await archiveRest(context, streamed) : drained
+  return {
+    group: plan.group,
+    mode,
+    from: plan.from,
+    to: plan.to,
+    epoch: plan.epoch,
+    ...rto,
+    phases: clock.phases(),
+    fence,
+    fenceProven: fence.proved,
+    drain,
+    promote,
+    loss: lossBound(plan, fence, drain, promote),
+    firstGoodWrite,
+  }
+}
 
-    view.phase('first good write')
-    const good = (await run<GoodWrite>({
-      name: 'checks',
-      lostWhenSkipped: 'nobody saw a write succeed on the new primary',
-      act: () => pair.firstGoodWrite.executeWithOptions({ summary: plan.to }, [{ group, site: plan.to, epoch }]),
-      say: (r) => `${r.checks.length} checks`,
-    })) ?? { at: '', site: plan.to, checks: [] }
-    clock.mark('firstGoodWrite')
-    return {
-      group,
-      mode,
-      from: plan.from,
-      to: plan.to,
-      epoch,
-      ...rtoOf(clock, plan),
-      phases: clock.phases(),
-      fence,
-      fenceProven: fence.proved,
-      drain,
-      promote,
-      loss: lossBound(plan, mode, fence, drain, promote),
-      firstGoodWrite: good,
-    }
+async function promoteNew({ plan, run }: SwitchContext, stopped: FenceSummary | undefined): Promise<PromoteSummary> {
+  const { group, to, toHost, epoch } = plan
+  const mustReach = stopped?.lsn && stopped.timeline ? { lsn: stopped.lsn, timeline: stopped.timeline } : undefined
+  const promoted = await run<PromoteSummary>({
+    name: 'promoteReplica',
+    act: () =>
+      host(toHost).promoteReplica.executeWithOptions({ summary: `${to}, epoch ${epoch}` }, [
+        { group, site: to, epoch, ...(mustReach && { mustReach }) },
+      ]),
+    say: (r) => `timeline ${r.timeline}`,
+  })
+  // It cannot be skipped.
+  return promoted as PromoteSummary
+}
+
+async function moveTraffic({ plan, run }: SwitchContext): Promise<void> {
+  await run<TrafficSummary>({
+    name: 'updateDns',
+    lostWhenSkipped: 'clients are not sent to the new primary',
+    act: () =>
+      pair.updateDns.executeWithOptions({ summary: `to ${plan.to}` }, [{ group: plan.group, to: plan.to, previous: plan.traffic }]),
+    say: (r) => (r.changed ? `confirmed by ${r.confirmedBy.join(', ')}` : 'already there'),
   })
 }
 
-function rtoOf(clock: Clock, { rtoObjectiveSeconds: seconds }: PairPlan): Pick<FailoverReport, 'rtoSeconds' | 'rtoObjective'> {
-  const rtoSeconds = clock.total()
-  return { rtoSeconds, ...(seconds !== undefined && { rtoObjective: { seconds, met: rtoSeconds <= seconds } }) }
+async function awaitGoodWrite({ plan, run }: SwitchContext): Promise<GoodWrite> {
+  const { group, to, epoch } = plan
+  const good = await run<GoodWrite>({
+    name: 'checks',
+    lostWhenSkipped: 'nobody saw a write succeed on the new primary',
+    act: () => pair.firstGoodWrite.executeWithOptions({ summary: to }, [{ group, site: to, epoch }]),
+    say: (r) => `${r.checks.length} checks`,
+  })
+  return good ?? { at: '', site: to, checks: [] }
 }
 
-/** Recorded before the promotion is sent: a lost reply must not let anybody un-fence the old side. */
+/** Recorded before anything that cannot be undone is sent: a lost reply must not let anybody un-fence the old side. */
 async function pastNoReturn({ steering, saga }: SwitchContext): Promise<void> {
   await steering.gate()
   steering.passNoReturn()
   saga.forget()
 }
 
-/** Nothing acknowledges a write on the old side from here: proved on its host, by a command, or attested by two persons. */
-async function fenceOld({ plan, mode, view, steering }: SwitchContext): Promise<FenceSummary> {
-  const name = 'fenceOldPrimary'
-  while (true) {
-    await steering.gate()
-    view.step(name, 'running', plan.from)
-    try {
-      const fence = plan.fromReachable
-        ? await host(plan.fromHost).fenceOldPrimary.executeWithOptions({ summary: `${plan.from}, epoch ${plan.epoch}` }, [
-            { group: plan.group, site: plan.from, epoch: plan.epoch, mode },
-          ])
-        : await pair.fenceByCommand.executeWithOptions({ summary: plan.from }, [{ group: plan.group, site: plan.from }])
-      view.step(name, 'done', fence.clean ? 'clean stop, proved' : 'proved')
-      return fence
-    } catch (error) {
-      if (isCancellation(error)) throw error
-      const { code, message } = rootFailure(error)
-      view.step(name, 'failed', `${code}: ${message}`)
-      // A host that runs but did not stop cleanly is no case for an attestation in planned mode: that is an operator's decision.
-      const decision = await steering.attested(name, `${code}: ${message}`)
-      if (decision === 'retry') continue
-      view.step(name, 'done', `attested by ${decision.actor} and ${decision.secondPerson}`)
-      return {
-        proved: false,
-        how: 'attested',
-        clean: false,
-        killed: 0,
-        preparedTransactions: [],
-        attestedBy: `${decision.actor} and ${decision.secondPerson}: ${decision.reason}`,
-        seconds: {},
-      }
-    }
-  }
-}
-
-async function drainWal({ plan, run }: SwitchContext, fence: FenceSummary): Promise<DrainSummary> {
-  const pushed =
-    fence.how === 'stop-instance'
-      ? await run<{ reachable: boolean; segments: number; detail: string; lastRecord?: string }>({
-          name: 'drainArchive',
-          lostWhenSkipped: 'what the old side wrote last may be missing on the new one',
-          act: () => host(plan.fromHost).drainArchive.executeWithOptions({ summary: plan.from }, [{ group: plan.group, site: plan.from }]),
-          say: (r) => r.detail,
-        })
-      : undefined
-  const mustPass = fence.clean ? fence.lsn : pushed?.lastRecord
-  const end = await run<{ replayedLsn: string; reached: boolean }>({
-    name: 'awaitReplay',
-    lostWhenSkipped: 'what was archived last may be missing on the new side',
-    act: () =>
-      host(plan.toHost).awaitReplay.executeWithOptions({ summary: plan.to }, [
-        { group: plan.group, site: plan.to, ...(mustPass !== undefined && { mustPass }) },
-      ]),
-    say: (r) => `${r.replayedLsn}${r.reached ? '' : ', the end was not reached'}`,
-  })
-  return {
-    reachable: (pushed?.reachable ?? false) && (end?.reached ?? false),
-    segments: pushed?.segments ?? 0,
-    replayedLsn: end?.replayedLsn ?? '',
-    detail: pushed?.detail ?? 'the old side cannot be read',
-  }
-}
-
-/** Only before the point of no return: newer epoch first, so that no straggler promotes behind it. */
-async function unfence(plan: PairPlan): Promise<void> {
-  const epoch = plan.epoch + 1
-  const { promoted } = await host(plan.toHost).revokePromotion({ group: plan.group, site: plan.to, epoch })
-  if (promoted) throw failure('PAST_NO_RETURN', `${plan.to} is promoted`, { object: plan.to })
-  if (plan.fromReachable) await host(plan.fromHost).unfence({ group: plan.group, site: plan.from, epoch })
-}
-
-function lossBound(plan: PairPlan, mode: string, fence: FenceSummary, drain: DrainSummary, promote: PromoteSummary): SwitchResult['loss'] {
-  const canary = promote.lastCanary === undefined ? {} : { lastCanary: promote.lastCanary }
-  if (fence.clean && (mode === 'planned' || drain.reachable))
-    return { zero: true, ...canary, text: 'nothing: the old side stopped cleanly and the new one replayed past its last checkpoint' }
-  if (drain.reachable)
-    return {
-      zero: false,
-      ...canary,
-      text: `only what was not in the old side's WAL when it died: ${drain.segments} segments were drained, replayed to ${drain.replayedLsn}`,
-    }
-  return {
-    zero: false,
-    ...(plan.lag.bytes !== undefined && { boundBytes: plan.lag.bytes }),
-    ...canary,
-    text: `what the old side wrote after ${promote.forkLsn}; final once its data can be read (failback counts and exports it). Last canary: ${promote.lastCanary ?? 'none'}. ${plan.lag.text}`,
-  }
+function rtoOf(clock: Clock, { rtoObjectiveSeconds: seconds }: PairPlan): Pick<FailoverReport, 'rtoSeconds' | 'rtoObjective'> {
+  const rtoSeconds = clock.total()
+  return { rtoSeconds, ...(seconds !== undefined && { rtoObjective: { seconds, met: rtoSeconds <= seconds } }) }
 }

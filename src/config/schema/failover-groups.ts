@@ -24,12 +24,14 @@ const fence = z.discriminatedUnion('type', [
   }),
   z.strictObject({
     type: z.literal('command'),
+    site: name.describe('the site whose host these commands isolate, and no other'),
     isolate: command.describe('powers off or isolates the host that cannot be reached'),
     readBack: command.describe('exits 0 only while the host is isolated'),
     release: command.optional().describe('ends the isolation'),
   }),
 ])
 export type FenceConfig = z.infer<typeof fence>
+export type CommandFenceConfig = Extract<FenceConfig, { type: 'command' }>
 
 const ttl = z.number().int().default(30).describe('seconds that resolvers may keep the old answer')
 const rfc2136 = z.strictObject({

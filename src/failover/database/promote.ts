@@ -126,7 +126,7 @@ async function send(site: Site, epoch: number, timeoutMs: number): Promise<void>
 }
 
 /** Waits until the standby has replayed past the record, on its timeline; gives the position. */
-async function awaitReach(site: Site, { lsn, timeline }: { lsn: string; timeline: number }, timeoutMs: number): Promise<string> {
+export async function awaitReach(site: Site, { lsn, timeline }: { lsn: string; timeline: number }, timeoutMs: number): Promise<string> {
   let seen = await withSite(site, readPosition)
   if (seen.timeline !== timeline) {
     // A standby that followed its primary to a new timeline notes that at its next restart point, which may be hours off.

@@ -40,6 +40,7 @@ export function pairFakes(plan: Partial<PairPlan> = {}, own: Fakes = {}): Fakes 
     fenceByCommand: async () => {
       throw new Error('no command fence')
     },
+    releaseFence: async () => undefined,
     drainArchive: async () => ({ reachable: true, segments: 1, detail: '1 segment' }),
     awaitReplay: async () => ({ replayedLsn: '0/2', reached: true }),
     promoteReplica: async () => ({ timeline: 2, forkLsn: '0/2', alreadyPromoted: false, seconds: 0.1 }),
