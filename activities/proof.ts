@@ -6,9 +6,9 @@ import type { Catalog } from '../src/catalog/catalog.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Assertion, Manifest, PointSummary, Proof, ProofDepth } from '../src/core/records.ts'
 import { createSource } from '../src/pipeline/read.ts'
-import { readBack } from '../src/pipeline/read-back.ts'
 import type { Store } from '../src/storage/store.ts'
 import { withProgress, type RunningContext } from './context.ts'
+import { lookAt, refuseEmpty } from './look.ts'
 import { type Services, sourceOf } from './services.ts'
 
 export interface ProofResult {
@@ -47,7 +47,8 @@ export function createProofActivities(services: Services) {
         const catalog = await services.catalog(repository)
         const started = Date.now()
         const { manifest, digest } = await catalog.readManifest(input.source, input.id)
-        const { assertions, kept } = await assertionsOf(input, manifest, store, context)
+        const { assertions: found, kept } = await assertionsOf(input, manifest, store, context)
+        const assertions = refuseEmpty(found)
         const failures = assertions.filter((one) => !one.ok).map((one) => `${one.name}: expected ${one.expected}, found ${one.actual}`)
         const seconds = (Date.now() - started) / 1000
         const proof: Proof = {
@@ -90,11 +91,11 @@ export function createProofActivities(services: Services) {
     context: RunningContext,
   ): Promise<{ assertions: Assertion[]; kept?: string }> {
     const { identityFile } = config.encryption
-    if (input.depth === 'list') return { assertions: await listAssertions(store, manifest) }
-    if (input.depth === 'read')
-      return { assertions: [...(await listAssertions(store, manifest)), ...(await readAssertions(store, manifest, identityFile, context))] }
+    const driverHere = () => services.driver(input.source)
+    if (input.depth === 'list' || input.depth === 'read')
+      return { assertions: await lookAt({ store, identityFile, driver: driverHere }, context, manifest, input.depth) }
     const source = sourceOf(config, input.source)
-    const driver = await services.driver(input.source)
+    const driver = await driverHere()
     const root = services.scratchRoot(source)
     // The end of the run's id: a socket's path has room for 107 bytes.
     const dirOf = (attempt: number) => join(root, `proof-${input.runId.slice(-12)}-${attempt}`)
@@ -124,41 +125,6 @@ export type ProofActivities = ReturnType<typeof createProofActivities>
 async function recordOnce(catalog: Catalog, proof: Proof): Promise<void> {
   const before = await catalog.proofsOf(proof.source, proof.id)
   if (!before.some((one) => one.runId === proof.runId && one.depth === proof.depth && one.ok === proof.ok)) await catalog.appendProof(proof)
-}
-
-async function listAssertions(store: Store, manifest: Manifest): Promise<Assertion[]> {
-  const assertions: Assertion[] = []
-  for (const artifact of manifest.artifacts) {
-    const found = await store.head(artifact.key)
-    const expected = `${artifact.storedBytes} bytes, crc32 ${artifact.storeChecksum?.value ?? 'not kept'}`
-    const sameSum = !found?.crc32 || !artifact.storeChecksum || found.crc32 === artifact.storeChecksum.value
-    assertions.push({
-      name: `object ${artifact.part}`,
-      ok: found?.size === artifact.storedBytes && sameSum,
-      expected,
-      actual: found ? `${found.size} bytes, crc32 ${found.crc32 ?? 'not kept'}` : 'absent',
-    })
-  }
-  return assertions
-}
-
-async function readAssertions(
-  store: Store,
-  manifest: Manifest,
-  identityFile: string | undefined,
-  context: RunningContext,
-): Promise<Assertion[]> {
-  const assertions: Assertion[] = []
-  for (const artifact of manifest.artifacts) {
-    try {
-      await readBack(store, artifact, { identityFile, signal: context.signal })
-      assertions.push({ name: `read ${artifact.part}`, ok: true, expected: artifact.blake3, actual: artifact.blake3 })
-    } catch (error) {
-      if (!(error instanceof HoldfastError) || error.code !== 'INTEGRITY') throw error
-      assertions.push({ name: `read ${artifact.part}`, ok: false, expected: artifact.blake3, actual: error.message })
-    }
-  }
-  return assertions
 }
 
 export function choosePoint(points: PointSummary[], source: string, wanted: string, random = Math.random): string {

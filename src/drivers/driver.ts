@@ -147,8 +147,13 @@ export interface SourceDriver {
   plan?(target: RestoreTarget, manifests: readonly Manifest[]): Promise<{ label: string; timeline: number; pointId?: string }>
   /** What can be recovered, with its gaps. */
   window?(): Promise<unknown>
-  /** Reads the engine's whole repository again: what the depth `read` means for points that reference it. */
-  verifyRepository?(context: DriverContext): Promise<{ ok: boolean; problems: string[] }>
+  /** Asks the engine, without reading, for the backup that a point references: what the depth `list` means for such points. */
+  listReference?(manifest: Manifest): Promise<Assertion[]>
+  /**
+   * Reads the engine's whole repository again: what the depth `read` means for points that reference it, however long it
+   * takes. With a manifest it tells what is wrong for that point: damage to backups that it does not need is not.
+   */
+  verifyRepository?(context: DriverContext, manifest?: Manifest): Promise<{ ok: boolean; problems: string[] }>
   /** Putting a point in the place of the live database; absent where that is not possible. */
   live?: LiveRestore
   /** Removes what the engine itself stores of a point, by its label: the manifest is gone by then. May be called twice. */

@@ -83,8 +83,8 @@ export interface PhysicalEngine {
   restore(options: EngineRestore): Promise<void>
   /** A `restore_command` for an instance that was restored into `dataDir`; holds no secret. */
   restoreCommand(options: { dataDir: string; workDir: string }): string
-  /** Reads the whole repository again and compares its checksums. */
-  verify(options: { signal: AbortSignal }): Promise<Verdict>
+  /** Reads the whole repository again and compares its checksums; damage to backups other than `labels` is not told. */
+  verify(options: { signal: AbortSignal; labels?: readonly string[] }): Promise<Verdict>
   /** Removes this one backup. Throws POINT_PROTECTED where another needs it, or it is the last full one. Absent is no error. */
   expire(label: string): Promise<void>
   /** Removes the WAL before the oldest of the newest `keepFulls` full backups; what older backups need for themselves stays. */

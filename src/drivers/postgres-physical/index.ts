@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import type { PhysicalSourceConfig } from '../../config/schema.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { PitrChoice, Windows } from '../../core/planning.ts'
-import type { Manifest } from '../../core/records.ts'
+import type { Assertion, Manifest } from '../../core/records.ts'
 import { DEFAULT_SEGMENT_BYTES } from '../../core/wal.ts'
 import type { ArtifactSource, DriverContext, Restored, RestoreTarget, SourceDriver } from '../driver.ts'
 import { parseConnection } from '../postgres-common/connect.ts'
@@ -11,6 +11,7 @@ import { destroyInstance } from '../postgres-common/instance.ts'
 import { archiveHealth, type ArchiveHealth } from './archive-health.ts'
 import { capturePhysical } from './capture.ts'
 import type { PhysicalEngine, Verdict } from './engine.ts'
+import { listReference } from './look.ts'
 import { createPgbackrest } from './pgbackrest.ts'
 import { configFromReference } from './pgbackrest-config.ts'
 import { preflightPhysical } from './preflight.ts'
@@ -45,8 +46,9 @@ export interface PhysicalDriver extends SourceDriver {
   /** The base for a target: its label, its point where it has one, the timeline to follow. Changes nothing. */
   plan(target: RestoreTarget, manifests?: readonly Manifest[]): Promise<PitrChoice & { pointId?: string }>
   archiveHealth(): Promise<ArchiveHealth>
+  listReference(manifest: Manifest): Promise<Assertion[]>
   /** Reads the engine's whole repository again: the depth `read` of points that reference it. */
-  verifyRepository(context: DriverContext): Promise<Verdict>
+  verifyRepository(context: DriverContext, manifest?: Manifest): Promise<Verdict>
 }
 
 const QUIET: DriverContext = { signal: new AbortController().signal, onProgress: () => {} }
@@ -110,7 +112,11 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
     window: () => recoverableWindow(engine),
     plan: (target, manifests) => planRecovery(engine, target, manifests),
     archiveHealth: () => archiveHealth(connection),
-    verifyRepository: ({ signal }) => engine.verify({ signal }),
+    listReference: (manifest) => listReference(engine, manifest),
+    verifyRepository({ signal }, manifest) {
+      const reference = manifest && referenceOf(manifest)
+      return engine.verify({ signal, ...(reference && { labels: [reference.label, ...reference.needs] }) })
+    },
   }
 }
 

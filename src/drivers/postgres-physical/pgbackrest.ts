@@ -2,11 +2,12 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { HoldfastError } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
-import type { BackupOptions, BackupType, EngineBackup, EngineInfo, EngineRestore, PhysicalEngine, Verdict } from './engine.ts'
+import type { BackupOptions, BackupType, EngineBackup, EngineInfo, EngineRestore, PhysicalEngine } from './engine.ts'
 import { archiveMethods } from './pgbackrest-archive.ts'
 import { type Caller, createCaller, linesOf, type PgbackrestOptions } from './pgbackrest-call.ts'
 import { readBackrestConfig, repositoryOf, settingsOf } from './pgbackrest-config.ts'
 import { ANNOTATION, parseInfo } from './pgbackrest-info.ts'
+import { verify } from './pgbackrest-verify.ts'
 
 const TYPE = { full: 'full', incremental: 'incr', differential: 'diff' } as const
 
@@ -27,7 +28,7 @@ export function createPgbackrest(options: PgbackrestOptions): PhysicalEngine {
     backup: (type, backup) => takeBackup(caller, info, type, backup),
     restore: (restore) => restoreFiles(caller, restore),
     restoreCommand: (place) => restoreCommand(caller, place),
-    verify: ({ signal }) => verify(caller, signal),
+    verify: (options) => verify(caller, options),
     check: async () => void (await call('check', [])),
     repository: async () => repositoryOf(await settings()),
     passphrase: async () => (await settings())['repo1-cipher-pass'],
@@ -79,17 +80,6 @@ function restoreCommand({ base }: Caller, { dataDir, workDir }: { dataDir: strin
 function quoted(word: string): string {
   const plain = word.replaceAll('%', '%%')
   return /^[\w@%+=:,./-]+$/.test(plain) ? plain : `'${plain.replaceAll("'", `'\\''`)}'`
-}
-
-/** It exits 0 whatever it finds: only its words tell. */
-async function verify({ call }: Caller, signal: AbortSignal): Promise<Verdict> {
-  const { stdout, stderr } = await call('verify', ['--output=text', '--verbose'], { signal })
-  const bad = /status: (error|invalid)|(missing|checksum invalid|size invalid|other): [1-9]|ERROR/
-  const problems = `${stdout}\n${stderr}`
-    .split('\n')
-    .filter((line) => bad.test(line))
-    .map((line) => line.trim())
-  return { ok: problems.length === 0 && /^status: ok$/m.test(stdout), problems }
 }
 
 /** So many are kept that `expire` removes none by a rule of the configuration. */
