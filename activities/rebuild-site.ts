@@ -3,13 +3,14 @@ import type { Config, FailoverGroupConfig } from '../src/config/schema.ts'
 import type { LostWrites } from '../src/contract/failover.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { stamp } from '../src/core/ids.ts'
-import { findFork, forkOrNone } from '../src/failover/database/fork.ts'
-import { removeKept } from '../src/failover/database/kept-copy.ts'
-import { exportLostWrites } from '../src/failover/database/lost-writes.ts'
+import { type Fork, findFork, forkOrNone } from '../src/failover/database/fork.ts'
+import { exists, removeExported, unexported } from '../src/failover/database/kept-copy.ts'
+import { exportLostWrites, type LostReport } from '../src/failover/database/lost-writes.ts'
+import { foldersOf } from '../src/failover/database/rebuild-folders.ts'
 import { reclone } from '../src/failover/database/reclone.ts'
 import { rejoin } from '../src/failover/database/rejoin.ts'
 import { rewind } from '../src/failover/database/rewind.ts'
-import { inspectSite } from '../src/failover/database/site.ts'
+import { inspectSite, type Site } from '../src/failover/database/site.ts'
 import { awaitStreaming } from '../src/failover/database/streaming.ts'
 import { createSink } from '../src/pipeline/capture.ts'
 import { archiveOf } from './archive.ts'
@@ -22,7 +23,14 @@ interface Against extends Place {
   epoch: number
 }
 
+interface Rebuilt {
+  method: 'none' | 'rewind' | 'reclone'
+  /** Folder of the old data. */
+  kept?: string
+}
+
 const STREAM_MS = 120_000
+const NOTHING = { transactions: 0, tables: [], exported: [], bytes: 0, warnings: [] }
 
 export function createRebuildActivities(services: Pick<Services, 'config' | 'store'>) {
   const { config } = services
@@ -30,8 +38,8 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
     async exportLostWrites(input: Place & { primary: string; epoch: number }): Promise<LostWrites> {
       return withProgress(async (context) => {
         const { group, site, primary, archive, onProgress } = await against(config, input, context)
-        if ((await inspectSite(site)).role === 'standby') return { known: true, transactions: 0, tables: [], exported: [], bytes: 0 }
-        const fork = await findFork(site, primary)
+        const fork = await forkToExport(site, primary)
+        if (!fork) return { known: true, ...NOTHING }
         const report = await exportLostWrites({
           old: site,
           fork,
@@ -39,28 +47,26 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
           archiveGet: archive?.get,
           onProgress,
         })
-        if (report.unknown) return { known: false, why: report.why, transactions: 0, tables: [], exported: [], bytes: 0 }
-        const tables = report.tables.map(({ database, name, rows, deletes }) => ({ name: `${database}.${name}`, rows, deletes }))
-        return { known: true, transactions: report.transactions, tables, exported: report.files, bytes: report.bytes }
+        return lostOf(report)
       })
     },
 
-    async rewindOldPrimary(input: Against): Promise<{ method: string }> {
+    async rewindOldPrimary(input: Against): Promise<Rebuilt> {
       return withProgress(async (context) => {
         const { site, primary, epoch, archive, onProgress } = await against(config, input, context)
-        if ((await inspectSite(site)).role === 'standby') return { method: 'none' }
+        if ((await inspectSite(site)).role === 'standby') return { method: 'none', ...(await keptOf(site)) }
         const fork = await forkOrNone(site, primary)
         await rewind({ site, primary, fork, epoch, restoreCommand: archive?.restoreCommand, onProgress })
-        return { method: 'rewind' }
+        return { method: 'rewind', ...(await keptOf(site)) }
       })
     },
 
-    async recloneOldPrimary(input: Against): Promise<{ method: string }> {
+    async recloneOldPrimary(input: Against): Promise<Rebuilt> {
       return withProgress(async (context) => {
         const { site, primary, epoch, onProgress } = await against(config, input, context)
         const fork = await forkOrNone(site, primary)
         await reclone({ site, primary, fork, epoch, onProgress })
-        return { method: 'reclone' }
+        return { method: 'reclone', ...(await keptOf(site)) }
       })
     },
 
@@ -80,10 +86,33 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
       })
     },
 
-    async removeKept(input: Place): Promise<void> {
-      await withProgress(async (context) => removeKept((await placeAt(config, input, context.signal)).site))
+    /** Of a site that streams. Gives the folder of a copy that stays because not all of it is exported. */
+    async removeKept(input: Place): Promise<{ kept?: string }> {
+      return withProgress(async (context) => {
+        const kept = await removeExported((await placeAt(config, input, context.signal)).site)
+        return kept === undefined ? {} : { kept }
+      })
     },
   }
+}
+
+/** A standby has nothing of its own but what an earlier failback kept of it and did not export; undefined where it has none. */
+async function forkToExport(site: Site, primary: Site): Promise<Fork | undefined> {
+  if ((await inspectSite(site)).role !== 'standby') return findFork(site, primary)
+  const left = await unexported(foldersOf(site.dataDir))
+  return left && (left.note ?? { timeline: 0, lsn: 'unknown' })
+}
+
+function lostOf(report: LostReport): LostWrites {
+  if (report.unknown) return { known: false, why: report.why, ...NOTHING }
+  const { transactions, files, bytes, warnings } = report
+  const tables = report.tables.map(({ database, name, rows, deletes }) => ({ name: `${database}.${name}`, rows, deletes }))
+  return { known: true, transactions, tables, exported: files, bytes, warnings }
+}
+
+async function keptOf(site: Site): Promise<{ kept?: string }> {
+  const { kept } = foldersOf(site.dataDir)
+  return (await exists(kept)) ? { kept } : {}
 }
 
 async function against(config: Config, place: Against, context: RunningContext) {

@@ -10,8 +10,8 @@ import type { FailbackInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
 import type { BackupResult } from './backup.ts'
 import { refuseUnready } from './failover.ts'
-import { parseInput, rootFailure } from './lib/failure.ts'
-import { approvePlan } from './lib/approval.ts'
+import { failure, parseInput, rootFailure } from './lib/failure.ts'
+import { approvedPlan } from './lib/approval.ts'
 import { withLocks } from './lib/lock.ts'
 import { planFor } from './lib/look.ts'
 import { control, onHost } from './lib/options.ts'
@@ -40,16 +40,24 @@ export async function failback(given: FailbackInput): Promise<FailbackReport & E
     const survey = await planFor(group, sites, 'failback')
     const rebuilt = await rebuild(survey, view, run)
     view.phase('readiness')
-    const plan = await planFor(group, sites, 'planned')
-    refuseUnready(plan, { mode: 'planned', acceptLoss: false })
-    await approvePlan(view, steering, plan, requestedBy)
-    const result = await switchOver({ plan, mode: 'planned', view, steering, saga, run, clock: createClock(Date.now()) })
-    const streaming = await rejoin({ plan, run, view })
-    await run({
-      name: 'removeKept',
-      lostWhenSkipped: 'the copy of the old data takes space',
-      act: () => hours(plan.toHost).removeKept({ group, site: plan.to }),
+    const ready = async (): Promise<PairPlan> => {
+      const plan = await planFor(group, sites, 'planned')
+      refuseUnready(plan, { mode: 'planned', acceptLoss: false })
+      return plan
+    }
+    const plan = await approvedPlan({ view, steering, first: await ready(), again: ready, requestedBy })
+    const result = await switchOver({
+      plan,
+      mode: 'planned',
+      acceptLoss: false,
+      view,
+      steering,
+      saga,
+      run,
+      lost: guaranteesLost,
+      clock: createClock(Date.now()),
     })
+    const streaming = await rejoin({ plan, run, view })
     return {
       group,
       from: plan.from,
@@ -93,30 +101,58 @@ export async function failback(given: FailbackInput): Promise<FailbackReport & E
   )
 }
 
+type Export = Pick<FailbackReport, 'lost'> & { whole: boolean }
+
+/** What only the home side has. Where not all of it is exported an operator decides before anything there is changed. */
+async function exportLost({ group, epoch, from: primary, to: site, toHost }: PairPlan, run: StepRunner): Promise<Export> {
+  let found: LostWrites | undefined
+  const exported = await run<LostWrites>({
+    name: 'exportLostWrites',
+    lostWhenSkipped: 'what exists only on the old side is not all counted and exported; its old data stays kept beside it',
+    act: async () => {
+      found = undefined
+      found = await hours(toHost).exportLostWrites.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }])
+      requireWhole(site, found)
+      return found
+    },
+    say: (r) => `${r.transactions} transactions`,
+  })
+  const skipped = { known: false, why: 'skipped by an operator', transactions: 0, tables: [], exported: [], bytes: 0 }
+  return { lost: exported ?? found ?? skipped, whole: exported !== undefined }
+}
+
+function requireWhole(site: string, { known, why, transactions, warnings = [] }: LostWrites): void {
+  const next = 'mend that and send retryStep; or skipStep to go on, and the old data stays kept'
+  if (!known) throw failure('SOURCE_UNFIT', `what exists only on ${site} is not known: ${why}`, { object: site, next })
+  if (warnings.length === 0) return
+  const what = `of ${transactions} transactions that exist only on ${site} not all could be exported`
+  throw failure('SOURCE_UNFIT', `${what}: ${warnings.join('; ')}`, { object: site, next, details: { warnings } })
+}
+
 /** The home side as a streaming standby again. Nothing of it is changed before what only it has was exported. */
-async function rebuild(survey: PairPlan, view: View, run: StepRunner): Promise<Pick<FailbackReport, 'method' | 'methodReason' | 'lost'>> {
+async function rebuild(
+  survey: PairPlan,
+  view: View,
+  run: StepRunner,
+): Promise<Pick<FailbackReport, 'method' | 'methodReason' | 'lost' | 'kept'>> {
   const { group, epoch, from: primary, fromHost, to: site, toHost } = survey
   view.phase('export')
-  const lost = (await run<LostWrites>({
-    name: 'exportLostWrites',
-    lostWhenSkipped: 'what exists only on the old side is not counted and will be gone',
-    act: () => hours(toHost).exportLostWrites.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]),
-    say: (r) => (r.known ? `${r.transactions} transactions` : `unknown: ${r.why}`),
-  })) ?? { known: false, why: 'skipped by an operator', transactions: 0, tables: [], exported: [], bytes: 0 }
+  const { lost, whole } = await exportLost(survey, run)
   view.phase('rebuild')
   let method: 'rewind' | 'reclone' = 'rewind'
   let methodReason: string | undefined
+  let made: { kept?: string } | undefined
   await run({
     name: 'rebuildStandby',
     act: async () => {
       try {
-        await hours(toHost).rewindOldPrimary.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }])
+        made = await hours(toHost).rewindOldPrimary.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }])
       } catch (error) {
         const { code, message } = rootFailure(error)
         if (code !== 'REWIND_FAILED') throw error
         method = 'reclone'
         methodReason = message
-        await hours(toHost).recloneOldPrimary.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }])
+        made = await hours(toHost).recloneOldPrimary.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }])
       }
     },
     say: () => method,
@@ -125,5 +161,18 @@ async function rebuild(survey: PairPlan, view: View, run: StepRunner): Promise<P
     name: `awaitStreaming ${site}`,
     act: () => hours(fromHost).awaitStreaming.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }]),
   })
-  return { method, ...(methodReason !== undefined && { methodReason }), lost }
+  // As soon as the site streams and before anything else may end the run: one left behind would stand in the next one's way.
+  const kept = whole ? await removeKept(survey, run) : made?.kept
+  return { method, ...(methodReason !== undefined && { methodReason }), lost, ...(kept !== undefined && { kept }) }
+}
+
+/** The folder of the copy, where it stays all the same. */
+async function removeKept({ group, to: site, toHost }: PairPlan, run: StepRunner): Promise<string | undefined> {
+  const left = await run<{ kept?: string }>({
+    name: 'removeKept',
+    lostWhenSkipped: 'the copy of the old data takes space, and the next failback asks to remove it',
+    act: () => hours(toHost).removeKept.executeWithOptions({ summary: site }, [{ group, site }]),
+    say: (r) => (r?.kept === undefined ? 'removed' : `${r.kept} stays: not all of it is exported`),
+  })
+  return left?.kept
 }

@@ -100,6 +100,8 @@ export interface LostWrites {
   /** Keys of the exported rows in the repository. */
   exported: string[]
   bytes: number
+  /** What of it could not be exported; none where all was. */
+  warnings?: string[]
 }
 
 export interface FailbackReport {
@@ -109,6 +111,8 @@ export interface FailbackReport {
   method: 'rewind' | 'reclone'
   methodReason?: string
   lost: LostWrites
+  /** The folder with the old data of the home side, where it stays because not all of it was exported. */
+  kept?: string
   switch: Omit<FailoverReport, 'approvals' | 'guaranteesLost'>
   streaming: boolean
   slot: string

@@ -71,13 +71,15 @@ function failoverLines(report: FailoverReport): string[] {
 }
 
 function failbackLines(report: FailbackReport): (string | undefined)[] {
-  const { lost, method, methodReason, backup } = report
+  const { lost, kept, method, methodReason, backup } = report
   const how = `by ${method}${methodReason ? ` (${methodReason})` : ''}, in ${report.seconds.toFixed(1)} s`
   return [
     `${report.to} is the primary of ${report.group} again, ${how}`,
     lost.known ? `${lost.transactions} transactions existed only on the old side` : `what was lost is not known: ${lost.why}`,
     ...lost.tables.map(({ name, rows, deletes }) => `  ${name}: ${rows} rows, ${deletes} deletes`),
     ...lost.exported.map((key) => `  exported ${key}`),
+    ...(lost.warnings ?? []).map((warning) => `  not exported: ${warning}`),
+    kept && `the old data of ${report.to} stays in ${kept}: look whether anybody needs it, then remove it`,
     backup && `backup ${backup}`,
     ...guarantees(report),
   ]

@@ -3,7 +3,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import { readControlData } from './control-data.ts'
-import { foldersOf, readJson } from './rebuild-folders.ts'
+import { isReplaced, readNote } from './kept-note.ts'
+import { foldersOf } from './rebuild-folders.ts'
 import { readPosition, type Site, withSite } from './site.ts'
 import { forkPoint, historyName } from './wal-position.ts'
 
@@ -18,8 +19,8 @@ export interface Fork {
  * two are on one timeline, TARGET_AMBIGUOUS where the old side was never on the way of the new one.
  */
 export async function findFork(old: Site, primary: Site): Promise<Fork> {
-  // Once the old data is being replaced, what was kept of it says which fork it is.
-  const noted = await readJson<Fork>(foldersOf(old.dataDir).keptNote)
+  const folders = foldersOf(old.dataDir)
+  const noted = (await isReplaced(folders)) ? await readNote(folders) : undefined
   const timeline = noted?.timeline ?? (await lastTimeline(old))
   return withSite(primary, async (client) => {
     const { timeline: current, standby } = await readPosition(client)

@@ -7,7 +7,8 @@ import { run } from '../../process/run.ts'
 import { readControlData } from './control-data.ts'
 import { requireFree } from './disk-space.ts'
 import type { Fork } from './fork.ts'
-import { foldersOf, type Folders, readJson, renameDurably, writeDurably } from './rebuild-folders.ts'
+import { type Note, readNote, writeNote } from './kept-note.ts'
+import { clearMark, foldersOf, type Folders, renameDurably } from './rebuild-folders.ts'
 import { type Site, siteUser } from './site.ts'
 
 /** Makes the copy, or finds it made for this very fork. Gives its folder. */
@@ -19,24 +20,40 @@ export async function ensureKept(site: Site, fork: Fork): Promise<string> {
   await requireFree(folders.data, await sizeOf(folders.data), `a copy of ${folders.data}`)
   await copyAside(folders.data, folders.partial, site.signal)
   await syncTree(site, folders.partial)
-  await writeDurably(folders.keptNote, JSON.stringify(fork))
+  await writeNote(folders, fork)
   await renameDurably(folders.partial, folders.kept)
   return folders.kept
 }
 
 /** True where a whole copy for this fork stands; throws SOURCE_UNFIT where one of something else does. */
-export async function isKept(folders: Folders, fork: Fork): Promise<boolean> {
+export async function isKept(folders: Folders, fork: Fork | undefined): Promise<boolean> {
   if (!(await exists(folders.kept))) return false
-  const note = await readJson<Fork>(folders.keptNote)
-  if (note?.timeline === fork.timeline && note.lsn === fork.lsn) return true
+  const note = await readNote(folders)
+  if (fork && note?.timeline === fork.timeline && note.lsn === fork.lsn) return true
   const of = note ? `the fork of timeline ${note.timeline} at ${note.lsn}` : 'an unknown fork'
-  throw new HoldfastError('SOURCE_UNFIT', `${folders.kept} is the copy of an earlier failback, of ${of}`, {
+  const rows = note?.exported ? 'all of its rows were exported' : 'not all of its rows were exported'
+  throw new HoldfastError('SOURCE_UNFIT', `${folders.kept} is the copy of an earlier failback, of ${of}; ${rows}`, {
     object: folders.kept,
-    next: `look whether anybody needs it, then remove ${folders.kept} and ${folders.keptNote}`,
+    next: `look whether anybody needs it, then run: rm -r ${folders.kept} ${folders.keptNote}`,
   })
 }
 
-/** Removes the copy. Only once the site streams; may be called twice. */
+/** The note of a copy that has what nobody exported; its fork is undefined where it has no note. */
+export async function unexported(folders: Folders): Promise<{ note: Note | undefined } | undefined> {
+  if (!(await exists(folders.kept))) return undefined
+  const note = await readNote(folders)
+  return note?.exported ? undefined : { note }
+}
+
+/** Removes the copy where all that only it has is exported; else gives its folder, which stays. Only once the site streams. */
+export async function removeExported(site: { dataDir: string }): Promise<string | undefined> {
+  const folders = foldersOf(site.dataDir)
+  if (await unexported(folders)) return folders.kept
+  await removeKept(site)
+  return undefined
+}
+
+/** Removes the copy, whatever was made of it. Only once the site streams; may be called twice. */
 export async function removeKept(site: { dataDir: string }): Promise<void> {
   const folders = foldersOf(site.dataDir)
   // Renamed first: a removal that is cut short must not leave half a copy under the name of a whole one.
@@ -47,6 +64,8 @@ export async function removeKept(site: { dataDir: string }): Promise<void> {
   }
   await removeFolder(folders.partial)
   await rm(folders.keptNote, { force: true })
+  // A rebuild that was cut short behind its last step has left it.
+  await clearMark(folders)
 }
 
 /** A whole copy in `target`, which is emptied first; what lies outside by a link is copied in. */

@@ -11,6 +11,7 @@ import { readControlData } from './control-data.ts'
 import type { Fork } from './fork.ts'
 import { type Isolated, withIsolated } from './isolated.ts'
 import { ensureKept, exists, isKept } from './kept-copy.ts'
+import { isKnown, writeNote } from './kept-note.ts'
 import { exportDatabase, type LostTable, type RowSink } from './lost-rows.ts'
 import { foldersOf } from './rebuild-folders.ts'
 import type { Site } from './site.ts'
@@ -48,8 +49,19 @@ export interface ExportRequest {
  * repeated at any time until that is removed. Where the old log cannot be read to its end, nothing is claimed.
  */
 export async function exportLostWrites(request: ExportRequest): Promise<LostReport> {
+  const report = await countAndExport(request)
+  // From here on nobody needs the copy once the site streams; in every other case it stays.
+  if (isWhole(report)) await writeNote(foldersOf(request.old.dataDir), request.fork, true)
+  return report
+}
+
+/** True where all that only the old side has is exported. */
+export const isWhole = (report: LostReport): boolean => !report.unknown && report.warnings.length === 0
+
+async function countAndExport(request: ExportRequest): Promise<LostReport> {
   const { old, fork } = request
   const folders = foldersOf(old.dataDir)
+  if (!isKnown(fork)) return { unknown: true, why: `nobody knows where the branch of ${folders.kept} begins` }
   const from = (await isKept(folders, fork)) ? folders.kept : folders.data
   if (!(await exists(join(from, 'pg_wal')))) return { unknown: true, why: `${join(from, 'pg_wal')} is not there` }
   request.onProgress?.('reading the WAL')

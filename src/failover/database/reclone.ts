@@ -6,8 +6,9 @@ import { formatConnection } from '../../drivers/postgres-common/connect.ts'
 import { giveTo } from '../../drivers/postgres-common/folder.ts'
 import { requireFree } from './disk-space.ts'
 import { underEpoch } from './epoch.ts'
-import { exists, removeFolder } from './kept-copy.ts'
-import { advanceMark, beginMark, type Folders, renameDurably, writeDurably } from './rebuild-folders.ts'
+import { isKept, removeFolder } from './kept-copy.ts'
+import { writeNote } from './kept-note.ts'
+import { advanceMark, beginMark, type Folders, renameDurably } from './rebuild-folders.ts'
 import { configSource, finish, holdPlace, own, type Rebuilding, type Rebuilt, resume } from './rebuild.ts'
 import { checkpointed } from './rewind.ts'
 import { pidsOf, type Site, siteUser, withSite } from './site.ts'
@@ -25,9 +26,10 @@ export async function reclone(request: RecloneRequest): Promise<Rebuilt> {
   await ensureSlot(primary)
   const resumed = await resume({ ...request, folders, method: 'reclone', timeline })
   if (resumed) return resumed
+  const old = await oldData(request, folders)
   const mark = await beginMark(folders, 'reclone')
   await removeFolder(folders.rebuild)
-  await vacate(request, folders)
+  await vacate(request, folders, old)
   await requireFree(site.dataDir, await sizeOf(primary), `a copy of site ${primary.name}`)
   request.onProgress?.('copying the primary')
   await baseBackup(request, folders.rebuild)
@@ -40,8 +42,10 @@ export async function reclone(request: RecloneRequest): Promise<Rebuilt> {
   })
 }
 
-/** The old data out of the way, never lost: it becomes the kept copy, or goes because there is one. */
-async function vacate({ site, fork }: RecloneRequest, folders: Folders): Promise<void> {
+type OldData = 'none' | 'kept' | 'only here'
+
+/** Where the old data is. Throws SOURCE_UNFIT where it is in use, or where what was kept is of something else. */
+async function oldData({ site, fork }: RecloneRequest, folders: Folders): Promise<OldData> {
   const pids = await pidsOf(site)
   if (pids.length > 0)
     throw new HoldfastError('SOURCE_UNFIT', `${folders.data} is used by process ${pids.join(', ')}`, {
@@ -49,11 +53,17 @@ async function vacate({ site, fork }: RecloneRequest, folders: Folders): Promise
       next: 'fence this site first',
     })
   const old = await readdir(folders.data).catch(() => [] as string[])
-  if (old.length > 0 && (await exists(folders.kept))) {
+  if (old.length === 0) return 'none'
+  return (await isKept(folders, fork)) ? 'kept' : 'only here'
+}
+
+/** The old data out of the way, never lost: it becomes the kept copy, or goes because there is one of this very fork. */
+async function vacate({ fork }: RecloneRequest, folders: Folders, old: OldData): Promise<void> {
+  if (old === 'kept') {
     await removeFolder(folders.partial)
     await renameDurably(folders.data, folders.partial)
-  } else if (old.length > 0) {
-    await writeDurably(folders.keptNote, JSON.stringify(fork ?? { timeline: 0, lsn: 'unknown' }))
+  } else if (old === 'only here') {
+    await writeNote(folders, fork)
     await renameDurably(folders.data, folders.kept)
   }
   await holdPlace(folders)
