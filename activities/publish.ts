@@ -6,6 +6,7 @@ import { checkPlausible } from '../src/core/plausible.ts'
 import type { Manifest } from '../src/core/records.ts'
 import { VERSION } from '../src/core/version.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
+import { requireCurrent } from './straggler.ts'
 
 interface Place {
   source: string
@@ -95,7 +96,7 @@ export function createPublishActivities(services: Services) {
         workflowId: input.workflowId,
         runId: input.runId,
       }
-      await catalog.publishManifest(manifest)
+      await catalog.publishManifest(manifest, { stillWanted: () => requireCurrent() })
       await catalog.settle(source, id)
       await catalog.sweepOrphans(source, { olderThan: new Date(Date.now() - FORGOTTEN_MS), inUse: [id] })
       return { id }

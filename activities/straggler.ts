@@ -9,8 +9,10 @@ import { HoldfastError } from '../src/core/errors.ts'
 /** Throws CANCELLED where this try is not the one that Temporal waits for. */
 export async function requireCurrent(activity: Context = Context.current()): Promise<void> {
   const { workflowExecution, activityId, activityType, attempt, namespace } = activity.info
-  const { pendingActivities } = await activity.client.workflowService.describeWorkflowExecution({ namespace, execution: workflowExecution })
-  if (pendingActivities?.some((pending) => pending.activityId === activityId && pending.attempt === attempt)) return
+  const run = await activity.client.workflowService.describeWorkflowExecution({ namespace, execution: workflowExecution })
+  // A run that was terminated still names what was pending then.
+  const open = !run.workflowExecutionInfo?.closeTime
+  if (open && run.pendingActivities?.some((pending) => pending.activityId === activityId && pending.attempt === attempt)) return
   throw new HoldfastError('CANCELLED', `try ${attempt} of ${activityType} was given up before it could begin or end`, {
     object: workflowExecution?.workflowId,
   })

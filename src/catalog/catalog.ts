@@ -5,7 +5,7 @@ import type { Hold, Manifest, PointSummary, Proof } from '../core/records.ts'
 import type { Reader, Store } from '../storage/store.ts'
 import { appendEvidence, type ChainReport, type EvidenceHead, type NewEvidence, publishHead, verifyEvidence } from './evidence.ts'
 import { manifestKey } from './keys.ts'
-import { type PublishedManifest, publishManifest, readManifest } from './manifests.ts'
+import { type PublishedManifest, type Publishing, publishManifest, readManifest } from './manifests.ts'
 import { addHold, appendProof, holdsOf, proofsOf } from './notes.ts'
 import type { CatalogContext } from './records.ts'
 import { deletePoint, discard, type Removed } from './remove.ts'
@@ -18,7 +18,7 @@ export interface Catalog {
   /** An id of that moment that nobody uses, marked as taken until publish or discard; the same owner gets the same again. */
   reserveId(source: string, kind: PointKind, at: Date, owner?: string): Promise<string>
   /** Makes a point visible, last of all. Checks first that the store has its artifacts. The same run may repeat it. */
-  publishManifest(manifest: Manifest): Promise<PublishedManifest>
+  publishManifest(manifest: Manifest, options?: Publishing): Promise<PublishedManifest>
   /** Throws NOT_FOUND, SIGNATURE_INVALID, INTEGRITY. */
   readManifest(source: string, id: string): Promise<PublishedManifest>
   /** The same, or undefined where there is none. */
@@ -52,7 +52,7 @@ export function createCatalog(context: CatalogContext): Catalog {
   return {
     hasManifest,
     reserveId: (source, kind, at, owner) => reserveId(context, source, kind, at, owner),
-    publishManifest: (manifest) => publishManifest(context, manifest),
+    publishManifest: (manifest, options) => publishManifest(context, manifest, options),
     readManifest: (source, id) =>
       readManifest(context, source, id).catch((error: unknown) => {
         throw missingPoint(error, source, id)

@@ -12,18 +12,31 @@ export interface PublishedManifest {
   key: string
 }
 
+export interface Publishing {
+  /** Called right before the write: throws where this try was given up, whose objects somebody may be removing. */
+  stillWanted?(): Promise<void>
+}
+
 /**
  * Makes a recovery point visible. Safe to repeat: the same run finds its own manifest and is done. Throws INTEGRITY where
  * the store has other artifacts than the manifest names, STORE_CONFLICT where another run's manifest stands there.
  */
-export async function publishManifest(context: CatalogContext, manifest: Manifest): Promise<PublishedManifest> {
+export async function publishManifest(
+  context: CatalogContext,
+  manifest: Manifest,
+  { stillWanted }: Publishing = {},
+): Promise<PublishedManifest> {
   const { source, id } = manifest
   const key = manifestKey(source, id)
   checkPlaces(manifest, key)
   const { bytes, digest, signed } = seal(context, manifestSchema, manifest)
   await refuseMissing(context, manifest, key)
+  await stillWanted?.()
   const outcome = await context.store.put(key, bytes, { ifAbsent: true })
-  if (outcome === 'created') return finish(context, { manifest: signed, digest, key })
+  if (outcome === 'created') {
+    await withdrawMissing(context, manifest, key)
+    return finish(context, { manifest: signed, digest, key })
+  }
   const found = await ownManifest(context, manifest, key)
   if (found) return finish(context, found)
   throw new HoldfastError('STORE_CONFLICT', `another manifest appeared at ${key}; it was kept`, { object: key })
@@ -73,13 +86,34 @@ function artifactsOf({ artifacts, reference }: Manifest): string {
 }
 
 async function refuseMissing(context: CatalogContext, manifest: Manifest, key: string): Promise<void> {
-  const wrong = (await checkStored(context.store, manifest)).filter(({ ok }) => !ok)
-  if (wrong.length === 0) return
-  const list = wrong.map(({ name, expected, actual }) => `${name}: ${actual} instead of ${expected}`).join('; ')
+  const list = await differences(context, manifest)
+  if (list === '') return
   throw new HoldfastError('INTEGRITY', `${key} was not published, the store has other objects than it names: ${list}`, {
     object: key,
     next: 'start the backup again',
   })
+}
+
+/**
+ * A worker that froze right before its write may thaw after its run was given up and its objects were discarded. Discard
+ * looks for a manifest after it has removed them, and this looks for them after the manifest stands: whichever comes
+ * later sees what the other did, and no point without data stays listed.
+ */
+async function withdrawMissing(context: CatalogContext, manifest: Manifest, key: string): Promise<void> {
+  const list = await differences(context, manifest)
+  if (list === '') return
+  const outcome = await context.store.delete(key)
+  const now = outcome === 'locked' ? 'it is locked and could not be withdrawn' : 'it was withdrawn'
+  throw new HoldfastError('INTEGRITY', `${key} was published while its objects were removed, and ${now}: ${list}`, {
+    object: key,
+    next: outcome === 'locked' ? `never restore ${manifest.id}; delete it once its lock has ended` : 'start the backup again',
+  })
+}
+
+/** What the store has otherwise than the manifest names it; empty where it has all. */
+async function differences({ store }: CatalogContext, manifest: Manifest): Promise<string> {
+  const wrong = (await checkStored(store, manifest)).filter(({ ok }) => !ok)
+  return wrong.map(({ name, expected, actual }) => `${name}: ${actual} instead of ${expected}`).join('; ')
 }
 
 async function finish(context: CatalogContext, published: PublishedManifest): Promise<PublishedManifest> {

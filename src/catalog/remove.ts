@@ -35,12 +35,19 @@ export async function deletePoint(context: CatalogContext, source: string, id: s
   return remove(context, objects)
 }
 
-/** Removes what a run left that did not publish: uploads, objects, the reservation. A published point is left alone. */
+/**
+ * Removes what a run left that did not publish: uploads, objects, the reservation. A published point is left alone; one
+ * that a straggler published meanwhile goes as well, for its objects are gone.
+ */
 export async function discard(context: Pick<CatalogContext, 'store'>, source: string, id: string): Promise<Removed> {
   const objects = await objectsOf(context, source, id)
   if (objects.some(({ kind }) => kind === 'manifest')) return { deleted: [], locked: [] }
   for await (const pending of context.store.pendingUploads(pointPrefix(source, id))) await context.store.abortUpload(pending)
-  return remove(context, objects)
+  const removed = await remove(context, objects)
+  const late = await objectsOf(context, source, id)
+  if (!late.some(({ kind }) => kind === 'manifest')) return removed
+  const again = await remove(context, late)
+  return { deleted: [...removed.deleted, ...again.deleted], locked: [...new Set([...removed.locked, ...again.locked])] }
 }
 
 /** Deletes in the order that keeps every intermediate state honest. */
