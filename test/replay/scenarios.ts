@@ -195,10 +195,10 @@ function failovers(): Scenario[] {
       name: 'failover-aborted',
       ends: 'FAILED',
       type: 'failover',
-      input: FAILOVER,
-      fakes: pairFakes(noApproval, { drainArchive: fail }),
+      input: { ...FAILOVER, mode: 'planned' },
+      fakes: pairFakes(noApproval, { awaitReplay: fail }),
       meanwhile: async (run) => {
-        await parkedAt(run, 'drainArchive')
+        await parkedAt(run, 'awaitReplay')
         await run.executeUpdate(abort, { args: [by] })
       },
     },
