@@ -1,12 +1,14 @@
 /** The steps of a backup. Each may run twice, and a try that Temporal gave up may still be running. */
 import { Context } from '@temporalio/activity'
+import { reservationKey } from '../src/catalog/keys.ts'
 import { stage } from '../src/catalog/staged.ts'
+import type { SourceConfig } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
 import { writeCanary } from '../src/failover/database/canary.ts'
 import { createSink } from '../src/pipeline/capture.ts'
-import { withProgress } from './context.ts'
-import { currentHost, groupOfSource, primarySite } from './placement.ts'
+import { type RunningContext, withProgress } from './context.ts'
+import { currentHost, groupOfSource, primarySite, repositoryHost } from './placement.ts'
 import { createPublishActivities } from './publish.ts'
 import { siteOf } from './sites.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
@@ -19,11 +21,37 @@ interface Place {
 export function createBackupActivities(services: Services) {
   const { config } = services
   const open = (source: string) => openSource(services, source)
+  const labelsOf = async (source: string): Promise<string[]> =>
+    (await (await open(source)).catalog.listPoints(source)).flatMap(({ label }) => label ?? [])
+
+  /** Of every source that shares the engine's repository: their ids are times, and may be the same. */
+  const labelsOfStanza = async (name: string): Promise<string[]> => {
+    const one = sourceOf(config, name)
+    const shares = (other: SourceConfig) => 'stanza' in one && 'stanza' in other && other.stanza === one.stanza
+    const sharing = Object.keys(config.sources).filter((other) => shares(sourceOf(config, other)))
+    return (await Promise.all(sharing.map(labelsOf))).flat()
+  }
+
+  /** After the last write of a try: where its run has given the point up meanwhile, nobody else would remove it. */
+  const forsake = async (context: RunningContext, source: string, id: string): Promise<void> => {
+    const { store, catalog } = await open(source)
+    if ((await store.head(reservationKey(source, id))) || (await catalog.hasManifest(source, id))) return
+    await (await services.repositoryDriver(source, context.host)).discardCapture?.(context, id, await labelsOfStanza(source))
+  }
   return {
-    /** Where the steps of this source run now: of a pair's source, on the host of the present primary. */
-    async resolveSource({ source }: { source: string }): Promise<{ driver: string; host?: string }> {
+    /**
+     * Where the steps of this source run now: of a pair's source on the host of the present primary. What needs only the
+     * repository has a host also while no side takes writes, or both do.
+     */
+    async resolveSource({
+      source,
+      repositoryOnly,
+    }: {
+      source: string
+      repositoryOnly?: boolean
+    }): Promise<{ driver: string; host?: string }> {
       const { driver } = sourceOf(config, source)
-      const host = await currentHost(config, source)
+      const host = await (repositoryOnly ? repositoryHost : currentHost)(config, source)
       return { driver, ...(host !== undefined && { host }) }
     },
 
@@ -72,17 +100,28 @@ export function createBackupActivities(services: Services) {
           ...(configured.driver === 'postgres-logical' && { compressionLevel: configured.compressionLevel }),
         })
         const capture = async () => {
-          const captured = await driver.capture(context, { id, kind, attempt }, sink)
+          const captured = await driver.capture(context, { id, kind, attempt, known: await labelsOf(source) }, sink)
           return { captured, digest: await stage(store, { source, id, attempt }, { ...captured, versions, startedAt }) }
         }
         // A try that was frozen may come here long after its run has ended: then what it wrote goes again.
         const { captured, digest } = await capture().catch(async (error: unknown) => {
           await catalog.settle(source, id).catch(() => {})
+          await forsake(context, source, id).catch(() => {})
           throw error
         })
         await catalog.settle(source, id)
+        await forsake(context, source, id)
         const storedBytes = captured.storedBytes ?? captured.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
         return { attempt, digest, sizeBytes: captured.sizeBytes, storedBytes, fileCount: captured.fileCount, warnings: captured.warnings }
+      })
+    },
+
+    /** Undoes in the engine's repository what of a point was not published. */
+    async discardCapture({ source, id }: Place): Promise<void> {
+      await withProgress(async (context) => {
+        const driver = await services.repositoryDriver(source, context.host)
+        if (!(await (await open(source)).catalog.hasManifest(source, id)))
+          await driver.discardCapture?.(context, id, await labelsOfStanza(source))
       })
     },
 

@@ -1,5 +1,6 @@
 /** The bridge between an activity and a driver, which knows no Temporal: cancellation in, progress out as heartbeats. */
 import { Context } from '@temporalio/activity'
+import { hostOfQueue } from '../src/contract/vocabulary.ts'
 import type { DriverContext } from '../src/drivers/driver.ts'
 import { beating, reportProgress } from './heartbeat.ts'
 import { requireCurrent } from './straggler.ts'
@@ -8,6 +9,8 @@ export interface RunningContext extends DriverContext {
   readonly attempt: number
   readonly workflowId: string
   readonly runId: string
+  /** The host whose queue brought it here: what it leaves is there, and nowhere else. */
+  readonly host: string | undefined
   /** Throws CANCELLED where Temporal no longer waits for this try: asked right before what must not happen twice. */
   requireCurrent(): Promise<void>
 }
@@ -21,6 +24,7 @@ export async function withProgress<T>(body: (context: RunningContext) => Promise
     attempt: activity.info.attempt,
     workflowId: activity.info.workflowExecution?.workflowId ?? '',
     runId: activity.info.workflowExecution?.runId ?? '',
+    host: hostOfQueue(activity.info.taskQueue),
     requireCurrent: () => requireCurrent(activity),
   }
   return beating(activity, () => body(context))

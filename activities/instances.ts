@@ -1,10 +1,12 @@
 /** Where instances that a recovery made live on this worker; their names come from runs, and lead nowhere else. */
 import { readdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { SourceDriver } from '../src/drivers/driver.ts'
 import type { RunningContext } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
+
+type Destroyer = Pick<SourceDriver, 'destroy'>
 
 export function instanceDir(services: Services, source: string, instance: string): string {
   if (!/^(pitr|restore|proof)-[0-9a-zA-Z-]+$/.test(instance)) {
@@ -19,7 +21,7 @@ export function instanceDir(services: Services, source: string, instance: string
  */
 export async function withOwnInstance<T>(
   context: RunningContext,
-  driver: SourceDriver,
+  driver: Destroyer,
   { dir, instance }: { dir: string; instance: string },
   fill: (own: { dir: string; instance: string }) => Promise<T>,
 ): Promise<T> {
@@ -36,10 +38,18 @@ export async function withOwnInstance<T>(
   }
 }
 
+/** The folders of the instance, one for each try that left one. */
+export async function instanceFolders(dir: string): Promise<string[]> {
+  const name = basename(dir)
+  const entries = await readdir(dirname(dir)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [] as string[]
+    throw error
+  })
+  const ofTry = (entry: string) => entry.startsWith(`${name}-`) && /^\d+$/.test(entry.slice(name.length + 1))
+  return entries.filter((entry) => entry === name || ofTry(entry)).map((entry) => join(dirname(dir), entry))
+}
+
 /** Removes the instance of every try. */
-export async function destroyInstances(driver: SourceDriver, dir: string): Promise<void> {
-  const name = dir.slice(dirname(dir).length + 1)
-  const entries = await readdir(dirname(dir)).catch(() => [] as string[])
-  const tries = entries.filter((entry) => entry.startsWith(`${name}-`) && /^\d+$/.test(entry.slice(name.length + 1)))
-  for (const entry of [name, ...tries]) await driver.destroy({ dir: join(dirname(dir), entry) })
+export async function destroyInstances(driver: Destroyer, dir: string): Promise<void> {
+  for (const folder of await instanceFolders(dir)) await driver.destroy({ dir: folder })
 }

@@ -1,7 +1,8 @@
 /** Which host a source lives on now: a pair's source moves with its primary. */
-import type { Config, FailoverGroupConfig } from '../src/config/schema.ts'
+import type { Config, FailoverGroupConfig, SourceConfig } from '../src/config/schema.ts'
 import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import { readPosition, withSite } from '../src/failover/database/site.ts'
+import { sourceOf } from './services.ts'
 import { siteOf } from './sites.ts'
 
 export function groupOfSource(config: Config, source: string): [string, FailoverGroupConfig] | undefined {
@@ -11,15 +12,7 @@ export function groupOfSource(config: Config, source: string): [string, Failover
 
 /** The site that takes writes at this moment. Throws SOURCE_UNREACHABLE where none or both do: nobody may guess then. */
 export async function primarySite(group: FailoverGroupConfig): Promise<string> {
-  const asked = await Promise.all(
-    Object.keys(group.sites).map(async (site) => {
-      try {
-        return { site, primary: !(await withSite(await siteOf(group, site), readPosition)).standby, why: '' }
-      } catch (error) {
-        return { site, primary: false, why: messageOf(error) }
-      }
-    }),
-  )
+  const asked = await askSites(group)
   const primaries = asked.filter((one) => one.primary)
   if (primaries.length === 1 && primaries[0]) return primaries[0].site
   const said = asked.map((one) => `${one.site}: ${one.primary ? 'takes writes' : one.why || 'standby'}`).join('; ')
@@ -33,11 +26,69 @@ export async function primarySite(group: FailoverGroupConfig): Promise<string> {
   )
 }
 
-export async function currentHost(config: Config, source: string): Promise<string | undefined> {
-  const pair = groupOfSource(config, source)
-  if (pair && config.sources[source]?.driver === 'postgres-physical') return pair[1].sites[await primarySite(pair[1])]?.host
-  const found = config.sources[source]
-  if (!found)
-    throw new HoldfastError('NOT_FOUND', `No source "${source}"; there is ${Object.keys(config.sources).join(', ')}`, { object: source })
-  return found.driver === 'postgres-physical' ? found.host : undefined
+/**
+ * Where what needs only the repository is done: beside the primary, and where none or both take writes on a side that
+ * answers, the configured host first. An outage is when a copy is wanted most.
+ */
+async function repositorySite(group: FailoverGroupConfig, configured: string | undefined): Promise<string | undefined> {
+  const asked = await askSites(group)
+  const primaries = asked.filter((one) => one.primary)
+  if (primaries.length === 1) return primaries[0]?.site
+  const isConfigured = ({ site }: { site: string }) => group.sites[site]?.host === configured
+  const answering = asked.filter((one) => !one.why)
+  return (answering.find(isConfigured) ?? answering[0] ?? asked.find(isConfigured))?.site
+}
+
+interface Asked {
+  site: string
+  primary: boolean
+  /** Why it does not answer. */
+  why: string
+}
+
+function askSites(group: FailoverGroupConfig): Promise<Asked[]> {
+  return Promise.all(
+    Object.keys(group.sites).map(async (site) => {
+      try {
+        return { site, primary: !(await withSite(await siteOf(group, site), readPosition)).standby, why: '' }
+      } catch (error) {
+        return { site, primary: false, why: messageOf(error) || 'no answer' }
+      }
+    }),
+  )
+}
+
+/** The host for work on the live source. Throws SOURCE_UNREACHABLE where a pair has no side that takes writes, or two. */
+export async function currentHost(config: Config, name: string): Promise<string | undefined> {
+  const source = sourceOf(config, name)
+  const pair = groupOfSource(config, name)
+  if (source.driver !== 'postgres-physical') return undefined
+  return pair ? pair[1].sites[await primarySite(pair[1])]?.host : source.host
+}
+
+/** The host for work that needs only the repository; there is one whatever state a pair is in. */
+export async function repositoryHost(config: Config, name: string): Promise<string | undefined> {
+  const source = sourceOf(config, name)
+  const pair = groupOfSource(config, name)
+  if (source.driver !== 'postgres-physical') return undefined
+  const site = pair && (await repositorySite(pair[1], source.host))
+  return (site !== undefined && pair?.[1].sites[site]?.host) || source.host
+}
+
+/** Every host where work of this source may have left something; none where any data worker does it. */
+export function hostsOfSource(config: Config, name: string): string[] {
+  const source = sourceOf(config, name)
+  if (source.driver !== 'postgres-physical') return []
+  const sites = Object.values(groupOfSource(config, name)?.[1].sites ?? {})
+  return [...new Set([source.host, ...sites.map(({ host }) => host)])]
+}
+
+/** A physical source of a pair, as it is on one of its sites; as it is configured on any other host. */
+export function sourceAt(config: Config, name: string, host: string | undefined): SourceConfig {
+  const source = sourceOf(config, name)
+  if (source.driver !== 'postgres-physical') return source
+  const site = Object.values(groupOfSource(config, name)?.[1].sites ?? {}).find((one) => one.host === host)
+  if (!site) return source
+  const { osUser, pgbackrestConfig } = site
+  return { ...source, host: site.host, binDir: site.binDir, ...(osUser && { osUser }), ...(pgbackrestConfig && { pgbackrestConfig }) }
 }

@@ -91,7 +91,7 @@ export function createProofActivities(services: Services) {
     context: RunningContext,
   ): Promise<{ assertions: Assertion[]; kept?: string }> {
     const { identityFile } = config.encryption
-    const driverHere = () => services.driver(input.source)
+    const driverHere = () => services.repositoryDriver(input.source, context.host)
     if (input.depth === 'list' || input.depth === 'read')
       return { assertions: await lookAt({ store, identityFile, driver: driverHere }, context, manifest, input.depth) }
     const source = sourceOf(config, input.source)

@@ -5,12 +5,15 @@ import type { Restored } from '../src/drivers/driver.ts'
 import { copyBackCommand, countTables, type TableFound } from '../src/drivers/postgres-common/copy-back.ts'
 import { createSource } from '../src/pipeline/read.ts'
 import { withProgress } from './context.ts'
-import { destroyInstances, instanceDir, withOwnInstance } from './instances.ts'
+import { destroyInstances, instanceDir, instanceFolders, withOwnInstance } from './instances.ts'
+import { hostsOfSource } from './placement.ts'
 import { openSource, type Services } from './services.ts'
 
 export interface RecoveryReport {
   source: string
   instance: string
+  /** The host that it runs on. */
+  host?: string
   base: string
   target: PitrTarget
   stoppedAt: NonNullable<Restored['stoppedAt']>
@@ -34,6 +37,14 @@ interface RecoverInput {
 export function createRecoverActivities(services: Services) {
   const { config } = services
   const open = (source: string) => openSource(services, source)
+  /** False where the live side is away: what was archived before is all there is then. */
+  const switchWal = async (source: string): Promise<boolean> => {
+    try {
+      return (await (await services.driver(source)).switchWal?.()) !== undefined
+    } catch {
+      return false
+    }
+  }
 
   return {
     async recoverToPoint(input: RecoverInput): Promise<RecoveryReport> {
@@ -41,17 +52,14 @@ export function createRecoverActivities(services: Services) {
         const started = Date.now()
         const { source, target } = input
         const { store, catalog } = await open(source)
-        const driver = await services.driver(source)
+        const driver = await services.repositoryDriver(source, context.host)
         if (!driver.plan)
           throw new HoldfastError('INPUT_INVALID', `${source} is ${driver.kind}, which knows no point in time`, {
             object: source,
             next: 'use the source of driver postgres-physical',
           })
         // The WAL that follows the target has to be in the archive: without it nobody knows that the target was reached.
-        const walSwitched = await (driver.switchWal?.() ?? Promise.reject(new Error('no archive'))).then(
-          () => true,
-          () => false,
-        )
+        const walSwitched = await switchWal(source)
         const points = await catalog.listPoints(source)
         const manifests = await Promise.all(points.map(async ({ id }) => (await catalog.readManifest(source, id)).manifest))
         const choice = await driver.plan(target, manifests)
@@ -77,6 +85,7 @@ export function createRecoverActivities(services: Services) {
           return {
             source,
             instance: own.instance,
+            ...(context.host !== undefined && { host: context.host }),
             base: manifest.id,
             target,
             stoppedAt: restored.stoppedAt,
@@ -90,8 +99,20 @@ export function createRecoverActivities(services: Services) {
       })
     },
 
+    /** Where instances of a source may be: on the hosts of both sides, since the primary moves and they do not. */
+    async hostsOf({ source }: { source: string }): Promise<{ hosts: string[] }> {
+      return { hosts: hostsOfSource(config, source) }
+    },
+
+    /** Whether this host has the instance, of whichever try. */
+    async findInstance({ source, instance }: { source: string; instance: string }): Promise<{ found: boolean }> {
+      return { found: (await instanceFolders(instanceDir(services, source, instance))).length > 0 }
+    },
+
     async discardInstance({ source, instance }: { source: string; instance: string }): Promise<void> {
-      await withProgress(async () => destroyInstances(await services.driver(source), instanceDir(services, source, instance)))
+      await withProgress(async ({ host }) =>
+        destroyInstances(await services.repositoryDriver(source, host), instanceDir(services, source, instance)),
+      )
     },
   }
 }

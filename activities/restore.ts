@@ -10,6 +10,8 @@ export interface RestoreReport {
   id: string
   target: 'beside' | 'live'
   instance: string
+  /** The host that it runs on, where it is beside. */
+  host?: string
   connection?: string
   database: string
   /** Of the database that was made beside the live one: that one is swapped in and no other. */
@@ -63,11 +65,13 @@ export function createRestoreActivities(services: Services) {
           await context.requireCurrent()
           return { source, id, target, instance, ...made }
         }
-        const driver = await services.driver(source)
+        const driver = await services.repositoryDriver(source, context.host)
         const place = { dir: instanceDir(services, source, instance), instance }
         return withOwnInstance(context, driver, place, async (own) => {
           const { target: made, bytes } = await driver.restore(context, manifest, artifacts, { dir: own.dir, promote: true })
-          return { source, id, target, instance: own.instance, connection: made.connection, database: made.database, bytes }
+          const { connection, database } = made
+          const host = context.host
+          return { source, id, target, instance: own.instance, ...(host !== undefined && { host }), connection, database, bytes }
         })
       })
     },

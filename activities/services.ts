@@ -6,6 +6,9 @@ import { HoldfastError } from '../src/core/errors.ts'
 import type { SourceDriver } from '../src/drivers/driver.ts'
 import type { Store } from '../src/storage/store.ts'
 
+/** What a driver does without its source. */
+export type RepositoryDriver = Omit<SourceDriver, 'preflight' | 'capture' | 'live' | 'switchWal'>
+
 export interface Services {
   config: Config
   client: Client
@@ -13,7 +16,9 @@ export interface Services {
   catalog(repository: string): Promise<Catalog>
   /** The driver of a source as it is now: of a pair's source, on the site that is primary at this moment. */
   driver(source: string): Promise<SourceDriver>
-  /** Where a source is now, without its password: for commands that people read. */
+  /** The same for what needs only the repository, which has to work while no side takes writes: as it is on `host`. */
+  repositoryDriver(source: string, host?: string): Promise<RepositoryDriver>
+  /** Where a source is now, or is configured to be while no side takes writes; without its password, for commands that people read. */
   liveConnection(source: string): Promise<string>
   /** Folder of this worker for scratch instances. */
   scratchRoot(source: SourceConfig): string

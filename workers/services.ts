@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import type { Client } from '@temporalio/client'
-import { groupOfSource, primarySite } from '../activities/placement.ts'
-import { type Services, sourceOf } from '../activities/services.ts'
+import { currentHost, groupOfSource, primarySite, repositoryHost, sourceAt } from '../activities/placement.ts'
+import { type RepositoryDriver, type Services, sourceOf } from '../activities/services.ts'
 import { type Catalog, createCatalog } from '../src/catalog/catalog.ts'
 import { createSigner, createVerifier } from '../src/catalog/signing.ts'
 import type { Config, SourceConfig } from '../src/config/schema.ts'
@@ -50,10 +50,8 @@ function wire(config: Config): Omit<WiredServices, 'client'> {
     store,
     catalog: (repository) => once(catalogs, repository, () => openCatalog(config, store(repository))),
     driver: (source) => createDriver(config, source),
-    async liveConnection(source) {
-      const { password: _, ...words } = parseConnection(await connectionOf(config, source, sourceOf(config, source)))
-      return formatConnection(words)
-    },
+    repositoryDriver: (source, host) => createRepositoryDriver(config, source, host),
+    liveConnection: (source) => liveConnection(config, source),
     scratchRoot: (source) => source.scratchDir ?? tmpdir(),
     async close() {
       for (const open of stores.values()) (await open).close()
@@ -67,32 +65,34 @@ export async function openCatalog(config: Config, store: Promise<Store>): Promis
   return createCatalog({ store: await store, signer, verifier: createVerifier(publicKeys) })
 }
 
+/** On the site that is primary now, where the source is of a pair. */
 async function createDriver(config: Config, name: string): Promise<SourceDriver> {
-  const source = await placed(config, name)
-  const connection = await connectionOf(config, name, source)
-  return source.driver === 'postgres-logical' ? createPostgresLogical(source, connection) : createPostgresPhysical(source, connection)
+  const source = sourceAt(config, name, await currentHost(config, name))
+  return driverOf(source, await connectionOf(config, name))
 }
 
-/** A pair's source, as it is on the site that is primary now. */
-async function placed(config: Config, name: string): Promise<SourceConfig> {
-  const source = sourceOf(config, name)
-  const pair = groupOfSource(config, name)
-  if (!pair || source.driver !== 'postgres-physical') return source
-  const site = pair[1].sites[await primarySite(pair[1])]
-  return site
-    ? {
-        ...source,
-        host: site.host,
-        binDir: site.binDir,
-        ...(site.osUser && { osUser: site.osUser }),
-        ...(site.pgbackrestConfig && { pgbackrestConfig: site.pgbackrestConfig }),
-      }
-    : source
+/** Its connection names a role and a database only: the server there may be gone, or be another one by now. */
+async function createRepositoryDriver(config: Config, name: string, host: string | undefined): Promise<RepositoryDriver> {
+  const source = sourceAt(config, name, host ?? (await repositoryHost(config, name)))
+  return driverOf(source, await resolveSecret(source.connection))
 }
 
-async function connectionOf(config: Config, name: string, source: SourceConfig): Promise<string> {
-  const connection = await resolveSecret(source.connection)
+const driverOf = (source: SourceConfig, connection: string): SourceDriver =>
+  source.driver === 'postgres-logical' ? createPostgresLogical(source, connection) : createPostgresPhysical(source, connection)
+
+async function connectionOf(config: Config, name: string): Promise<string> {
+  const connection = await resolveSecret(sourceOf(config, name).connection)
   const pair = groupOfSource(config, name)
   const site = pair?.[1].sites[await primarySite(pair[1])]
   return site ? formatConnection({ ...parseConnection(connection), host: site.address, port: String(site.port) }) : connection
+}
+
+/** While no side of a pair takes writes, what is configured: it is for a command that somebody runs later. */
+async function liveConnection(config: Config, name: string): Promise<string> {
+  const live = await connectionOf(config, name).catch((error: unknown) => {
+    if (error instanceof HoldfastError && error.code === 'SOURCE_UNREACHABLE') return resolveSecret(sourceOf(config, name).connection)
+    throw error
+  })
+  const { password: _, ...words } = parseConnection(live)
+  return formatConnection(words)
 }

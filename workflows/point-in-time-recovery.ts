@@ -28,7 +28,7 @@ export async function pointInTimeRecovery(given: PitrInput): Promise<RecoveryRep
 
 async function recover(input: ReturnType<typeof parseInput<'pointInTimeRecovery'>>, view: View, saga: Saga): Promise<RecoveryReport> {
   const { source, target } = input
-  const { host } = await resolveSource({ source })
+  const { host } = await resolveSource({ source, repositoryOnly: true })
   const { workflowId, runId } = workflowInfo()
   const instance = `pitr-${runId.slice(-12)}`
   const { recoverToPoint } = proxyActivities<RecoverActivities>(dataOn(host))

@@ -33,7 +33,7 @@ export async function restore(given: RestoreInput): Promise<RestoreReport & Ende
 
 async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: View, saga: Saga): Promise<RestoreReport> {
   const { source, target, confirm } = input
-  const { host } = await resolveSource({ source })
+  const { host } = await resolveSource({ source, repositoryOnly: target === 'beside' })
   const heavy = proxyActivities<RestoreActivities & ProofActivities>(dataOn(host))
   const undo = proxyActivities<RestoreActivities & RecoverActivities>(undoOn(host))
   const { id } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint })

@@ -21,7 +21,7 @@ export async function verifyRestore(given: VerifyRestoreInput): Promise<ProofRes
   return recorded(view, { workflow: 'verifyRestore', source }, async () => {
     const result = await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `proof of ${source}` }, async () => {
       const { id } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint })
-      const { host } = await resolveSource({ source })
+      const { host } = await resolveSource({ source, repositoryOnly: true })
       view.step('proveRestore', 'running', id)
       const { proveRestore } = proxyActivities<ProofActivities>(dataOn(host))
       const { workflowId, runId } = workflowInfo()

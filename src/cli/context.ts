@@ -15,6 +15,8 @@ export type OpenServices = (config: Config) => {
   store(repository: string): Promise<Store>
   catalog(repository: string): Promise<Catalog>
   driver(source: string): Promise<SourceDriver>
+  /** Without its live side, which may be away. */
+  repositoryDriver(source: string): Promise<Pick<SourceDriver, 'window'>>
   close(): Promise<void>
 }
 

@@ -54,7 +54,11 @@ export const pitrInput = z.strictObject({
   into: z.enum(['beside', 'scratch']).default('beside'),
   tables: z.array(z.string()).default([]),
 })
-export const discardInput = z.strictObject({ source, instance: z.string().min(1) })
+export const discardInput = z.strictObject({
+  source,
+  instance: z.string().min(1),
+  host: z.string().min(1).optional().describe('where it is, instead of asking every host of the source'),
+})
 export const failoverInput = z.strictObject({
   group,
   mode: z.enum(['planned', 'unplanned']),
@@ -81,6 +85,7 @@ export type RestoreInput = z.infer<typeof restoreInput>
 export type PitrInput = z.infer<typeof pitrInput>
 export type FailoverInput = z.infer<typeof failoverInput>
 export type FailbackInput = z.infer<typeof failbackInput>
+export type DiscardInput = z.infer<typeof discardInput>
 export type RetentionInput = z.infer<typeof retentionInput>
 export type DeleteInput = z.infer<typeof deleteInput>
 

@@ -12,11 +12,13 @@ interface Restored {
   target: string
   connection?: string
   instance?: string
+  host?: string
   safetyBackup?: string
   keptAs?: string
 }
 interface Recovered {
   instance: string
+  host?: string
   base: string
   connection: string
   seconds: number
@@ -92,11 +94,12 @@ export function addRestoreCommands(program: Command, action: Action): void {
 
   program
     .command('discard <source> <instance>')
-    .description('stop and remove an instance that a recovery left beside the live one')
+    .description('stop and remove an instance that a recovery left beside the live one, on whichever host of the source it is')
+    .option('--host <name>', 'where it is, instead of asking every host')
     .action(
-      action(async (context, source: string, instance: string) => {
-        const { result } = await runWorkflow(context, 'discardInstance', { source, instance })
-        context.output.result(result ?? { source, instance }, [`discarded ${instance}`])
+      action(async (context, source: string, instance: string, { host }: { host?: string }) => {
+        const { result } = await runWorkflow<{ host?: string }>(context, 'discardInstance', { source, instance, host })
+        context.output.result(result ?? { source, instance }, [`discarded ${instance}${onHost(result?.host)}`])
       }),
     )
 }
@@ -106,7 +109,7 @@ async function restore(context: CommandContext, source: string, point: string | 
   const { result } = await runWorkflow<Restored>(context, 'restore', input)
   context.output.result(result, [
     `restored ${result?.id} ${o.live ? 'over the live database' : 'beside the live database'}`,
-    result?.connection && `connect: psql "${result.connection}"`,
+    result?.connection && `connect${onHost(result.host)}: psql "${result.connection}"`,
     result?.safetyBackup && `safety backup ${result.safetyBackup}`,
     result?.keptAs && `what was replaced is kept as ${result.keptAs}`,
     !o.live && result?.instance ? `when done: holdfast discard ${source} ${result.instance}` : undefined,
@@ -150,10 +153,13 @@ async function offline(context: CommandContext, source: string, point: string | 
   }
 }
 
-function recoveredLines(source: string, { base, stoppedAt, seconds, connection, tables, instance }: Recovered): string[] {
+/** An instance listens on a socket only: one has to know on which host. */
+const onHost = (host: string | undefined) => (host === undefined ? '' : ` on ${host}`)
+
+function recoveredLines(source: string, { base, stoppedAt, seconds, connection, tables, instance, host }: Recovered): string[] {
   return [
     `recovered from ${base} to ${stoppedAt.time ?? ''} ${stoppedAt.lsn ?? ''} in ${seconds.toFixed(1)} s`,
-    `connect: psql "${connection}"`,
+    `connect${onHost(host)}: psql "${connection}"`,
     ...tables.flatMap(({ name, rows, copyBack }) => [`${name}: ${rows} rows; copy back with:`, `  ${copyBack}`]),
     `when done: holdfast discard ${source} ${instance}`,
   ]

@@ -53,7 +53,7 @@ async function gather(context: CommandContext, { repoOnly, window }: Options): P
     const found: SourceStatus[] = []
     for (const [name, { freshness }] of Object.entries(config.sources)) {
       const status = statusOf(name, points, freshness)
-      if (window) Object.assign(status, await windowOf(() => services.driver(name)))
+      if (window) Object.assign(status, await windowOf(() => services.repositoryDriver(name)))
       found.push(status)
     }
     return found
