@@ -3,7 +3,7 @@ import { readStaged } from '../src/catalog/staged.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
 import { checkPlausible } from '../src/core/plausible.ts'
-import type { Manifest } from '../src/core/records.ts'
+import type { Manifest, PointSummary } from '../src/core/records.ts'
 import { VERSION } from '../src/core/version.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
 import { requireCurrent } from './straggler.ts'
@@ -67,8 +67,7 @@ export function createPublishActivities(services: Services) {
       const storedBytes = staged.storedBytes ?? staged.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
       const points = await catalog.listPoints(source)
       checkPlausible({ source, id, kind, driver, sizeBytes: staged.sizeBytes, accepted: input.description !== undefined }, points)
-      const parent =
-        staged.reference?.needs.flatMap((label) => points.filter((point) => point.label === label).map((point) => point.id)) ?? []
+      const parents = parentsOf(source, staged.reference?.needs ?? [], points)
       const manifest: Manifest = {
         format: 'holdfast/v1',
         type: 'manifest',
@@ -91,7 +90,7 @@ export function createPublishActivities(services: Services) {
         ...(staged.content && { content: staged.content }),
         versions: staged.versions,
         encryption: { recipients: config.encryption.recipients },
-        parents: parent,
+        parents,
         warnings: staged.warnings,
         workflowId: input.workflowId,
         runId: input.runId,
@@ -108,4 +107,16 @@ export function createPublishActivities(services: Services) {
       await catalog.discard(source, id)
     },
   }
+}
+
+/** The points that it needs. On a backup that is of no point, none would hold what it needs, nor keep it from going. */
+function parentsOf(source: string, needs: readonly string[], points: readonly PointSummary[]): string[] {
+  return needs.map((label) => {
+    const point = points.find((one) => one.label === label)
+    if (point) return point.id
+    throw new HoldfastError('INTEGRITY', `it builds on the backup ${label}, which is of no recovery point of ${source}`, {
+      object: label,
+      next: `take a full one: holdfast backup ${source} --kind full`,
+    })
+  })
 }

@@ -13,6 +13,8 @@ export interface RetentionReport {
   delete: { id: string; reason: string; label?: string }[] /** Still under object lock. */
   locked: string[] /** Held since the plan was made: left alone. */
   held: string[]
+  /** Left alone: backups of the engine need them, by their labels, that are of no recovery point. */
+  needed?: { id: string; by: string[] }[]
 }
 
 export function createRetentionActivities(services: Services) {
@@ -68,8 +70,15 @@ export function createRetentionActivities(services: Services) {
         const driver = await services.repositoryDriver(source, context.host)
         const locked: string[] = []
         const held: string[] = []
+        const needed: { id: string; by: string[] }[] = []
         for (const [index, { id, label }] of report.delete.entries()) {
           context.onProgress({ phase: `delete ${id}`, parts: index })
+          // Asked before the manifest goes: what the engine then refused to remove would be nobody's.
+          const by = label === undefined ? [] : ((await driver.dependentsOf?.(label)) ?? [])
+          if (by.length > 0) {
+            needed.push({ id, by })
+            continue
+          }
           const result = await catalog.deletePoint(source, id).catch((error: unknown) => {
             if (error instanceof HoldfastError && error.code === 'POINT_PROTECTED') return undefined
             throw error
@@ -79,7 +88,7 @@ export function createRetentionActivities(services: Services) {
           // By the label of the report: a try that was killed right here finds no manifest any more.
           else if (label !== undefined) await driver.expirePoint?.(label)
         }
-        return { ...report, locked, held }
+        return { ...report, locked, held, ...(needed.length > 0 && { needed }) }
       })
     },
 

@@ -5,7 +5,7 @@ import type { BackupInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
 import { parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
-import { compensation, control, dataOn } from './lib/options.ts'
+import { compensation, control, dataOn, undoOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
 import { createSaga } from './lib/saga.ts'
 import { createView, type View } from './lib/view.ts'
@@ -59,6 +59,11 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
     const { id } = await light.reserveId.executeWithOptions({ summary: `${source} ${kind}` }, [
       { source, kind, at: new Date(Date.now()).toISOString() },
     ])
+    // After the catalogue's part, so that nothing publishes any more what the engine is about to remove.
+    if (host !== undefined)
+      saga.undoBy('discardCapture', () =>
+        proxyActivities<BackupActivities>(undoOn(host)).discardCapture.executeWithOptions({ summary: id }, [{ source, id }]),
+      )
     saga.undoBy('discard', () => undo.discard.executeWithOptions({ summary: `remove what there is of ${id}` }, [{ source, id }]))
     const step = async <T>(name: string, act: () => Promise<T>, say?: (result: T) => string): Promise<T> => {
       view.step(name, 'running')

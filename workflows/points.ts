@@ -27,7 +27,7 @@ export async function deleteRecoveryPoint(given: DeleteInput): Promise<Retention
         })
       return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `delete ${recoveryPoint}` }, async () => {
         const { label } = await light.mayDelete({ source, id: recoveryPoint })
-        const { host } = await resolveSource({ source })
+        const { host } = await resolveSource({ source, repositoryOnly: true })
         return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [
           {
             source,
@@ -43,8 +43,8 @@ export async function deleteRecoveryPoint(given: DeleteInput): Promise<Retention
   )
 }
 
-/** Locked or held since it was looked at: then it is still there. */
-const leftOutcome = ({ locked, held }: RetentionReport) => (locked.length + held.length > 0 ? 'degraded' : 'success')
+/** Locked, held or needed since it was looked at: then it is still there. */
+const leftOutcome = ({ locked, held, needed }: RetentionReport) => (locked.length + held.length > 0 || needed ? 'degraded' : 'success')
 
 export async function holdRecoveryPoint(given: unknown): Promise<{ source: string; recoveryPoint: string; held: boolean }> {
   const { source, recoveryPoint, held, actor, reason } = parseInput('holdRecoveryPoint', given)

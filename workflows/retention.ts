@@ -22,9 +22,9 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
       view.step(source, 'running')
       try {
         const report = await prune(view, source, input.dryRun)
-        const left = report.locked.length + report.held.length
+        const left = report.locked.length + report.held.length + (report.needed?.length ?? 0)
         const gone = `${report.delete.length - left} ${input.dryRun ? 'would go' : 'deleted'}`
-        view.step(source, 'done', `${gone}, ${report.keep.length} kept${left > 0 ? `, ${left} locked or held` : ''}`)
+        view.step(source, 'done', `${gone}, ${report.keep.length} kept${left > 0 ? `, ${left} locked, held or needed` : ''}`)
         reports.push(report)
       } catch (error) {
         view.step(source, 'failed', rootFailure(error).message)
@@ -34,7 +34,7 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
     }
     // One source that is busy or broken keeps no other from being looked at; the run fails all the same.
     if (failures.length > 0) throw failures[0]
-    view.outcome(reports.some((r) => r.locked.length > 0 && r.locked.length === r.delete.length) ? 'degraded' : 'success')
+    view.outcome(reports.some((r) => r.needed || (r.locked.length > 0 && r.locked.length === r.delete.length)) ? 'degraded' : 'success')
     return reports
   })
 }
@@ -43,7 +43,7 @@ function prune(view: View, source: string, dryRun: boolean): Promise<RetentionRe
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
     const plan = await planRetention({ source })
     if (dryRun || plan.delete.length === 0) return plan
-    const { host } = await resolveSource({ source })
+    const { host } = await resolveSource({ source, repositoryOnly: true })
     const { deletePoints } = proxyActivities<RetentionActivities>(dataOn(host))
     const report = await deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
     const missing = await record(view, { workflow: 'retention', source }, 'success', report)

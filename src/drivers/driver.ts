@@ -40,6 +40,11 @@ export interface CaptureRequest {
   kind: PointKind
   /** 1 for the first try: later ones write to other keys, so that a frozen first try that thaws spoils nothing. */
   attempt: number
+  /**
+   * Labels of the engine's backups that recovery points reference. An incremental builds on no other: what no point
+   * references is kept by nobody. On whichever is there where this is not given.
+   */
+  known?: readonly string[]
 }
 
 /** Where a driver puts the bytes of one part: compressed, encrypted, digested and stored by the pipeline. */
@@ -158,6 +163,13 @@ export interface SourceDriver {
   live?: LiveRestore
   /** Removes what the engine itself stores of a point, by its label: the manifest is gone by then. May be called twice. */
   expirePoint?(label: string): Promise<void>
+  /** Labels of the engine's backups that need this one, so that expirePoint would refuse. */
+  dependentsOf?(label: string): Promise<string[]>
+  /**
+   * Removes what the engine stores of a capture that is no point and will be none, by its id: also what a try left that
+   * was killed. `published` are labels that belong to points and are left alone. Harmless where there is nothing.
+   */
+  discardCapture?(context: DriverContext, id: string, published: readonly string[]): Promise<void>
   /** Ends the current WAL segment and returns its name once the archive has it. */
   switchWal?(): Promise<string>
 }

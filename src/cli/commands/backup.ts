@@ -33,6 +33,8 @@ interface RetentionDone {
   /** Still under object lock; held since the plan was made. */
   locked: string[]
   held: string[]
+  /** Needed by backups of the engine that are of no recovery point. */
+  needed?: { id: string; by: string[] }[]
 }
 interface BackupOptions {
   kind: string
@@ -121,5 +123,8 @@ function retentionLines(report: RetentionDone, dryRun: boolean): string[] {
     ...report.delete.map(({ id, reason }) => `  delete ${id}  ${reason}`),
     ...report.locked.map((id) => `  locked ${id}`),
     ...report.held.map((id) => `  held   ${id}`),
+    ...(report.needed ?? []).map(
+      ({ id, by }) => `  needed ${id}  by ${by.join(', ')}, of no recovery point: pgbackrest expire --set=… removes one`,
+    ),
   ]
 }

@@ -5,6 +5,7 @@ import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../d
 import { parseConnection, withClient } from '../postgres-common/connect.ts'
 import { type Mark, markBehindBarrier, markWithoutBarrier } from './barrier.ts'
 import type { BackupType, EngineBackup, PhysicalEngine } from './engine.ts'
+import { removeGivenUp, typeToTake } from './given-up.ts'
 import { switchAndAwait } from './switch-wal.ts'
 
 export interface Capturing {
@@ -28,6 +29,8 @@ export async function capturePhysical(
   const warnings: string[] = []
   await settleTimeline(on.connection)
   const { backup, again } = await takeOnce(on, context, request, warnings)
+  // Now that there is a full backup, an older one that was the last may go.
+  warnings.push(...(await removeGivenUp(engine)))
   context.onProgress({ phase: 'mark' })
   const nextXid = await firstFreeXid(on.connection)
   const mark = await setMark(on, context, request.id, again)
@@ -90,11 +93,14 @@ async function takeOnce(
   }
   const { backups } = await engine.info()
   const wanted = typeFor(request.kind)
-  const found = backups.find((backup) => backup.pointId === request.id)
+  const found = backups.find((backup) => backup.pointId === request.id && !backup.givenUp)
+  const { type, warning } = found ? { type: found.type } : typeToTake(backups, wanted, request.known)
   const taken =
     found ??
-    (await engine.backup(wanted, { pointId: request.id, signal: context.signal, onProgress: (progress) => context.onProgress(progress) }))
-  if (taken.type !== wanted) warnings.push(`${wanted} was asked for and ${taken.type} was taken: there was no full backup to build on`)
+    (await engine.backup(type, { pointId: request.id, signal: context.signal, onProgress: (progress) => context.onProgress(progress) }))
+  if (warning) warnings.push(warning)
+  else if (taken.type !== wanted)
+    warnings.push(`${wanted} was asked for and ${taken.type} was taken: there was no full backup that it could build on`)
   return { backup: taken, again: request.attempt > 1 || found !== undefined }
 }
 

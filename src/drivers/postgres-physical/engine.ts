@@ -13,6 +13,8 @@ export interface EngineBackup {
   type: BackupType
   /** The recovery point that it was taken for, where Holdfast took it. */
   pointId?: string
+  /** Its point was given up while the engine could not remove it: it goes as soon as it may. */
+  givenUp?: boolean
   systemId: string
   timeline: number
   walStart: string
@@ -87,6 +89,10 @@ export interface PhysicalEngine {
   verify(options: { signal: AbortSignal; labels?: readonly string[] }): Promise<Verdict>
   /** Removes this one backup. Throws POINT_PROTECTED where another needs it, or it is the last full one. Absent is no error. */
   expire(label: string): Promise<void>
+  /** Labels of the backups that need this one. */
+  dependentsOf(label: string): Promise<string[]>
+  /** Marks the backup as `givenUp`. */
+  giveUp(label: string): Promise<void>
   /** Removes the WAL before the oldest of the newest `keepFulls` full backups; what older backups need for themselves stays. */
   expireWal(keepFulls: number): Promise<void>
   /** Pushes a segment through the archive and waits for it there. */

@@ -11,6 +11,7 @@ import { destroyInstance } from '../postgres-common/instance.ts'
 import { archiveHealth, type ArchiveHealth } from './archive-health.ts'
 import { capturePhysical } from './capture.ts'
 import type { PhysicalEngine, Verdict } from './engine.ts'
+import { discardCapture } from './given-up.ts'
 import { listReference } from './look.ts'
 import { createPgbackrest } from './pgbackrest.ts'
 import { configFromReference } from './pgbackrest-config.ts'
@@ -36,6 +37,8 @@ export interface PhysicalDriver extends SourceDriver {
   restore(context: DriverContext, manifest: Manifest, source: ArtifactSource, options: RestoreOptions): Promise<Restored>
   /** Removes the engine's backup of a point. Throws POINT_PROTECTED where another needs it. May be called twice. */
   expirePoint(label: string): Promise<void>
+  dependentsOf(label: string): Promise<string[]>
+  discardCapture(context: DriverContext, id: string, published: readonly string[]): Promise<void>
   /**
    * Removes WAL before the newest `keepFulls` full backups, except what older ones need to be consistent; by default only
    * what lies before the oldest backup, so that every kept point still reaches its mark.
@@ -107,6 +110,8 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
       await engine.expire(label)
       await expireWal()
     },
+    dependentsOf: (label) => engine.dependentsOf(label),
+    discardCapture: (context, id, published) => discardCapture(engine, context, id, published),
     expireWal,
     switchWal: (context = QUIET) => switchAndAwait(engine, connection, context),
     window: () => recoverableWindow(engine),

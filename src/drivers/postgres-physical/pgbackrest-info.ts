@@ -5,6 +5,8 @@ import { reported } from './pgbackrest-errors.ts'
 
 /** The annotation by which a retry finds the backup that an earlier try took. */
 export const ANNOTATION = 'holdfast-id'
+/** On a backup whose point was given up, and that could not go at once. */
+export const GIVEN_UP = 'holdfast-given-up'
 
 interface InfoBackup {
   annotation?: Record<string, string>
@@ -74,6 +76,7 @@ function toBackup(backup: InfoBackup, { db }: InfoStanza): EngineBackup[] {
       addedBytes: info.repository.delta ?? 0,
       pageErrors: backup.error ?? false,
       ...(pointId === undefined ? {} : { pointId }),
+      ...(backup.annotation?.[GIVEN_UP] === undefined ? {} : { givenUp: true }),
     },
   ]
 }

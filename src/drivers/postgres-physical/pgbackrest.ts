@@ -6,7 +6,7 @@ import type { BackupOptions, BackupType, EngineBackup, EngineInfo, EngineRestore
 import { archiveMethods } from './pgbackrest-archive.ts'
 import { type Caller, createCaller, linesOf, type PgbackrestOptions } from './pgbackrest-call.ts'
 import { readBackrestConfig, repositoryOf, settingsOf } from './pgbackrest-config.ts'
-import { ANNOTATION, parseInfo } from './pgbackrest-info.ts'
+import { ANNOTATION, GIVEN_UP, parseInfo } from './pgbackrest-info.ts'
 import { verify } from './pgbackrest-verify.ts'
 
 const TYPE = { full: 'full', incremental: 'incr', differential: 'diff' } as const
@@ -41,15 +41,28 @@ async function takeBackup(
   type: BackupType,
   { pointId, ...watcher }: BackupOptions,
 ): Promise<EngineBackup> {
-  await watch('backup', [`--type=${TYPE[type]}`, '--no-expire-auto', `--annotation=${ANNOTATION}=${pointId}`], {
-    phase: 'backup',
-    ...watcher,
+  const take = (wanted: BackupType) =>
+    watch('backup', [`--type=${TYPE[wanted]}`, '--no-expire-auto', `--annotation=${ANNOTATION}=${pointId}`], {
+      phase: 'backup',
+      ...watcher,
+    })
+  await take(type).catch((error: unknown) => {
+    if (type !== 'full' && buildsOnTooOld(error)) return take('full')
+    throw error
   })
   const taken = (await info()).backups.findLast((backup) => backup.pointId === pointId)
   if (taken) return taken
   throw new HoldfastError('INTEGRITY', `pgBackRest reported success, and no backup of ${stanza} is annotated ${ANNOTATION}=${pointId}`, {
     object: stanza,
   })
+}
+
+/**
+ * A newer full backup was there and is expired: pgBackRest remembers its label, and as an incremental's begins with that
+ * of the older full, it would refuse every one until the next full backup.
+ */
+function buildsOnTooOld(error: unknown): boolean {
+  return error instanceof HoldfastError && /is not later than latest backup label/.test(String(error.details.stderr ?? ''))
 }
 
 /** Locks and logs of its own: a restore beside a live cluster takes nothing of the live one's. */
@@ -85,13 +98,23 @@ function quoted(word: string): string {
 /** So many are kept that `expire` removes none by a rule of the configuration. */
 const KEEP = ['--repo1-retention-full-type=count', '--repo1-retention-full=9999999', '--repo1-retention-diff=9999999']
 
-function expiryMethods({ call }: Caller, info: () => Promise<EngineInfo>): Pick<PhysicalEngine, 'expire' | 'expireWal'> {
+function expiryMethods(
+  { call }: Caller,
+  info: () => Promise<EngineInfo>,
+): Pick<PhysicalEngine, 'expire' | 'expireWal' | 'dependentsOf' | 'giveUp'> {
+  /** By the engine's own list: what is no recovery point depends on others just the same. */
+  const dependentsOf = async (label: string) =>
+    (await info()).backups.filter(({ needs }) => needs.includes(label)).map((backup) => backup.label)
   return {
+    dependentsOf,
+    async giveUp(label) {
+      await call('annotate', [`--set=${label}`, `--annotation=${GIVEN_UP}=yes`])
+    },
     async expire(label) {
       const { backups } = await info()
       if (!backups.some((backup) => backup.label === label)) return
       // pgBackRest would remove them too, without a word.
-      const dependents = backups.filter((backup) => backup.needs.includes(label)).map((backup) => backup.label)
+      const dependents = await dependentsOf(label)
       if (dependents.length > 0) {
         throw new HoldfastError('POINT_PROTECTED', `the backup ${label} is needed by ${dependents.join(', ')}`, {
           object: label,
