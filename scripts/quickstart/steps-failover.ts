@@ -5,7 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client'
 import type { FailoverReport } from '../../src/contract/failover.ts'
 import { approve, type RunView, viewQuery } from '../../src/contract/messages.ts'
 import { until } from '../../src/process/wait.ts'
-import { startLoad } from './load.ts'
+import { prepareLoad, startLoad } from './load.ts'
 import { presentIds, resultOf, type Session } from './session.ts'
 import { awaitWrites, missing, readLog } from './writer-log.ts'
 
@@ -15,6 +15,7 @@ export const awayFrom = (site: { dir: string }) => ({ walDir: join(site.dir, 'da
 export async function crashAndFailOver(session: Session): Promise<string> {
   const { primary, standby, stack } = session
   const { temporal } = stack
+  await prepareLoad(session)
   session.say('holding the standby back, loading the primary')
   await standby.query("alter system set primary_conninfo = 'host=127.0.0.1 port=1'")
   await standby.query('select pg_reload_conf()')
