@@ -6,7 +6,7 @@ import { checkPlausible } from '../src/core/plausible.ts'
 import type { Manifest, PointSummary } from '../src/core/records.ts'
 import { VERSION } from '../src/core/version.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
-import { requireCurrent } from './straggler.ts'
+import { isGivenUp, requireCurrent } from './straggler.ts'
 
 interface Place {
   source: string
@@ -95,7 +95,7 @@ export function createPublishActivities(services: Services) {
         workflowId: input.workflowId,
         runId: input.runId,
       }
-      await catalog.publishManifest(manifest, { stillWanted: () => requireCurrent() })
+      await catalog.publishManifest(manifest, { stillWanted: () => requireCurrent(), givenUp: () => isGivenUp() })
       await catalog.settle(source, id)
       await catalog.sweepOrphans(source, { olderThan: new Date(Date.now() - FORGOTTEN_MS), inUse: [id] })
       return { id }

@@ -18,6 +18,23 @@ export async function requireCurrent(activity: Context = Context.current()): Pro
   })
 }
 
+/** Whether the step was given up, all its tries: its run failed, was cancelled, or undoes what it did. */
+export async function isGivenUp(activity: Context = Context.current()): Promise<boolean> {
+  const { workflowExecution, activityId } = activity.info
+  if (!workflowExecution) return false
+  const { workflowId, runId } = workflowExecution
+  const { events } = await activity.client.workflow.getHandle(workflowId, runId).fetchHistory()
+  const step = events?.find((event) => event.activityTaskScheduledEventAttributes?.activityId === activityId)
+  const ends = events?.flatMap(
+    (event) =>
+      event.activityTaskFailedEventAttributes ??
+      event.activityTaskTimedOutEventAttributes ??
+      event.activityTaskCanceledEventAttributes ??
+      [],
+  )
+  return ends?.some(({ scheduledEventId }) => String(scheduledEventId) === String(step?.eventId)) ?? false
+}
+
 /** A worker that was frozen with a task in its hands does not begin it hours later. */
 export class StragglerInterceptor implements ActivityInboundCallsInterceptor {
   async execute(input: ActivityExecuteInput, next: Next<ActivityInboundCallsInterceptor, 'execute'>): Promise<unknown> {

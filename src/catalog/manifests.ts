@@ -15,6 +15,8 @@ export interface PublishedManifest {
 export interface Publishing {
   /** Called right before the write: throws where this try was given up, whose objects somebody may be removing. */
   stillWanted?(): Promise<void>
+  /** Whether the run was: then what it reserved and has no more was discarded, and not published by another try. */
+  givenUp?(): Promise<boolean>
 }
 
 /**
@@ -24,7 +26,7 @@ export interface Publishing {
 export async function publishManifest(
   context: CatalogContext,
   manifest: Manifest,
-  { stillWanted }: Publishing = {},
+  { stillWanted, givenUp }: Publishing = {},
 ): Promise<PublishedManifest> {
   const { source, id } = manifest
   const key = manifestKey(source, id)
@@ -34,7 +36,7 @@ export async function publishManifest(
   await stillWanted?.()
   const outcome = await context.store.put(key, bytes, { ifAbsent: true })
   if (outcome === 'created') {
-    await withdrawMissing(context, manifest, key)
+    await withdrawMissing(context, manifest, key, givenUp)
     return finish(context, { manifest: signed, digest, key })
   }
   const found = await ownManifest(context, manifest, key)
@@ -99,8 +101,8 @@ async function refuseMissing(context: CatalogContext, manifest: Manifest, key: s
  * looks for a manifest after it has removed them, and this looks for them after the manifest stands: whichever comes
  * later sees what the other did, and no point without data stays listed.
  */
-async function withdrawMissing(context: CatalogContext, manifest: Manifest, key: string): Promise<void> {
-  const list = await differences(context, manifest)
+async function withdrawMissing(context: CatalogContext, manifest: Manifest, key: string, givenUp: Publishing['givenUp']): Promise<void> {
+  const list = (await differences(context, manifest)) || (await unreserved(context, manifest, givenUp))
   if (list === '') return
   const outcome = await context.store.delete(key)
   const now = outcome === 'locked' ? 'it is locked and could not be withdrawn' : 'it was withdrawn'
@@ -108,6 +110,13 @@ async function withdrawMissing(context: CatalogContext, manifest: Manifest, key:
     object: key,
     next: outcome === 'locked' ? `never restore ${manifest.id}; delete it once its lock has ended` : 'start the backup again',
   })
+}
+
+/** A point whose data an engine keeps may have no object to miss: that its run was discarded shows by the reservation. */
+async function unreserved({ store }: CatalogContext, { source, id, artifacts }: Manifest, givenUp: Publishing['givenUp']): Promise<string> {
+  const reservation = reservationKey(source, id)
+  if (artifacts.length > 0 || (await store.head(reservation)) || !(await givenUp?.())) return ''
+  return `${reservation}: no object, and its run was given up`
 }
 
 /** What the store has otherwise than the manifest names it; empty where it has all. */
