@@ -16,7 +16,7 @@ import type { Config } from '../../src/config/schema.ts'
 import { connectClient } from '../../src/temporal/connection.ts'
 import { registerSearchAttributes } from '../../src/temporal/search-attributes.ts'
 import { openServices } from '../../workers/services.ts'
-import { parseRoles, startWorker } from '../../workers/worker.ts'
+import { parseRoles, type RunningWorker, startWorker } from '../../workers/worker.ts'
 import { makeIdentity } from './age.ts'
 
 Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR', forward: {} } } })
@@ -25,6 +25,7 @@ export interface PairSource {
   pair: Pair
   config: Config
   services: ReturnType<typeof openServices>
+  /** Of the data worker; each host has a folder of its own inside. */
   scratchDir: string
   /** pgBackRest's configuration on the primary of the beginning. */
   configFile: string
@@ -63,8 +64,10 @@ export async function createPairSource(): Promise<PairSource> {
     const temporal = await startTemporal()
     cleanup.add(() => temporal.stop())
     const scratchDir = join(dir, 's')
-    await mkdir(scratchDir)
-    await chmod(scratchDir, 0o755)
+    for (const folder of [scratchDir, join(scratchDir, 'east'), join(scratchDir, 'west')]) {
+      await mkdir(folder)
+      await chmod(folder, 0o755)
+    }
     await mkdir(join(dir, 'hot'))
     const configFile = await writeConfig({ dir, pair, scratchDir, address: temporal.address, backrest })
     const config = await loadConfig(configFile)
@@ -81,11 +84,12 @@ export async function createPairSource(): Promise<PairSource> {
       configFile: backrest('east'),
       run: (type, input) => runWorkflow(client, type, input),
       async served(roles, act) {
-        const worker = await startWorker(config, parseRoles(roles))
+        const workers: RunningWorker[] = []
         try {
+          for (const role of roles.split(',')) workers.push(await startWorker(onOwnDisk(config, role), parseRoles(role)))
           return await act()
         } finally {
-          await worker.stop()
+          await Promise.all(workers.map((worker) => worker.stop()))
         }
       },
       destroy: cleanup.end,
@@ -94,6 +98,14 @@ export async function createPairSource(): Promise<PairSource> {
     await cleanup.end()
     throw error
   }
+}
+
+/** What one host has in its scratch folder no other can see. */
+function onOwnDisk(config: Config, role: string): Config {
+  const host = role.split(':')[1]
+  if (host === undefined) return config
+  const own = Object.entries(config.sources).map(([name, source]) => [name, { ...source, scratchDir: join(source.scratchDir ?? '', host) }])
+  return { ...config, sources: Object.fromEntries(own) }
 }
 
 let runs = 0

@@ -19,7 +19,7 @@ afterAll(async () => source?.destroy())
 const recover = (target: object = { latest: true }) =>
   source.run<RecoveryReport>('pointInTimeRecovery', { source: 'shop', target, tables: ['public.kept'] })
 const discard = (instance: string, name = 'shop') => source.run<{ host?: string }>('discardInstance', { source: name, instance })
-const folderOf = (instance: string) => join(source.scratchDir, instance)
+const folderOf = ({ instance, host = '' }: { instance: string; host?: string }) => join(source.scratchDir, host, instance)
 const isThere = (path: string) =>
   access(path).then(
     () => true,
@@ -34,6 +34,7 @@ test('an instance is found and removed on the host where it was made, after the 
     await source.run('backup', { source: 'dumps' })
     const copy = await recover()
     expect(copy.host).toBe('east')
+    expect(await isThere(folderOf(copy))).toBe(true)
     expect(await notes(copy.connection)).toBe(500)
 
     await source.pair.primary.supervise('stop')
@@ -43,8 +44,8 @@ test('an instance is found and removed on the host where it was made, after the 
 
     await source.pair.standby.query('select pg_promote()')
     expect(await discard(copy.instance)).toMatchObject({ discarded: copy.instance, host: 'east' })
-    expect(await isThere(folderOf(copy.instance))).toBe(false)
-    expect(await processesIn(folderOf(copy.instance))).toEqual([])
+    expect(await isThere(folderOf(copy))).toBe(false)
+    expect(await processesIn(folderOf(copy))).toEqual([])
   })
 })
 
@@ -82,7 +83,7 @@ describe('while no side takes writes', () => {
       expect(copy).toMatchObject({ walSwitched: false, host: 'east', tables: [{ name: 'public.kept', rows: 500 }] })
       expect(copy.tables[0]?.copyBack).toContain('127.0.0.2')
       expect(await discard(copy.instance)).toMatchObject({ host: 'east' })
-      expect(await isThere(folderOf(copy.instance))).toBe(false)
+      expect(await isThere(folderOf(copy))).toBe(false)
     })
   })
 
@@ -92,7 +93,7 @@ describe('while no side takes writes', () => {
         const restored = await source.run<RestoreReport>('restore', { source: name, recoveryPoint: 'latest', requestedBy: 'ana' })
         expect(await notes(String(restored.connection))).toBe(500)
         await discard(restored.instance, name)
-        expect(await isThere(folderOf(restored.instance))).toBe(false)
+        expect(await isThere(folderOf(restored))).toBe(false)
       }
     })
   })
@@ -112,9 +113,19 @@ describe('while no side takes writes', () => {
 })
 
 test('while both sides take writes a point is proved all the same', async () => {
-  for (const site of [source.pair.primary, source.pair.standby]) expect(await site.supervise('start')).toMatchObject({ exitCode: 0 })
+  for (const site of [source.pair.primary, source.pair.standby]) {
+    await site.supervise('start')
+    const writes = () =>
+      site.query('select pg_is_in_recovery() as standby').then(
+        ([row]) => row?.['standby'] === false,
+        () => false,
+      )
+    await until(writes, { timeoutMs: 60_000, what: `${site.name} to take writes` })
+  }
   await source.served(ALL_ROLES, async () => {
-    expect(await endOf(source.run('backup', { source: 'shop' }))).toMatchObject({ message: expect.stringContaining('both sides') })
+    expect(await endOf(source.run('backup', { source: 'shop' }))).toMatchObject({
+      message: expect.stringContaining('both sites take writes'),
+    })
     expect(await source.run('verifyRestore', { source: 'shop', depth: 'restore' })).toMatchObject({ ok: true })
   })
 })
