@@ -39,5 +39,8 @@ export const compensation: ActivityOptions = {
   heartbeatTimeout: '30s',
   retry: { initialInterval: '1s', maximumInterval: '30s' },
 }
+/** Short: what waits for the lock that is held meanwhile may be a failover, and the host that is away the reason for it. */
 export const undoOn = (host: string | undefined): ActivityOptions =>
-  host ? { ...compensation, taskQueue: hostQueue(host), scheduleToStartTimeout: '90s' } : { ...compensation, taskQueue: DATA_QUEUE }
+  host
+    ? { ...compensation, taskQueue: hostQueue(host), scheduleToStartTimeout: '15s', heartbeatTimeout: '10s' }
+    : { ...compensation, taskQueue: DATA_QUEUE }
