@@ -18,6 +18,7 @@ import { foldersOf } from '../../src/failover/database/rebuild-folders.ts'
 import { reclone } from '../../src/failover/database/reclone.ts'
 import { rejoin } from '../../src/failover/database/rejoin.ts'
 import { checkpointed, rewind } from '../../src/failover/database/rewind.ts'
+import { readPidFile } from '../../src/failover/database/shared-memory.ts'
 import { connectionOf, inspectSite } from '../../src/failover/database/site.ts'
 import { ensureSlot, slotBound } from '../../src/failover/database/slots.ts'
 import { slotsOf } from '../../src/failover/database/replication.ts'
@@ -202,6 +203,13 @@ async function bareRewind(): Promise<string> {
   return stdout + stderr
 }
 
+/** Ids of all segments of this machine. */
+const sharedMemory = async () =>
+  (await readFile('/proc/sysvipc/shm', 'utf8'))
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/)[1])
+
 test('where the old WAL is gone the loss is said to be unknown, the rewind fails, and a re-clone takes its place', async () => {
   await catchUp(east, west)
   await holdBack(west)
@@ -228,7 +236,10 @@ test('where the old WAL is gone the loss is said to be unknown, the rewind fails
   await expect(rewind({ ...request, fork: undefined })).rejects.toMatchObject({ code: 'REWIND_FAILED' })
   await expect(rewind(request)).rejects.toMatchObject({ code: 'REWIND_FAILED' })
   expect(await readdir(foldersOf(east.site.dataDir).data), 'nothing that a supervisor could start').toEqual([])
+  const left = (await readPidFile({ dataDir: foldersOf(east.site.dataDir).rebuild }))?.segment
+  expect(await sharedMemory(), 'the server of pg_rewind died of the missing log').toContain(left?.id)
   expect(await reclone(request)).toMatchObject({ method: 'reclone', resumed: false })
+  expect(await sharedMemory()).not.toContain(left?.id)
   await awaitStreaming(west.site, east.site, { ...STREAM, epoch: 3 })
   expect((await east.place.query('show cluster_name'))[0]).toEqual({ cluster_name: 'east' })
   expect((await slotsOf(west.site)).map(({ name, active }) => ({ name, active }))).toEqual([{ name: pair.slot, active: true }])

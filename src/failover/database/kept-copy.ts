@@ -9,6 +9,7 @@ import { requireFree } from './disk-space.ts'
 import type { Fork } from './fork.ts'
 import { type Note, readNote, writeNote } from './kept-note.ts'
 import { clearMark, foldersOf, type Folders, renameDurably } from './rebuild-folders.ts'
+import { readPidFile, removeSegment } from './shared-memory.ts'
 import { type Site, siteUser } from './site.ts'
 
 /** Makes the copy, or finds it made for this very fork. Gives its folder. */
@@ -94,9 +95,11 @@ export async function outsideLinks(dataDir: string): Promise<string[]> {
   return links
 }
 
-/** Removes a folder and ends what a dead worker left at work in it. */
+/** Removes a folder and what a dead worker left of a server in it: its processes and its shared memory. */
 export async function removeFolder(path: string): Promise<void> {
   await stopProcessesIn(path)
+  const segment = (await readPidFile({ dataDir: path }))?.segment
+  if (segment) await removeSegment(segment)
   await rm(path, { recursive: true, force: true, maxRetries: 5 })
 }
 

@@ -15,7 +15,8 @@ export interface PidFile {
 /** What postmaster.pid says; whether the process is there is another question. */
 export async function readPidFile(site: { dataDir: string }): Promise<PidFile | undefined> {
   const lines = (await readFile(join(site.dataDir, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')
-  const pid = Number(lines[0])
+  // Negative for a single-user server, as pg_rewind starts one.
+  const pid = Math.abs(Number(lines[0]))
   if (!Number.isInteger(pid) || pid < 1) return undefined
   const [, key, id] = /^\s*(\d+)\s+(\d+)/.exec(lines[6] ?? '') ?? []
   return key && id ? { pid, segment: { key: Number(key) | 0, id } } : { pid }
