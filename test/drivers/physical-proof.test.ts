@@ -70,7 +70,7 @@ async function damaged(id: string, act: () => Promise<void>): Promise<void> {
   const [largest] = files.sort((a, b) => b.bytes.length - a.bytes.length)
   if (!largest) throw new Error('the backup has no file')
   const bytes = Buffer.from(largest.bytes)
-  bytes.writeUInt32LE(bytes.readUInt32LE(9000) ^ 0xff00ff, 9000)
+  bytes.writeInt32LE(bytes.readInt32LE(9000) ^ 0xff00ff, 9000)
   await writeFile(largest.path, bytes)
   await act().finally(() => writeFile(largest.path, largest.bytes))
 }
