@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Catalog } from '../src/catalog/catalog.ts'
+import { newestOf } from '../src/core/points.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Assertion, Manifest, PointSummary, Proof, ProofDepth } from '../src/core/records.ts'
 import { createSource } from '../src/pipeline/read.ts'
@@ -131,7 +132,7 @@ export function choosePoint(points: PointSummary[], source: string, wanted: stri
   const newestFirst = [...points].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
   const chosen =
     wanted === 'latest'
-      ? newestFirst[0]
+      ? newestOf(points)
       : wanted === 'random'
         ? newestFirst[Math.floor(random() * newestFirst.length)]
         : newestFirst.find((point) => point.id === wanted)

@@ -52,7 +52,10 @@ export function createRetentionActivities(services: Services) {
           next: `delete ${children.join(', ')} first`,
         })
       if (point.held)
-        throw new HoldfastError('POINT_PROTECTED', `${id} is held`, { object: id, next: `holdfast hold ${source} ${id} --release` })
+        throw new HoldfastError('POINT_PROTECTED', `${id} is held`, {
+          object: id,
+          next: `holdfast hold ${source} ${id} --release --reason "…"`,
+        })
       const good = points.filter((one) => one.good)
       if (point.good && good.length === 1)
         throw new HoldfastError('POINT_PROTECTED', `${id} is the last good recovery point of ${source}`, {

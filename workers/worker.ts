@@ -38,7 +38,11 @@ export function parseRoles(text: string): WorkerRoles {
   for (const word of text.split(',').map((part) => part.trim())) {
     if (word === 'control' || word === 'data') roles[word] = true
     else if (/^host:[a-z0-9_-]+$/.test(word)) roles.hosts.push(word.slice('host:'.length))
-    else throw new HoldfastError('INPUT_INVALID', `No role "${word}": roles are control, data and host:<name>`, { object: word })
+    else
+      throw new HoldfastError('INPUT_INVALID', `No role "${word}": roles are control, data and host:<name>`, {
+        object: word,
+        next: 'give them like control,data,host:db1',
+      })
   }
   return roles
 }

@@ -30,7 +30,10 @@ export async function deletePoint(context: CatalogContext, source: string, id: s
     })
   }
   if (published && (await holdsOf(context, source, id)).at(-1)?.held) {
-    throw new HoldfastError('POINT_PROTECTED', `${source} ${id} is held`, { object: id, next: `holdfast hold ${source} ${id} --release` })
+    throw new HoldfastError('POINT_PROTECTED', `${source} ${id} is held`, {
+      object: id,
+      next: `holdfast hold ${source} ${id} --release --reason "…"`,
+    })
   }
   return remove(context, objects)
 }

@@ -46,7 +46,7 @@ export function createVerifier(publicKeys: Record<string, string>): Verifier {
       if (!signature.success) throw invalid(object, 'it carries no signature')
       const { keyId, value } = signature.data
       const key = keys.get(keyId)
-      if (!key) throw invalid(object, `it is signed with the key "${keyId}", which signing.publicKeys of the config does not name`)
+      if (!key) throw invalid(object, `it is signed with the key "${keyId}", which is not among the public keys that were given`)
       const signed = verifyBytes(null, canonicalBytes(withoutSignature(record)), key, Buffer.from(value, 'base64'))
       if (!signed) throw invalid(object, `it was changed after it was signed with the key "${keyId}", or signed with another`)
       return keyId

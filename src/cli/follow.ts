@@ -31,8 +31,10 @@ export class Detached extends Error {
 /** Shows each change of the run until it ends; gives its result, throws what it failed with, or Detached. */
 export async function followRun<T>({ output }: CommandContext, handle: WorkflowHandle): Promise<T> {
   const leaving = awaitInterrupt()
+  const stop = new AbortController()
   let ended = false
-  const result = (handle.result() as Promise<T>).finally(() => {
+  const asking = handle.client.connection.withAbortSignal(stop.signal, () => handle.result() as Promise<T>)
+  const result = asking.finally(() => {
     ended = true
   })
   result.catch(() => {})
@@ -42,13 +44,15 @@ export async function followRun<T>({ output }: CommandContext, handle: WorkflowH
   )
   try {
     while (!ended && !leaving.left()) {
-      const view = await Promise.race([look(handle), settled, leaving.promise])
+      const view = await Promise.race([look(handle, stop.signal), settled, leaving.promise])
       if (typeof view === 'string') output.settled(view)
       else if (view && !ended) show(output, view, output.live ? await progressOf(handle) : '')
       await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_MS)), settled, leaving.promise])
     }
   } finally {
     leaving.end()
+    // What is still asked would go on after the connection is closed.
+    stop.abort()
   }
   if (!ended) throw new Detached(handle.workflowId)
   return result
@@ -74,12 +78,18 @@ function awaitInterrupt() {
   }
 }
 
-/** The view of the run; or why there is none, where somebody can do something about it. */
-async function look(handle: WorkflowHandle): Promise<RunView | string | undefined> {
+const NOBODY = 'no worker takes it up yet: start one with holdfast worker'
+/** A worker answers a query within moments; where none does, the server would keep the question for long. */
+const ANSWER_MS = 5_000
+
+/** The view of the run; or why there is none, where somebody can do something about it. A stop ends the question, too. */
+async function look(handle: WorkflowHandle, stop: AbortSignal): Promise<RunView | string | undefined> {
+  const { connection } = handle.client
   try {
-    return await handle.query(viewQuery)
+    return await connection.withAbortSignal(stop, () => connection.withDeadline(Date.now() + ANSWER_MS, () => handle.query(viewQuery)))
   } catch (error) {
-    return /no poller/i.test(messageOf(error)) ? 'no worker takes it up yet: start one with holdfast worker' : undefined
+    const { cause } = error as { cause?: unknown }
+    return !stop.aborted && /no poller|deadline/i.test(`${messageOf(error)} ${messageOf(cause)}`) ? NOBODY : undefined
   }
 }
 

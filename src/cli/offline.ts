@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { type Catalog, createCatalog } from '../catalog/catalog.ts'
 import { createVerifier } from '../catalog/signing.ts'
 import type { RepositoryConfig } from '../config/schema.ts'
+import { newestOf } from '../core/points.ts'
 import { HoldfastError } from '../core/errors.ts'
 import type { Manifest } from '../core/records.ts'
 import type { Progress } from '../drivers/driver.ts'
@@ -106,7 +107,7 @@ function pairsOf(words: string[], option: string, example: string): Record<strin
 async function choose(catalog: Catalog, { source, point, repository }: OfflineRequest): Promise<Manifest> {
   if (point !== 'latest') return (await catalog.readManifest(source, point)).manifest
   const { points, problems } = await catalog.survey(source)
-  const newest = points.at(-1)
+  const newest = newestOf(points)
   if (newest) return (await catalog.readManifest(source, newest.id)).manifest
   const problem = problems[0]
   if (problem) {

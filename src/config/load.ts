@@ -20,7 +20,7 @@ export async function loadConfig(path: string): Promise<Config> {
       `the configuration ${path} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : code}`,
       {
         object: path,
-        next: 'give its path with --config',
+        next: 'give its path with --config; holdfast init writes one',
         cause: error,
       },
     )

@@ -32,7 +32,7 @@ export const ERRORS = {
   CONFIG_INVALID: entry(false, EXIT.usage, 'correct the named keys in holdfast.yaml and run holdfast doctor'),
   INPUT_INVALID: entry(false, EXIT.usage, 'correct the named field; the message shows a valid example'),
   SECRET_MISSING: entry(false, EXIT.usage, 'make the environment variable or file available to the worker'),
-  NOT_FOUND: entry(false, EXIT.notFound, 'run holdfast list to see what exists'),
+  NOT_FOUND: entry(false, EXIT.notFound, 'name what holdfast.yaml has; holdfast list shows the recovery points'),
   TOOL_MISSING: entry(false, EXIT.failed, 'install the named program on the worker'),
   PROCESS_FAILED: entry(true, EXIT.failed, 'read the program output in the error'),
   PROCESS_TIMEOUT: entry(true, EXIT.failed, 'look for what the program waited for'),

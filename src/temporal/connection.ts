@@ -23,7 +23,7 @@ export async function connectClient({ address, namespace }: TemporalPlace): Prom
 export function unreachable(address: string, cause: unknown): HoldfastError {
   return new HoldfastError('TEMPORAL_UNREACHABLE', `Temporal at ${address} does not answer: ${messageOf(cause)}`, {
     object: address,
-    next: `check temporal.address in holdfast.yaml and that ${address} can be reached; start a server with: temporal server start-dev`,
+    next: `check temporal.address in holdfast.yaml and that ${address} can be reached; for a look around: holdfast dev`,
     cause,
   })
 }

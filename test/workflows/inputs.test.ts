@@ -33,11 +33,23 @@ async function expectInvalid(type: WorkflowType, args: unknown[], names: string)
 }
 
 test('every workflow that an operator starts has a schema and an example', () => {
-  expect(Object.keys(workflows).sort()).toEqual([...TYPES, 'resourceLock'].sort())
+  expect(Object.keys(workflows).sort()).toEqual([...TYPES, 'resourceLock', 'default'].sort())
 })
 
 test.each(TYPES)('%s accepts its own example', (type) => {
   expect(WORKFLOWS[type].schema.safeParse(WORKFLOWS[type].example).error).toBeUndefined()
+})
+
+test('a type that nobody wrote ends at once and names those that there are, instead of standing still', async () => {
+  await stage.play(sourceFakes(), async () => {
+    const run = await stage.client.workflow.start('bakup', { taskQueue: 'holdfast', workflowId: `bakup-${++count}`, args: [{}] })
+    expect(await endOf(run.result())).toMatchObject({
+      code: 'INPUT_INVALID',
+      object: 'bakup',
+      message: expect.stringContaining('there is no workflow type "bakup"'),
+      next: expect.stringContaining('backup, deleteRecoveryPoint'),
+    })
+  })
 })
 
 describe('a run ends at once, before any step, and names what is wrong', () => {

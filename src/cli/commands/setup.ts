@@ -27,7 +27,9 @@ export function addSetupCommands(program: Command, action: Action): void {
 
   program
     .command('doctor')
-    .description('look at everything the configuration names, change nothing, say what to do next')
+    .description(
+      'look at everything the configuration names and say what to do next; changes nothing but test objects that it removes again',
+    )
     .option('--only <area>', `one of ${AREAS.join(', ')}; again for more`, again)
     .action(
       action(async (context, o: { only?: string[] }) => {
