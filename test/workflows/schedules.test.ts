@@ -95,7 +95,8 @@ describe('the schedules that a configuration wants', () => {
   })
 })
 
-describe('reconciling', () => {
+// The server answers a look at a schedule only once its own workflow has come to it: on a busy machine that is many seconds.
+describe('reconciling', { timeout: 300_000 }, () => {
   afterEach(async () => {
     for (const id of await ids())
       await client.schedule
