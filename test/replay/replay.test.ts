@@ -28,7 +28,9 @@ beforeAll(async () => {
 })
 
 test('there is a recorded run of every workflow', () => {
-  expect([...new Set(NAMES.map((name) => typeOf(read(name))))].sort()).toEqual(Object.keys(workflows).sort())
+  // What a type that nobody wrote runs into ends in its first task.
+  const types = Object.keys(workflows).filter((type) => type !== 'default')
+  expect([...new Set(NAMES.map((name) => typeOf(read(name))))].sort()).toEqual(types.sort())
 })
 
 describe('a recorded run goes on with the workflows of today; after a wanted change: node test/replay/record.ts', () => {
