@@ -21,8 +21,9 @@ interface Place {
 export function createBackupActivities(services: Services) {
   const { config } = services
   const open = (source: string) => openSource(services, source)
+  /** Only an engine with a repository of its own gives its backups labels. */
   const labelsOf = async (source: string): Promise<string[]> =>
-    (await (await open(source)).catalog.listPoints(source)).flatMap(({ label }) => label ?? [])
+    'stanza' in sourceOf(config, source) ? (await (await open(source)).catalog.listPoints(source)).flatMap(({ label }) => label ?? []) : []
 
   /** Of every source that shares the engine's repository: their ids are times, and may be the same. */
   const labelsOfStanza = async (name: string): Promise<string[]> => {

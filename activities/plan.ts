@@ -30,11 +30,8 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
         const found = groupOf(config, group)
         const judged: Judged = judge({ group, mode, home: found.primary, facts })
         const { from, to } = judged
-        const lag = await lagOf(
-          facts[from]?.role === 'primary' ? await siteOf(found, from, signal) : undefined,
-          await siteOf(found, to, signal),
-        )
         const old = await siteOf(found, from, signal)
+        const lag = await lagOf(facts[from]?.role === 'primary' ? old : undefined, await siteOf(found, to, signal))
         const shown = showLag(lag, facts, judged, archiveOf(config, found, old) !== undefined)
         const findings = [...judged.findings]
         if (mode === 'planned' && !lag.streaming)

@@ -16,7 +16,7 @@ import { withProgress } from './context.ts'
 import type { Services } from './services.ts'
 import { type Place, placeAt } from './sites.ts'
 
-interface ReplayEnd {
+interface Replayed {
   mustReach?: { lsn: string; timeline: number }
   mustPass?: string
   mayMiss?: boolean
@@ -78,7 +78,7 @@ function looking(config: Services['config'], at: At) {
      * The standby replays all there is: past a record where one is known, on its timeline where that is, else until
      * nothing more comes. Throws LAG_TOO_LARGE where it does not get there in time, unless it `mayMiss` the rest.
      */
-    async awaitReplay(input: Place & ReplayEnd): Promise<{ replayedLsn: string; reached: boolean }> {
+    async awaitReplay(input: Place & Replayed): Promise<{ replayedLsn: string; reached: boolean }> {
       return withProgress(async (context) => {
         const { site } = await at(input, context)
         const { mustReach, mustPass, timeoutMs = 60_000 } = input

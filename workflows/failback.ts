@@ -3,7 +3,6 @@
  * planned switch that loses nothing; the demoted side streams; a new backup on the new timeline.
  */
 import { executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow'
-import type { HostActivities } from '../activities/host.ts'
 import type { PairActivities } from '../activities/pair.ts'
 import type { FailbackReport, LostWrites, PairPlan } from '../src/contract/failover.ts'
 import type { FailbackInput } from '../src/contract/inputs.ts'
@@ -14,7 +13,8 @@ import { failure, parseInput, rootFailure } from './lib/failure.ts'
 import { approvedPlan } from './lib/approval.ts'
 import { withLocks } from './lib/lock.ts'
 import { planFor } from './lib/look.ts'
-import { control, onHost } from './lib/options.ts'
+import { stepsOn } from './lib/hosts.ts'
+import { control } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
 import { rejoin } from './lib/rejoin.ts'
 import { createSaga, undoing } from './lib/saga.ts'
@@ -25,7 +25,7 @@ import { createView, type View } from './lib/view.ts'
 
 const pair = proxyActivities<PairActivities>(control)
 /** Moving a whole data directory takes as long as it takes. */
-const hours = (host: string) => proxyActivities<HostActivities>(onHost(host, { close: '12h' }))
+const hours = (host: string) => stepsOn(host, { close: '12h' })
 
 export async function failback(given: FailbackInput): Promise<FailbackReport & Ended> {
   const input = parseInput('failback', given)

@@ -1,12 +1,10 @@
 /** Between fence and promotion: what only the old side has reaches the new one, or somebody answers for it. */
-import { isCancellation, proxyActivities } from '@temporalio/workflow'
-import type { HostActivities } from '../../activities/host.ts'
+import { isCancellation } from '@temporalio/workflow'
 import type { DrainSummary, FailoverReport, FenceSummary, PairPlan, PromoteSummary } from '../../src/contract/failover.ts'
-import { onHost } from './options.ts'
+import { stepsOn } from './hosts.ts'
 import type { StepRunner } from './steps.ts'
 import type { View } from './view.ts'
 
-const host = (name: string) => proxyActivities<HostActivities>(onHost(name))
 /** A stream that carried all of it needs no longer, unless the standby is busy replaying. */
 const STREAM_MS = { planned: 60_000, unplanned: 5_000 }
 
@@ -30,7 +28,7 @@ export async function awaitStreamed(context: DrainContext, fence: FenceSummary):
   const step = {
     name: 'awaitReplay',
     act: () =>
-      host(plan.toHost).awaitReplay.executeWithOptions({ summary: `${plan.to}, past ${lsn}` }, [
+      stepsOn(plan.toHost).awaitReplay.executeWithOptions({ summary: `${plan.to}, past ${lsn}` }, [
         { group: plan.group, site: plan.to, mustReach: { lsn, timeline }, timeoutMs: STREAM_MS[mode] },
       ]),
     say: ({ replayedLsn }: { replayedLsn: string }) => `${replayedLsn}, past the clean stop at ${lsn}`,
@@ -56,14 +54,15 @@ export async function awaitStreamed(context: DrainContext, fence: FenceSummary):
 
 /** Past the point of no return: the old log goes into the archive half-filled, and the old side could not go on behind that. */
 export async function drainWal({ plan, acceptLoss, run, lost }: DrainContext, fence: FenceSummary): Promise<DrainSummary> {
-  const pushed = fence.how === 'stop-instance' ? await pushRest(plan, run) : undefined
+  const pushed =
+    fence.how === 'stop-instance' ? await pushRest(plan, run, 'what the old side wrote last may be missing on the new one') : undefined
   const mustPass = fence.clean ? fence.lsn : pushed?.lastRecord
   const guarantee = 'what the old side wrote last is missing on the new one'
   const end = await run<{ replayedLsn: string; reached: boolean }>({
     name: 'awaitReplay',
     lostWhenSkipped: guarantee,
     act: () =>
-      host(plan.toHost).awaitReplay.executeWithOptions({ summary: plan.to }, [
+      stepsOn(plan.toHost).awaitReplay.executeWithOptions({ summary: plan.to }, [
         { group: plan.group, site: plan.to, mayMiss: acceptLoss, ...(mustPass !== undefined && { mustPass }) },
       ]),
     say: (r) => `${r.replayedLsn}${r.reached ? '' : ', the end was not reached'}`,
@@ -80,7 +79,7 @@ export async function drainWal({ plan, acceptLoss, run, lost }: DrainContext, fe
 
 /** For the archive alone, once the new side works: without it no point in time behind what the old side had sent. */
 export async function archiveRest({ plan, run }: DrainContext, drain: DrainSummary): Promise<DrainSummary> {
-  const pushed = await pushRest(plan, run)
+  const pushed = await pushRest(plan, run, 'what the old side wrote last may be missing in the archive')
   return { ...drain, segments: pushed?.segments ?? 0, detail: `${drain.detail}; ${pushed?.detail ?? 'its archive was left as it is'}` }
 }
 
@@ -91,11 +90,11 @@ interface Pushed {
   lastRecord?: string
 }
 
-const pushRest = ({ group, from, fromHost }: PairPlan, run: StepRunner): Promise<Pushed | undefined> =>
+const pushRest = ({ group, from, fromHost }: PairPlan, run: StepRunner, lostWhenSkipped: string): Promise<Pushed | undefined> =>
   run<Pushed>({
     name: 'drainArchive',
-    lostWhenSkipped: 'what the old side wrote last may be missing in the archive',
-    act: () => host(fromHost).drainArchive.executeWithOptions({ summary: from }, [{ group, site: from }]),
+    lostWhenSkipped,
+    act: () => stepsOn(fromHost).drainArchive.executeWithOptions({ summary: from }, [{ group, site: from }]),
     say: (r) => r.detail,
   })
 

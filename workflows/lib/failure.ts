@@ -1,4 +1,5 @@
 /** Failures of a run, from the same registry as everywhere: a plain Error would only retry the workflow task for ever. */
+import { isCancellation } from '@temporalio/workflow'
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TemporalFailure } from '@temporalio/common'
 import { z } from 'zod'
 import { WORKFLOWS, type WorkflowType } from '../../src/contract/inputs.ts'
@@ -35,4 +36,9 @@ export function rootFailure(error: unknown): { code: string; message: string } {
   if (at instanceof ApplicationFailure) return { code: at.type ?? 'FAILED', message: at.message }
   if (at instanceof TemporalFailure) return { code: at.name, message: at.message }
   return { code: 'FAILED', message: at instanceof Error ? at.message : String(at) }
+}
+
+/** Aborted is what somebody wanted, by a cancel or by an update. */
+export function outcomeOfFailure(error: unknown): 'aborted' | 'failed' {
+  return isCancellation(error) || rootFailure(error).code === 'ABORTED' ? 'aborted' : 'failed'
 }

@@ -1,17 +1,16 @@
 /** Nothing acknowledges a write on the old side from here: proved on its host, by a command, or attested by two persons. */
 import { ActivityFailure, TimeoutFailure } from '@temporalio/common'
 import { isCancellation, proxyActivities } from '@temporalio/workflow'
-import type { HostActivities } from '../../activities/host.ts'
 import type { PairActivities } from '../../activities/pair.ts'
 import type { FenceSummary, PairPlan } from '../../src/contract/failover.ts'
 import type { Attestation } from '../../src/contract/messages.ts'
 import { failure, rootFailure } from './failure.ts'
-import { control, onHost } from './options.ts'
+import { stepsOn } from './hosts.ts'
+import { control } from './options.ts'
 import type { Steering } from './steering.ts'
 import type { View } from './view.ts'
 
 const pair = proxyActivities<PairActivities>(control)
-const host = (name: string) => proxyActivities<HostActivities>(onHost(name))
 const NAME = 'fenceOldPrimary'
 
 export interface FenceContext {
@@ -53,7 +52,7 @@ export async function fenceOld({ plan, mode, view, steering }: FenceContext): Pr
 }
 
 const fenceOnHost = ({ group, from, fromHost, epoch }: PairPlan, mode: 'planned' | 'unplanned'): Promise<FenceSummary> =>
-  host(fromHost).fenceOldPrimary.executeWithOptions({ summary: `${from}, epoch ${epoch}` }, [{ group, site: from, epoch, mode }])
+  stepsOn(fromHost).fenceOldPrimary.executeWithOptions({ summary: `${from}, epoch ${epoch}` }, [{ group, site: from, epoch, mode }])
 
 const fenceByCommand = ({ group, from }: PairPlan): Promise<FenceSummary> =>
   pair.fenceByCommand.executeWithOptions({ summary: from }, [{ group, site: from }])
@@ -75,8 +74,8 @@ function attested({ actor, secondPerson, reason }: Attestation): FenceSummary {
 /** Only before the point of no return: newer epoch first, so that no straggler promotes behind it. */
 export async function unfence({ group, from, fromHost, fromReachable, to, toHost, epoch }: PairPlan): Promise<void> {
   const newer = epoch + 1
-  const { promoted } = await host(toHost).revokePromotion({ group, site: to, epoch: newer })
+  const { promoted } = await stepsOn(toHost).revokePromotion({ group, site: to, epoch: newer })
   if (promoted) throw failure('PAST_NO_RETURN', `${to} is promoted`, { object: to })
-  if (fromReachable) await host(fromHost).unfence({ group, site: from, epoch: newer })
+  if (fromReachable) await stepsOn(fromHost).unfence({ group, site: from, epoch: newer })
   else await pair.releaseFence({ group, site: from })
 }

@@ -1,10 +1,10 @@
 /** A run leaves a signed record of how it ended, whichever way: what nobody wrote down cannot be shown to an auditor. */
-import { CancellationScope, isCancellation, proxyActivities } from '@temporalio/workflow'
+import { CancellationScope, proxyActivities } from '@temporalio/workflow'
 import type { EvidenceActivities } from '../../activities/evidence.ts'
 import type { WorkflowType } from '../../src/contract/inputs.ts'
 import type { Ended } from '../../src/contract/messages.ts'
 import type { Outcome } from '../../src/contract/search-attributes.ts'
-import { rootFailure } from './failure.ts'
+import { outcomeOfFailure, rootFailure } from './failure.ts'
 import { control } from './options.ts'
 import type { View } from './view.ts'
 
@@ -29,7 +29,7 @@ export async function recorded<T extends object>(
     result = await body()
   } catch (error) {
     const { code, message } = rootFailure(error)
-    const outcome = isCancellation(error) || code === 'ABORTED' ? 'aborted' : 'failed'
+    const outcome = outcomeOfFailure(error)
     await record(view, about, outcome, { code, message, phase: view.state.phase, steps: view.state.steps })
     view.outcome(outcome)
     throw error

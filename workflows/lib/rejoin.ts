@@ -1,8 +1,6 @@
 /** The demoted side streams from the new primary: after a clean switch no rewind is needed. */
-import { proxyActivities } from '@temporalio/workflow'
-import type { HostActivities } from '../../activities/host.ts'
 import type { PairPlan } from '../../src/contract/failover.ts'
-import { onHost } from './options.ts'
+import { stepsOn } from './hosts.ts'
 import type { StepRunner } from './steps.ts'
 import type { View } from './view.ts'
 
@@ -16,8 +14,8 @@ export interface Rejoin {
 export async function rejoin({ plan, run, view }: Rejoin): Promise<boolean> {
   const { group, from: site, fromHost: host, to: primary, toHost: primaryHost, epoch } = plan
   view.phase('rejoin')
-  const there = proxyActivities<HostActivities>(onHost(host, { close: '10m' }))
-  const here = proxyActivities<HostActivities>(onHost(primaryHost, { close: '10m' }))
+  const there = stepsOn(host, { close: '10m' })
+  const here = stepsOn(primaryHost, { close: '10m' })
   const lostWhenSkipped = 'the pair has no standby'
   await run({
     name: `rejoin ${site}`,

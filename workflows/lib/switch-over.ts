@@ -3,7 +3,6 @@
  * Every phase ends where the next begins, so that they add up to the whole.
  */
 import { CancellationScope, proxyActivities } from '@temporalio/workflow'
-import type { HostActivities } from '../../activities/host.ts'
 import type { PairActivities } from '../../activities/pair.ts'
 import {
   type DrainSummary,
@@ -18,11 +17,11 @@ import {
 } from '../../src/contract/failover.ts'
 import { archiveRest, awaitStreamed, type DrainContext, drainWal, lossBound } from './draining.ts'
 import { type FenceContext, fenceOld, unfence } from './fencing.ts'
-import { control, onHost } from './options.ts'
+import { stepsOn } from './hosts.ts'
+import { control } from './options.ts'
 import type { Saga } from './saga.ts'
 
 const pair = proxyActivities<PairActivities>(control)
-const host = (name: string) => proxyActivities<HostActivities>(onHost(name))
 
 export interface SwitchContext extends FenceContext, DrainContext {
   saga: Saga
@@ -117,7 +116,7 @@ async function promoteNew({ plan, run }: SwitchContext, stopped: FenceSummary | 
   const promoted = await run<PromoteSummary>({
     name: 'promoteReplica',
     act: () =>
-      host(toHost).promoteReplica.executeWithOptions({ summary: `${to}, epoch ${epoch}` }, [
+      stepsOn(toHost).promoteReplica.executeWithOptions({ summary: `${to}, epoch ${epoch}` }, [
         { group, site: to, epoch, ...(mustReach && { mustReach }) },
       ]),
     say: (r) => `timeline ${r.timeline}`,

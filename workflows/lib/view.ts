@@ -1,7 +1,8 @@
 /** What a run shows of itself while it runs: the query, the UI's details pane and the search attributes, from one state. */
-import { isCancellation, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow'
+import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow'
 import { type RunView, type StepStatus, type StepView, viewQuery } from '../../src/contract/messages.ts'
 import { type Outcome, SEARCH_ATTRIBUTES as S } from '../../src/contract/search-attributes.ts'
+import { outcomeOfFailure } from './failure.ts'
 
 const MARK: Record<StepStatus, string> = { waiting: '·', running: '▶', done: '✔', failed: '✘', skipped: '↷', undone: '↶' }
 /** The pane is about six lines high. */
@@ -58,7 +59,7 @@ export async function reporting<T>(view: View, body: () => Promise<T>): Promise<
   try {
     return await body()
   } catch (error) {
-    view.outcome(isCancellation(error) ? 'aborted' : 'failed')
+    view.outcome(outcomeOfFailure(error))
     throw error
   }
 }

@@ -50,10 +50,12 @@ export async function writeAsClients(site: Site, note: Note, timeoutMs = 10_000)
 /** The table is there afterwards. Acknowledged once on this site's disk: after a failover no standby may be there to wait for. */
 async function prepare(client: Client): Promise<void> {
   await client.query('set synchronous_commit = local')
-  const {
-    rows: [found],
-  } = await client.query<{ there: boolean }>("select to_regclass('holdfast.canary') is not null as there")
-  if (!found?.there) await client.query(CREATE)
+  if (!(await isThere(client))) await client.query(CREATE)
+}
+
+async function isThere(client: Client): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>("select to_regclass('holdfast.canary') is not null as there")
+  return rows[0]?.there ?? false
 }
 
 async function insert(client: Client, { epoch, note }: Note): Promise<Canary> {
@@ -83,10 +85,7 @@ async function endWaiting(site: Site, pid: number, timeoutMs: number): Promise<H
 /** The newest row, or undefined where there is none; readable on a standby too. */
 export async function readCanary(site: Site): Promise<Canary | undefined> {
   return withSite(site, async (client) => {
-    const {
-      rows: [found],
-    } = await client.query<{ there: boolean }>("select to_regclass('holdfast.canary') is not null as there")
-    if (!found?.there) return undefined
+    if (!(await isThere(client))) return undefined
     const {
       rows: [row],
     } = await client.query<{ at: Date; epoch: string; note: string }>(
