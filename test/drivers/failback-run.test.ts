@@ -5,7 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createRebuildActivities } from '../../activities/rebuild-site.ts'
 import type { Services } from '../../activities/services.ts'
-import { createPair, type Pair } from '../../scripts/toolbox/pair.ts'
+import type { Pair } from '../../scripts/toolbox/pair.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { reject, type RunView, skipStep, viewQuery } from '../../src/contract/messages.ts'
 import { fence } from '../../src/failover/database/fence.ts'
@@ -15,7 +15,7 @@ import { rejoin } from '../../src/failover/database/rejoin.ts'
 import { awaitStreaming } from '../../src/failover/database/streaming.ts'
 import { until } from '../../src/process/wait.ts'
 import { createMemoryStore } from '../../src/storage/memory.ts'
-import { catchUp, crash, failOver, holdBack, type Side, sideOf } from '../support/failback.ts'
+import { catchUp, crash, failOver, holdBack, openSides, type Side } from '../support/failback.ts'
 import { pairFakes } from '../support/workflows/pair.ts'
 import { failureOf, type Fakes, openStage, type Stage } from '../support/workflows/stage.ts'
 
@@ -28,11 +28,7 @@ const by = { actor: 'bo', reason: 'looked at it' }
 
 beforeAll(async () => {
   stage = await openStage()
-  // A crash that only the test ends: no supervisor starts anything in between.
-  pair = await createPair({ dbname: 'shop', restartSeconds: 3600 })
-  east = sideOf(pair, pair.primary)
-  west = sideOf(pair, pair.standby)
-  await east.place.query('create table t (id int primary key)')
+  ;({ pair, east, west } = await openSides())
 })
 afterAll(async () => {
   await pair?.destroy()

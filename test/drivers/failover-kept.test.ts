@@ -2,7 +2,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createPair, type Pair } from '../../scripts/toolbox/pair.ts'
+import type { Pair } from '../../scripts/toolbox/pair.ts'
 import { reachableFolder } from '../../scripts/toolbox/postgres.ts'
 import { fence } from '../../src/failover/database/fence.ts'
 import { folderSink } from '../../src/failover/database/folder-sink.ts'
@@ -15,7 +15,7 @@ import { reclone } from '../../src/failover/database/reclone.ts'
 import { rejoin } from '../../src/failover/database/rejoin.ts'
 import { rewind } from '../../src/failover/database/rewind.ts'
 import { awaitStreaming } from '../../src/failover/database/streaming.ts'
-import { catchUp, crash, failOver, holdBack, parseCsv, type Side, sideOf } from '../support/failback.ts'
+import { catchUp, crash, failOver, holdBack, parseCsv, openSides, type Side } from '../support/failback.ts'
 
 let pair: Pair
 let east: Side
@@ -24,11 +24,7 @@ let folder: string
 
 beforeAll(async () => {
   folder = await reachableFolder('holdfast-kept-')
-  // A crash that only the test ends: no supervisor starts anything in between.
-  pair = await createPair({ dbname: 'shop', restartSeconds: 3600 })
-  east = sideOf(pair, pair.primary)
-  west = sideOf(pair, pair.standby)
-  await east.place.query('create table t (id int primary key)')
+  ;({ pair, east, west } = await openSides())
 })
 afterAll(async () => {
   await pair?.destroy()

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Pair, PairSite } from '../../scripts/toolbox/pair.ts'
+import { createPair, type Pair, type PairSite } from '../../scripts/toolbox/pair.ts'
 import { POSTGRES_BIN } from '../../scripts/toolbox/postgres.ts'
 import { fence } from '../../src/failover/database/fence.ts'
 import { promote } from '../../src/failover/database/promote.ts'
@@ -19,6 +19,14 @@ export interface Side {
 }
 
 export const sideOf = (pair: Pair, place: PairSite): Side => ({ place, site: siteOf(pair, place) })
+
+/** A pair with an empty table, whose crash only the test ends: no supervisor starts anything in between. */
+export async function openSides(): Promise<{ pair: Pair; east: Side; west: Side }> {
+  const pair = await createPair({ dbname: 'shop', restartSeconds: 3600 })
+  const east = sideOf(pair, pair.primary)
+  await east.place.query('create table t (id int primary key)')
+  return { pair, east, west: sideOf(pair, pair.standby) }
+}
 
 /** The standby receives nothing from now on; what it has it replays. */
 export async function holdBack({ place }: Side): Promise<void> {

@@ -180,6 +180,20 @@ test('a running side whose fence fails cannot be attested away, planned or not',
   }
 })
 
+test('an unplanned fence that is not proved at once is tried again before anybody is woken', async () => {
+  const proved = pairFakes()['fenceOldPrimary']
+  let tries = 0
+  const fenceOldPrimary = async (input: object) => {
+    if (++tries === 1) throw ApplicationFailure.nonRetryable('the socket opened before did not end', 'FENCE_UNPROVEN')
+    return proved?.(input)
+  }
+  await stage.play(pairFakes({ approvals: { count: 0, withinMs: 1 } }, { fenceOldPrimary }), async () => {
+    const report = (await (await start({ ...INPUT, acceptLoss: true })).result()) as FailoverReport
+    expect(report.fenceProven).toBe(true)
+  })
+  expect(tries).toBe(2)
+})
+
 test('a host that died since the plan was made is fenced by its command', async () => {
   const fenceByCommand = async ({ site }: { site: string }) => ({
     ...((await pairFakes()['fenceOldPrimary']?.({})) as object),

@@ -23,6 +23,7 @@ export interface FenceContext {
 /** Goes on until it is fenced, or an operator ends it. A side that is known to run is never attested away. */
 export async function fenceOld({ plan, mode, view, steering }: FenceContext): Promise<FenceSummary> {
   let answers = plan.fromReachable
+  let again = mode === 'unplanned'
   while (true) {
     await steering.gate()
     view.step(NAME, 'running', plan.from)
@@ -37,6 +38,11 @@ export async function fenceOld({ plan, mode, view, steering }: FenceContext): Pr
       if (mode === 'unplanned' && answers && isSilent(error)) {
         // Its host died since the plan was made: what is meant for such a host comes next.
         answers = false
+        continue
+      }
+      if (answers && again && code === 'FENCE_UNPROVEN') {
+        // Once by itself: nobody should have to be woken for what a second look proves, and fencing twice harms nothing.
+        again = false
         continue
       }
       if (mode === 'planned' || answers) {

@@ -90,25 +90,33 @@ function answers(socket: Socket): Promise<boolean> {
 
 /** A witness that neither answers nor ends counts as alive: its server may only be frozen. */
 async function livesOn(answer: Promise<boolean>, timeoutMs: number): Promise<boolean> {
-  return Promise.race([answer, delay(timeoutMs, true, { ref: false })])
+  return (await within(answer, timeoutMs)) ?? true
+}
+
+const SLICE_MS = 100
+
+/**
+ * The answer, or undefined after `timeoutMs`. Waited for in slices: a timer that is due goes before an answer that is there,
+ * so after a stall of this process (a machine that was suspended) one long wait would end without a look at the answer.
+ */
+async function within<T>(answer: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  for (let left = timeoutMs; left > 0; left -= SLICE_MS) {
+    const found = await Promise.race([answer.then((value) => ({ value })), delay(SLICE_MS, undefined, { ref: false })])
+    if (found) return found.value
+  }
+  return undefined
 }
 
 /** How the address answers to a new connection: `refused` is the only proof that nobody listens. */
-export function knock(site: Site, timeoutMs = 3_000): Promise<'refused' | 'open' | string> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: site.address, port: site.port })
-    const timer = setTimeout(() => {
-      socket.destroy()
-      resolve('no answer')
-    }, timeoutMs)
-    socket.once('connect', () => {
-      clearTimeout(timer)
-      socket.destroy()
-      resolve('open')
-    })
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer)
-      resolve(error.code === 'ECONNREFUSED' ? 'refused' : (error.code ?? 'error'))
-    })
+export async function knock(site: Site, timeoutMs = 3_000): Promise<'refused' | 'open' | string> {
+  const socket = connect({ host: site.address, port: site.port })
+  const answer = new Promise<string>((resolve) => {
+    socket.once('connect', () => resolve('open'))
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED' ? 'refused' : (code ?? 'error')))
   })
+  try {
+    return (await within(answer, timeoutMs)) ?? 'no answer'
+  } finally {
+    socket.destroy()
+  }
 }
