@@ -1,7 +1,7 @@
 /** What every command is given; the wiring passes in what src/ may not import. */
 import { userInfo } from 'node:os'
 import type { Client } from '@temporalio/client'
-import { Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { Catalog } from '../catalog/catalog.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -82,6 +82,14 @@ export async function withServices<T>(
 
 /** For an option that may be given again: one that takes all words up to the next would swallow the arguments. */
 export const again = (value: string, before: string[] = []): string[] => [...before, value]
+
+/** For an option that knows its words: another one is refused here, before anything is asked of a server. */
+export const oneOf =
+  (words: readonly string[]) =>
+  (value: string): string => {
+    if (words.includes(value)) return value
+    throw new InvalidArgumentError(`one of ${words.join(', ')}`)
+  }
 
 /** `--by`: who acts, declared in every run and update; whoever is logged in by default. */
 export function byOption(description: string): Option {

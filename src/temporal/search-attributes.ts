@@ -13,18 +13,19 @@ const WIRE: Record<SearchAttributeType, number> = { TEXT: 1, KEYWORD: 2, INT: 3,
 
 const WANTED: readonly Attribute[] = Object.values(SEARCH_ATTRIBUTES)
 
-/** Names that were added by this call. Throws where one stands there with another type; may be called again. */
-export async function registerSearchAttributes(client: Client): Promise<string[]> {
+/** Names that this call added, or would add. Throws where one stands there with another type; may be called again. */
+export async function registerSearchAttributes(client: Client, { dryRun = false } = {}): Promise<string[]> {
   const { namespace } = client.options
   const missing = missingOf(await knownTo(client), namespace)
-  if (missing.length === 0) return []
+  const names = missing.map(({ name }) => name)
+  if (missing.length === 0 || dryRun) return names
   const searchAttributes = Object.fromEntries(missing.map(({ name, type }) => [name, WIRE[type]]))
   try {
     await client.connection.operatorService.addSearchAttributes({ namespace, searchAttributes })
   } catch (cause) {
     throw new HoldfastError(
       'NOT_READY',
-      `the search attributes ${missing.map(({ name }) => name).join(', ')} cannot be added to the namespace "${namespace}": ${messageOf(cause)}`,
+      `the search attributes ${names.join(', ')} cannot be added to the namespace "${namespace}": ${messageOf(cause)}`,
       {
         object: namespace,
         next: missing
@@ -42,7 +43,7 @@ export async function registerSearchAttributes(client: Client): Promise<string[]
     everyMs: 100,
     what: `the search attributes of the namespace "${namespace}"`,
   })
-  return missing.map(({ name }) => name)
+  return names
 }
 
 async function knownTo(client: Client): Promise<Known> {

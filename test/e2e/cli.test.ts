@@ -89,10 +89,17 @@ describe('doctor and apply', { timeout: 300_000 }, () => {
   })
 
   it('apply --dry-run shows the difference and changes nothing; apply makes it; again there is none', async () => {
-    const wanted = await ask<{ create: string[] }>(0, 'apply', '--dry-run')
+    const wanted = await ask<{ create: string[]; searchAttributes: string[] }>(0, 'apply', '--dry-run')
+    expect(wanted.searchAttributes).toContain('HoldfastSource')
     expect(wanted.create).toContain('holdfast/shop-logical/logical')
     expect(await ask(0, 'apply')).toEqual(wanted)
-    expect(await ask(0, 'apply', '--dry-run')).toEqual({ create: [], update: [], delete: [], unchanged: wanted.create })
+    expect(await ask(0, 'apply', '--dry-run')).toEqual({
+      searchAttributes: [],
+      create: [],
+      update: [],
+      delete: [],
+      unchanged: wanted.create,
+    })
   })
 
   it('doctor is content with Temporal then, with every queue served', async () => {

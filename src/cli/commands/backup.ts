@@ -66,7 +66,7 @@ export function addBackupCommands(program: Command, action: Action): void {
     .action(action(backup))
   program
     .command('verify <source> [point]')
-    .description('prove a recovery point by restoring it: the latest by default, or "random"')
+    .description('prove a recovery point by restoring it: the newest by default, or "random"')
     .option('--depth <depth>', `one of ${DEPTHS}; only the last two make it good`, 'full')
     .option('--keep', 'leave the scratch instance running', false)
     .option(...DETACH)

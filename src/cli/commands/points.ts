@@ -2,8 +2,9 @@
 import type { Command } from 'commander'
 import type { Survey } from '../../catalog/survey.ts'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
+import { POINT_KINDS } from '../../core/ids.ts'
 import type { Hold, Manifest, PointSummary, Proof } from '../../core/records.ts'
-import { byOption, type CommandContext, withServices } from '../context.ts'
+import { byOption, type CommandContext, oneOf, withServices } from '../context.ts'
 import { bytes, columns } from '../output.ts'
 import type { Action } from '../program.ts'
 import { runWorkflow } from '../runs.ts'
@@ -18,7 +19,7 @@ export function addPointCommands(program: Command, action: Action): void {
   program
     .command('list [source]')
     .description('recovery points, oldest first')
-    .option('-k, --kind <kind>', 'of this kind only')
+    .option('-k, --kind <kind>', `of this kind only: ${POINT_KINDS.join(', ')}`, oneOf(POINT_KINDS))
     .option('--good', 'only proved ones', false)
     .option('-t, --tag <tag>', 'with this tag only')
     .action(

@@ -50,7 +50,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
   program
     .command('restore <source> [point]')
     .description(
-      'restore a recovery point (the latest by default) beside the live database, over it with --live, or with nothing but a repository and a key with --offline',
+      'restore a recovery point (the newest by default, proved or not) beside the live database, over it with --live, or with nothing but a repository and a key with --offline',
     )
     .option('--live', 'replace the live database', false)
     .option('--confirm <fingerprint>', 'with --live: fingerprint of the live database that is replaced')

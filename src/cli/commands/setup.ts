@@ -42,16 +42,19 @@ export function addSetupCommands(program: Command, action: Action): void {
   program
     .command('apply')
     .description('make schedules and search attributes in Temporal as the configuration says')
-    .option('--dry-run', 'show the difference', false)
+    .option('--dry-run', 'show the difference, and make nothing', false)
     .action(
       action((context, o: { dryRun: boolean }) =>
         withClient(context, async (client, config) => {
-          if (!o.dryRun) await registerSearchAttributes(client)
-          const changes = await reconcileSchedules(client, config, { dryRun: o.dryRun })
-          const lines = (['create', 'update', 'delete', 'unchanged'] as const).flatMap((what) =>
+          const searchAttributes = await registerSearchAttributes(client, o)
+          const changes = await reconcileSchedules(client, config, o)
+          const schedules = (['create', 'update', 'delete', 'unchanged'] as const).flatMap((what) =>
             changes[what].map((id) => `${what.padEnd(9)} ${id}`),
           )
-          context.output.result(changes, lines)
+          context.output.result({ searchAttributes, ...changes }, [
+            ...searchAttributes.map((name) => `create    search attribute ${name}`),
+            ...schedules,
+          ])
         }),
       ),
     )

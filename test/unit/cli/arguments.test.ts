@@ -40,6 +40,7 @@ describe('wrong words', () => {
     [[], /a command is missing/],
     [['backup'], /missing required argument 'source'/],
     [['backup', 'orders', '--bogus'], /unknown option/],
+    [['list', '--kind', 'weekly'], /one of manual, /],
     [['delete', 'orders', 'x'], /--confirm/],
     [['failover', 'orders'], /--reason/],
     [['attest-fenced', 'run', '--reason', 'gone'], /--second/],
