@@ -23,7 +23,7 @@ export async function restoreFiles(
     await source.toFile(artifact, file)
     files.push(file)
   }
-  return { files, next: commandsFor(manifest, into) }
+  return { files, next: [SERVER, ...commandsFor(manifest, into)] }
 }
 
 function fileOf({ part, key }: Artifact, into: string): string {
@@ -37,6 +37,9 @@ interface Recorded {
   database?: { name?: string }
   selection?: { tables?: string[] }
 }
+
+const SERVER =
+  '# with PGHOST, PGPORT and PGUSER set to a superuser of the new server, by the user who owns these files; a role that is there already is told of and stays as it is'
 
 /** To be typed in order, with PGHOST, PGUSER and the like set to the new server. */
 export function commandsFor({ artifacts, consistency }: Pick<Manifest, 'artifacts' | 'consistency'>, into: string): string[] {
