@@ -17,6 +17,7 @@ import { StragglerInterceptor } from '../activities/straggler.ts'
 import type { Config } from '../src/config/schema.ts'
 import { CONTROL_QUEUE, DATA_QUEUE, hostQueue } from '../src/contract/vocabulary.ts'
 import { HoldfastError } from '../src/core/errors.ts'
+import { run } from '../src/process/run.ts'
 import { connectionSettings, unreachable } from '../src/temporal/connection.ts'
 import { createServices } from './services.ts'
 
@@ -81,7 +82,7 @@ export async function startWorker(
       ...common,
       taskQueue: CONTROL_QUEUE,
       activities: control,
-      ...workflows(),
+      ...(await workflows()),
       stickyQueueScheduleToStartTimeout: '1s',
       maxConcurrentActivityTaskExecutions: 20,
     })
@@ -131,9 +132,11 @@ function interceptors(extra: Pick<WorkerOptions, 'interceptors'>): Pick<WorkerOp
   }
 }
 
-function workflows(): Pick<WorkerOptions, 'workflowsPath' | 'workflowBundle'> {
-  const bundle = process.env['HOLDFAST_WORKFLOW_BUNDLE']
-  return bundle
-    ? { workflowBundle: { codePath: bundle } }
-    : { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) }
+/** Bundled in a process of its own, unless that was done beforehand: what it takes, some 170 MB, goes with that process. */
+async function workflows(): Promise<Pick<WorkerOptions, 'workflowBundle'>> {
+  const codePath = process.env['HOLDFAST_WORKFLOW_BUNDLE']
+  if (codePath) return { workflowBundle: { codePath } }
+  const program = fileURLToPath(new URL('./bundle.ts', import.meta.url))
+  const { stdout } = await run({ program: process.execPath, args: [program] })
+  return { workflowBundle: { code: stdout } }
 }

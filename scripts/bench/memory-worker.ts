@@ -14,7 +14,6 @@ const config = await loadConfig(configFile)
 const repository = config.repositories['hot']
 if (!repository) throw new Error('the config has no repository hot')
 const worker = await startWorker(config, parseRoles(roles))
-const started = resident('VmHWM')
 const ready = resident('VmRSS')
 // The kernel forgets the most it has seen: what counts is the stream.
 writeFileSync('/proc/self/clear_refs', '5')
@@ -33,7 +32,7 @@ if (artifact.storedBytes < Number(bytes)) throw new Error('too little was stored
 await store.delete(artifact.key)
 store.close()
 await worker.stop()
-process.stdout.write(`${JSON.stringify({ started, ready, most, seconds: round(seconds, 1) })}\n`)
+process.stdout.write(`${JSON.stringify({ ready, most, seconds: round(seconds, 1) })}\n`)
 
 function resident(field: 'VmRSS' | 'VmHWM'): number {
   const found = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))

@@ -19,7 +19,6 @@ const MOST = 250
 const SHORT = 100e6
 
 interface Held {
-  started: number
   ready: number
   most: number
   seconds: number
@@ -56,8 +55,7 @@ export async function benchMemory(bench: Bench): Promise<void> {
     long,
     `${base(long)}; ${signed(long.most - short.most)} MB against ${name(SHORT)}; ${long.seconds} s`,
   )
-  const bundled = `${base(all)}; ${all.started} MB while the workflows were bundled at its start, which a release does beforehand`
-  row(`roles control and data in one, ${name(bench.stream)}`, all, bundled)
+  row(`roles control and data in one, ${name(bench.stream)}`, all, `${base(all)}; and the isolate that the workflows run in`)
 }
 
 async function startPlace({ dir, cleanup, say }: Bench): Promise<string> {
