@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ArtifactSink } from '../../drivers/driver.ts'
 import type { Client } from '../../drivers/postgres-common/connect.ts'
 import { pgEnvironment } from '../../drivers/postgres-common/connect.ts'
+import { changedDefinitions } from './lost-schema.ts'
 import type { Changes } from './wal-records.ts'
 
 export interface LostTable {
@@ -57,7 +58,8 @@ export async function exportDatabase(query: LossQuery): Promise<DatabaseLoss> {
   const gone = [...touched].filter(([file]) => !known.has(file))
   // A table that was rewritten or dropped has another file by now: which one it was, the log does not say.
   const all = gone.length > 0 || !query.complete
-  const loss: DatabaseLoss = { tables: [], files: [], bytes: 0, warnings: warningsOf(query, gone, relations, touched) }
+  const definitions = await changedDefinitions({ ...query, changed: catalogsOf(relations, touched) })
+  const loss: DatabaseLoss = { tables: [], files: [], bytes: 0, warnings: warningsOf(query, gone, definitions) }
   for (const relation of relations.filter((one) => one.user && (all || touched.has(one.file ?? '')))) {
     await exportTable(query, relation, touched.get(relation.file ?? '')?.deletes ?? 0, loss)
   }
@@ -93,12 +95,15 @@ async function exportTable(query: LossQuery, relation: Relation, deletes: number
   loss.bytes += stored.plainBytes ?? stored.storedBytes
 }
 
-function warningsOf(
-  { database, complete }: LossQuery,
-  gone: [string, Changes][],
-  relations: Relation[],
-  touched: Map<string, Changes>,
-): string[] {
+const catalogsOf = (relations: Relation[], touched: Map<string, Changes>): Map<string, Changes> =>
+  new Map(
+    relations.flatMap(({ schema, name, file }) => {
+      const changes = schema === 'pg_catalog' ? touched.get(file ?? '') : undefined
+      return changes ? [[name, changes]] : []
+    }),
+  )
+
+function warningsOf({ database, complete }: LossQuery, gone: [string, Changes][], definitions: string[]): string[] {
   const warnings: string[] = []
   const deletes = gone.reduce((sum, [, changes]) => sum + changes.deletes, 0)
   if (gone.length > 0) {
@@ -106,11 +111,17 @@ function warningsOf(
       `${database.name}: ${gone.length} changed tables were dropped, truncated or rewritten afterwards; rows of them may be missing, or may be counted that were only rewritten; ${deletes} deletions are of no known table`,
     )
   }
-  const catalog = relations.some((one) => one.schema === 'pg_catalog' && one.name === 'pg_class' && touched.has(one.file ?? ''))
-  if (catalog) warnings.push(`${database.name}: the lost transactions changed the schema; such changes are not exported`)
+  if (definitions.length > 0)
+    warnings.push(`${database.name}: the lost transactions changed the schema (${namely(definitions)}); such changes are not exported`)
   if (!complete) warnings.push(`${database.name}: a lost transaction began before the oldest WAL at hand; deletions may be missing`)
   return warnings
 }
+
+const NAMED = 10
+
+/** The first of them by name, the others by number. */
+export const namely = (names: string[]): string =>
+  [...names.slice(0, NAMED), ...(names.length > NAMED ? [`${names.length - NAMED} more`] : [])].join(', ')
 
 function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`

@@ -12,7 +12,8 @@ import type { Fork } from './fork.ts'
 import { type Isolated, withIsolated } from './isolated.ts'
 import { ensureKept, exists, isKept } from './kept-copy.ts'
 import { isKnown, writeNote } from './kept-note.ts'
-import { exportDatabase, type LostTable, type RowSink } from './lost-rows.ts'
+import { exportDatabase, type LostTable, namely, type RowSink } from './lost-rows.ts'
+import { changedGlobals } from './lost-schema.ts'
 import { foldersOf } from './rebuild-folders.ts'
 import type { Site } from './site.ts'
 import type { ArchiveGet } from './wal-files.ts'
@@ -150,7 +151,26 @@ async function exportAll(
     loss.bytes += found.bytes
     loss.warnings.push(...found.warnings)
   }
+  const globals = await globalsChanged(instance, walked)
+  if (globals.length > 0)
+    loss.warnings.push(
+      `the lost transactions changed roles, databases or settings of them (${namely(globals)}); such changes are not exported`,
+    )
   return loss
+}
+
+async function globalsChanged(instance: Isolated, { changesByTable }: Walked): Promise<string[]> {
+  if (!touches({ changesByTable }, SHARED)) return []
+  const sql = "select relname as name, pg_relation_filenode(oid) as file from pg_class where relisshared and relkind = 'r'"
+  const catalogs = await instance.query('postgres', async (client) => (await client.query<{ name: string; file: number }>(sql)).rows)
+  return changedGlobals(
+    new Map(
+      catalogs.flatMap(({ name, file }) => {
+        const changes = changesByTable.get(`${SHARED}/${file}`)
+        return changes ? [[name, changes]] : []
+      }),
+    ),
+  )
 }
 
 async function databasesOf(instance: Isolated): Promise<{ oid: number; name: string; open: boolean }[]> {
@@ -160,6 +180,9 @@ async function databasesOf(instance: Isolated): Promise<{ oid: number; name: str
   })
 }
 
-function touches(walked: Walked, database: number): boolean {
+/** In the log, what belongs to no database. */
+const SHARED = 0
+
+function touches(walked: Pick<Walked, 'changesByTable'>, database: number): boolean {
   return [...walked.changesByTable.keys()].some((relation) => relation.startsWith(`${database}/`))
 }
