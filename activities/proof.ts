@@ -1,9 +1,9 @@
 /** A recovery point is good because a restore of it was compared, and for no other reason. */
 import { mkdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Catalog } from '../src/catalog/catalog.ts'
-import { newestOf } from '../src/core/points.ts'
+import { type Choice, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Assertion, Manifest, PointSummary, Proof, ProofDepth } from '../src/core/records.ts'
 import { createSource } from '../src/pipeline/read.ts'
@@ -21,7 +21,9 @@ export interface ProofResult {
   assertions: number
   passed: number
   failures: string[]
+  /** Of the scratch instance that was left running: how to connect, and its name for discardInstance. */
   kept?: string
+  instance?: string
 }
 interface ProofInput {
   source: string
@@ -35,10 +37,18 @@ interface ProofInput {
 export function createProofActivities(services: Services) {
   const { config } = services
   return {
-    /** `latest`, `random`, `oldest-unproved` or an id. */
-    async resolvePoint({ source, recoveryPoint }: { source: string; recoveryPoint: string }): Promise<{ id: string }> {
+    /** `latest`, `random` or an id. A restore (`sound`) takes no point for the latest whose proof failed, where there is another. */
+    async resolvePoint({
+      source,
+      recoveryPoint,
+      sound = false,
+    }: {
+      source: string
+      recoveryPoint: string
+      sound?: boolean
+    }): Promise<Choice> {
       const points = await (await services.catalog(sourceOf(config, source).repository)).listPoints(source)
-      return { id: choosePoint(points, source, recoveryPoint) }
+      return (sound && recoveryPoint === 'latest' && soundestOf(points)) || choosePoint(points, source, recoveryPoint)
     },
 
     async proveRestore(input: ProofInput): Promise<ProofResult> {
@@ -48,7 +58,7 @@ export function createProofActivities(services: Services) {
         const catalog = await services.catalog(repository)
         const started = Date.now()
         const { manifest, digest } = await catalog.readManifest(input.source, input.id)
-        const { assertions: found, kept } = await assertionsOf(input, manifest, store, context)
+        const { assertions: found, ...kept } = await assertionsOf(input, manifest, store, context)
         const assertions = refuseEmpty(found)
         const failures = assertions.filter((one) => !one.ok).map((one) => `${one.name}: expected ${one.expected}, found ${one.actual}`)
         const seconds = (Date.now() - started) / 1000
@@ -79,7 +89,7 @@ export function createProofActivities(services: Services) {
           assertions: assertions.length,
           passed: assertions.length - failures.length,
           failures: failures.slice(0, 20),
-          ...(kept !== undefined && { kept }),
+          ...kept,
         }
       })
     },
@@ -90,7 +100,7 @@ export function createProofActivities(services: Services) {
     manifest: Manifest,
     store: Store,
     context: RunningContext,
-  ): Promise<{ assertions: Assertion[]; kept?: string }> {
+  ): Promise<Pick<ProofResult, 'kept' | 'instance'> & { assertions: Assertion[] }> {
     const { identityFile } = config.encryption
     const driverHere = () => services.repositoryDriver(input.source, context.host)
     if (input.depth === 'list' || input.depth === 'read')
@@ -111,7 +121,7 @@ export function createProofActivities(services: Services) {
       const named = source.verify.assertions.map((one) => ({ name: 'name' in one ? one.name : one.sql, sql: one.sql }))
       const assertions = await driver.verify(context, manifest, target, { depth: input.depth, assertions: named })
       keep = input.keep
-      return { assertions, ...(keep && { kept: target.connection }) }
+      return { assertions, ...(keep && { kept: target.connection, instance: basename(dir) }) }
     } finally {
       if (!keep) {
         await driver.destroy({ dir })
@@ -128,7 +138,7 @@ async function recordOnce(catalog: Catalog, proof: Proof): Promise<void> {
   if (!before.some((one) => one.runId === proof.runId && one.depth === proof.depth && one.ok === proof.ok)) await catalog.appendProof(proof)
 }
 
-export function choosePoint(points: PointSummary[], source: string, wanted: string, random = Math.random): string {
+export function choosePoint(points: PointSummary[], source: string, wanted: string, random = Math.random): Choice {
   const newestFirst = [...points].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
   const chosen =
     wanted === 'latest'
@@ -136,7 +146,7 @@ export function choosePoint(points: PointSummary[], source: string, wanted: stri
       : wanted === 'random'
         ? newestFirst[Math.floor(random() * newestFirst.length)]
         : newestFirst.find((point) => point.id === wanted)
-  if (chosen) return chosen.id
+  if (chosen) return { id: chosen.id, warnings: warningsOf(chosen) }
   throw new HoldfastError(
     'NOT_FOUND',
     newestFirst.length === 0

@@ -1,7 +1,6 @@
 /** What may go, and its going: the engine's own files first asked for, the manifest always first to disappear. */
 import type { SourceConfig } from '../src/config/schema.ts'
-import { clears } from '../src/core/proofs.ts'
-import type { PointSummary } from '../src/core/records.ts'
+import { standingFailures } from '../src/core/proofs.ts'
 import { planRetention, type RetentionRules } from '../src/core/retention.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { withProgress } from './context.ts'
@@ -10,9 +9,13 @@ import { type Services, sourceOf } from './services.ts'
 export interface RetentionReport {
   source: string
   keep: { id: string; reasons: string[] }[]
-  delete: { id: string; reason: string; label?: string }[] /** Still under object lock. */
-  locked: string[] /** Held since the plan was made: left alone. */
+  delete: { id: string; reason: string; label?: string }[]
+  /** Still under object lock. */
+  locked: string[]
+  /** Held since the plan was made: left alone. */
   held: string[]
+  /** Points whose failed proof stands: nothing of the source is deleted while there is one. */
+  failed?: string[]
   /** Left alone: backups of the engine need them, by their labels, that are of no recovery point. */
   needed?: { id: string; by: string[] }[]
 }
@@ -28,7 +31,8 @@ export function createRetentionActivities(services: Services) {
     async planRetention({ source }: { source: string }): Promise<RetentionReport> {
       const catalog = await catalogOf(source)
       const points = await catalog.listPoints(source)
-      const plan = planRetention(points, rulesOf(sourceOf(config, source)), new Date(), { healthy: isHealthy(points) })
+      const failed = standingFailures(points).map(({ id }) => id)
+      const plan = planRetention(points, rulesOf(sourceOf(config, source)), new Date(), { healthy: failed.length === 0 })
       const label = new Map(points.map((point) => [point.id, point.label]))
       return {
         source,
@@ -36,6 +40,7 @@ export function createRetentionActivities(services: Services) {
         delete: plan.delete.map(({ id, reason }) => ({ id, reason, ...(label.get(id) !== undefined && { label: label.get(id) }) })),
         locked: [],
         held: [],
+        ...(failed.length > 0 && { failed }),
       }
     },
 
@@ -118,13 +123,4 @@ export type RetentionActivities = ReturnType<typeof createRetentionActivities>
 
 function rulesOf(source: SourceConfig): RetentionRules {
   return { ...source.retention, ...(source.driver === 'postgres-physical' && { pitrWindow: source.pitrWindow }) }
-}
-
-/**
- * While a proof of any of its points failed, and nothing later of that depth or a deeper one passed for any of them, a
- * source is not healthy: nothing of it is deleted.
- */
-function isHealthy(points: PointSummary[]): boolean {
-  const proofs = points.flatMap(({ proof }) => proof ?? [])
-  return proofs.every((one) => one.ok || proofs.some((later) => clears(later, one)))
 }

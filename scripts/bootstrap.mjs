@@ -115,7 +115,12 @@ function become(/** @type {string} */ program, /** @type {string[]} */ args) {
     execve.call(process, program, [program, ...args], env)
   }
   const child = spawn(program, args, { stdio: 'inherit', env })
-  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
+  // A terminal's Ctrl-C reaches every process of the group: told of it here as well, the child would hear of it twice.
+  const terminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY)
+  for (const signal of SIGNALS)
+    process.on(signal, () => {
+      if (!(terminal && signal === 'SIGINT')) child.kill(signal)
+    })
   child.on('error', (error) => fail(`${program} does not start: ${error.message}`))
   child.on('close', (code, signal) => {
     for (const name of SIGNALS) process.removeAllListeners(name)

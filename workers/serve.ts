@@ -14,7 +14,7 @@ export async function serve({ configFile, roles, onReady }: ServeOptions): Promi
   log.info({ roles, address: config.temporal.address }, 'serving')
   onReady({ address: config.temporal.address, roles })
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
       log.info({ signal }, 'stopping')
       void worker.stop()
     })

@@ -127,7 +127,8 @@ async function follow(input: BackupInput, view: View, result: BackupTaken): Prom
       await executeChild('retention', { workflowId: `${workflowInfo().workflowId}/retention`, args: [{ source: input.source }] })
     } catch (error) {
       const { code, message } = rootFailure(error)
-      if (code !== 'BUSY') result.warnings.push(`retention: ${message}`)
+      if (code === 'BUSY') view.step('retention', 'skipped', `left to the next one: ${message}`)
+      else result.warnings.push(`retention: ${message}`)
     }
   })
 }

@@ -36,7 +36,7 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   const { host } = await resolveSource({ source, repositoryOnly: target === 'beside' })
   const heavy = proxyActivities<RestoreActivities & ProofActivities>(dataOn(host))
   const undo = proxyActivities<RestoreActivities & RecoverActivities>(undoOn(host))
-  const { id } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint })
+  const { id, warnings = [] } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint, sound: true })
   const { workflowId, runId } = workflowInfo()
   view.phase('check')
   const ready = await heavy.checkRestore.executeWithOptions({ summary: id }, [
@@ -52,7 +52,8 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   const instance = `restore-${runId.slice(-12)}`
   if (target === 'live') saga.undoBy('removeAside', () => undo.removeAside({ source, id, instance }))
   else saga.undoBy('discardInstance', () => undo.discardInstance({ source, instance }))
-  const restored = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${target}` }, [{ source, id, instance, target }])
+  const made = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${target}` }, [{ source, id, instance, target }])
+  const restored = { ...made, ...(warnings.length > 0 && { warnings }) }
   if (safety === undefined) return restored
   view.phase('swap')
   const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [

@@ -34,10 +34,14 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
     }
     // One source that is busy or broken keeps no other from being looked at; the run fails all the same.
     if (failures.length > 0) throw failures[0]
-    view.outcome(reports.some((r) => r.needed || (r.locked.length > 0 && r.locked.length === r.delete.length)) ? 'degraded' : 'success')
+    view.outcome(reports.some(fellShort) ? 'degraded' : 'success')
     return reports
   })
 }
+
+/** Something should have gone and could not, or nothing may go. */
+const fellShort = ({ failed, needed, locked, delete: listed }: RetentionReport): boolean =>
+  failed !== undefined || needed !== undefined || (locked.length > 0 && locked.length === listed.length)
 
 function prune(view: View, source: string, dryRun: boolean): Promise<RetentionReport> {
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {

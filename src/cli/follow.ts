@@ -68,12 +68,13 @@ function awaitInterrupt() {
     }
   })
   const signals = ['SIGINT', 'SIGTERM'] as const
-  for (const signal of signals) process.once(signal, leave)
+  for (const signal of signals) process.on(signal, leave)
   return {
     promise,
     left: () => left,
+    // Once left, the process is about to end: a signal that comes twice must not end it before it has said how the run is watched.
     end: () => {
-      for (const signal of signals) process.off(signal, leave)
+      if (!left) for (const signal of signals) process.off(signal, leave)
     },
   }
 }

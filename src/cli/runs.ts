@@ -31,11 +31,16 @@ export async function runWorkflow<T>(
     const handle = await start(client, type, { taskQueue: CONTROL_QUEUE, workflowId, input: defined })
     if (follow.detach) return { workflowId }
     context.output.note(`${type} ${workflowId}`)
-    const result = await followRun<T & Partial<Ended>>(context, handle)
-    if (result.recordMissing !== undefined) context.output.note(`done, but no record of it could be written: ${result.recordMissing}`)
-    if (result.outcome === 'degraded') context.lacking = true
-    return { workflowId, result }
+    return { workflowId, result: await endOf<T>(context, handle) }
   })
+}
+
+/** The result of a run that is followed to its end; where something is lacking, the exit code will say so. */
+export async function endOf<T>(context: CommandContext, handle: WorkflowHandle): Promise<T & Partial<Ended>> {
+  const result = await followRun<T & Partial<Ended>>(context, handle)
+  if (result?.recordMissing !== undefined) context.output.note(`done, but no record of it could be written: ${result.recordMissing}`)
+  if (result?.outcome === 'degraded') context.lacking = true
+  return result
 }
 
 /** What the run would say itself, without a server and at once. */

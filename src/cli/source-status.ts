@@ -1,6 +1,7 @@
 /** How a source stands: its newest points, whether they are good and fresh, what can be recovered. Pure. */
 import { seconds } from '../core/duration.ts'
 import type { Windows } from '../core/planning.ts'
+import { standingFailures } from '../core/proofs.ts'
 import type { PointSummary } from '../core/records.ts'
 import { columns } from './output.ts'
 
@@ -10,6 +11,8 @@ export interface SourceStatus {
   newest?: string
   ageHours?: number
   newestGood?: string
+  /** Points whose proof failed, and no later one has cleared it. */
+  failed?: string[]
   /** Absent where the source states no freshness. */
   fresh?: boolean
   window?: Windows
@@ -20,6 +23,7 @@ export function statusOf(source: string, all: readonly PointSummary[], freshness
   const points = all.filter((point) => point.source === source).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
   const newest = points[0]
   const good = points.find((point) => point.good)
+  const failed = standingFailures(points).map(({ id }) => id)
   const age = newest && (now - Date.parse(newest.createdAt)) / 1000
   return {
     source,
@@ -27,6 +31,7 @@ export function statusOf(source: string, all: readonly PointSummary[], freshness
     ...(newest && { newest: newest.id }),
     ...(age !== undefined && { ageHours: age / 3600 }),
     ...(good && { newestGood: good.id }),
+    ...(failed.length > 0 && { failed }),
     ...(freshness !== undefined && { fresh: age !== undefined && age <= seconds(freshness) }),
   }
 }
@@ -40,7 +45,12 @@ export function statusLines(statuses: readonly SourceStatus[]): string[] {
     s.newestGood ?? 'NONE',
     s.fresh === undefined ? '-' : s.fresh ? 'yes' : 'STALE',
   ])
-  return columns([['source', 'points', 'newest', 'age', 'newest good', 'fresh'], ...rows])
+  return [
+    ...columns([['source', 'points', 'newest', 'age', 'newest good', 'fresh'], ...rows]),
+    ...statuses.flatMap(({ source, failed = [] }) =>
+      failed.map((id) => `PROOF FAILED ${source} ${id}: holdfast show ${source} ${id} says of what`),
+    ),
+  ]
 }
 
 /** Each stretch that can be recovered to any moment, and each hole in it. */

@@ -88,7 +88,7 @@ describe('the schedules that a configuration wants', () => {
   })
 
   it('ask for every kind that there is by a word that the workflow accepts', () => {
-    const all = ['full', 'incremental', 'differential', 'logical', 'walSwitch', 'retention', 'verify']
+    const all = ['full', 'incremental', 'differential', 'walSwitch', 'retention', 'verify']
     const planned = planSchedules(config(`schedules: { ${all.map((name) => `${name}: { calendar: hourly }`).join(', ')} }`))
     expect(planned).toHaveLength(all.length)
     for (const { workflowType, input } of planned) WORKFLOWS[workflowType].schema.parse(input)

@@ -23,8 +23,9 @@ interface ProofDone {
   assertions: number
   seconds: number
   failures?: string[]
-  /** Folder of the scratch instance that was left. */
+  /** Of the scratch instance that was left running. */
   kept?: string
+  instance?: string
 }
 interface RetentionDone {
   source: string
@@ -35,6 +36,8 @@ interface RetentionDone {
   held: string[]
   /** Needed by backups of the engine that are of no recovery point. */
   needed?: { id: string; by: string[] }[]
+  /** Their failed proofs keep everything. */
+  failed?: string[]
 }
 interface BackupOptions {
   kind: string
@@ -78,10 +81,12 @@ export function addBackupCommands(program: Command, action: Action): void {
     .action(
       action(async (context, source: string | undefined, o: { dryRun: boolean }) => {
         const { result } = await runWorkflow<RetentionDone[]>(context, 'retention', { source, dryRun: o.dryRun })
+        const reports = result ?? []
         context.output.result(
           result,
-          (result ?? []).flatMap((one) => retentionLines(one, o.dryRun)),
+          reports.flatMap((one) => retentionLines(one, o.dryRun)),
         )
+        return reports.some(({ failed }) => failed) ? EXIT.degraded : EXIT.ok
       }),
     )
 }
@@ -96,7 +101,7 @@ async function backup(context: CommandContext, source: string, o: BackupOptions)
 async function verify(context: CommandContext, source: string, point: string | undefined, o: VerifyOptions): Promise<number> {
   const input = { source, recoveryPoint: point, depth: o.depth, keep: o.keep }
   const { workflowId, result } = await runWorkflow<ProofDone>(context, 'verifyRestore', input, { detach: o.detach })
-  context.output.result(result ?? { workflowId }, result ? proofLines(result) : [workflowId])
+  context.output.result(result ?? { workflowId }, result ? proofLines(source, result) : [workflowId])
   return result?.ok === false ? EXIT.integrity : EXIT.ok
 }
 
@@ -108,17 +113,20 @@ function backupLines({ id, storedBytes, seconds, warnings, proof }: BackupDone):
   ]
 }
 
-function proofLines({ id, depth, passed, assertions, seconds, failures = [], kept }: ProofDone): string[] {
+function proofLines(source: string, { id, depth, passed, assertions, seconds, failures = [], kept, instance }: ProofDone): string[] {
   return [
     `${id} ${depth}: ${passed} of ${assertions} assertions in ${seconds.toFixed(1)} s`,
     ...failures.map((failure) => `FAILED ${failure}`),
-    ...(kept ? [`the scratch instance is left in ${kept}`] : []),
+    ...(kept && instance ? [`the scratch instance runs on: psql "${kept}"`, `when done: holdfast discard ${source} ${instance}`] : []),
   ]
 }
 
 function retentionLines(report: RetentionDone, dryRun: boolean): string[] {
   return [
     `${report.source}: ${report.keep.length} kept, ${report.delete.length} ${dryRun ? 'would go' : 'deleted'}`,
+    ...(report.failed ?? []).map(
+      (id) => `  FAILED ${id}  its proof: nothing goes until one of that depth passes: holdfast verify ${report.source}`,
+    ),
     ...report.keep.map(({ id, reasons }) => `  keep   ${id}  ${reasons.join(', ')}`),
     ...report.delete.map(({ id, reason }) => `  delete ${id}  ${reason}`),
     ...report.locked.map((id) => `  locked ${id}`),

@@ -65,7 +65,7 @@ export function addPointCommands(program: Command, action: Action): void {
     .command('hold <source> <point>')
     .description('keep a recovery point whatever the rules say')
     .requiredOption('--reason <text>', 'why; stands in the record')
-    .option('--release', 'end the hold', false)
+    .option('--release', 'end the hold, whoever asked for it', false)
     .addOption(byOption('who asks'))
     .action(
       action(async (context, source: string, recoveryPoint: string, o: { reason: string; release: boolean; by: string }) => {

@@ -40,7 +40,7 @@ export function addStatusCommands(program: Command, action: Action): void {
       action(async (context, o: Options) => {
         if (o.run !== undefined) return runStatus(context, o.run)
         const status = await gather(context, o)
-        context.output.result(status, linesOf(status))
+        context.output.result(status, linesOf(status, o))
         return exitCodeOf(status)
       }),
     )
@@ -87,10 +87,11 @@ async function runsUnderWay(context: CommandContext): Promise<Running[]> {
   })
 }
 
-function linesOf({ sources, problems, running, temporal }: Status): string[] {
+function linesOf({ sources, problems, running, temporal }: Status, { window }: Options): string[] {
+  const windows = sources.flatMap(windowLines)
   return [
     ...statusLines(sources),
-    ...sources.flatMap(windowLines),
+    ...(window && windows.length === 0 ? ['no window: none of the sources archives its WAL'] : windows),
     ...problemLines(problems),
     ...running.map(({ type, workflowId, since }) => `running ${type} ${workflowId} since ${since}`),
     ...(temporal
@@ -101,6 +102,8 @@ function linesOf({ sources, problems, running, temporal }: Status): string[] {
 
 function exitCodeOf({ sources, problems, temporal }: Status): number {
   if (temporal) return temporal.exitCode
-  const lacking = sources.some(({ fresh, newestGood, windowProblem }) => fresh === false || !newestGood || windowProblem !== undefined)
+  const lacking = sources.some(
+    ({ fresh, newestGood, failed, windowProblem }) => fresh === false || !newestGood || failed !== undefined || windowProblem !== undefined,
+  )
   return lacking || problems.length > 0 ? EXIT.degraded : EXIT.ok
 }

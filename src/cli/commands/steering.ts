@@ -1,10 +1,11 @@
 /** What is done with a run under way: followed, cancelled, or steered by its updates. */
 import type { Command } from 'commander'
 import { type Answer, type RunView, UPDATES, viewQuery } from '../../contract/messages.ts'
-import { HoldfastError } from '../../core/errors.ts'
+import type { WorkflowHandle } from '@temporalio/client'
+import { EXIT, HoldfastError } from '../../core/errors.ts'
 import { byOption, type CommandContext, withClient } from '../context.ts'
-import { followRun } from '../follow.ts'
 import type { Action } from '../program.ts'
+import { endOf } from '../runs.ts'
 
 interface Options {
   by: string
@@ -21,8 +22,9 @@ export function addSteeringCommands(program: Command, action: Action): void {
     .action(
       action((context, run: string) =>
         withClient(context, async (client) => {
-          const result = await followRun<unknown>(context, client.workflow.getHandle(run))
-          context.output.result(result, [`${run} has ended well`])
+          const result = await endOf<AnyEnd>(context, client.workflow.getHandle(run))
+          context.output.result(result, endLines(run, result))
+          return result?.ok === false ? EXIT.integrity : EXIT.ok
         }),
       ),
     )
@@ -32,12 +34,52 @@ export function addSteeringCommands(program: Command, action: Action): void {
     .action(
       action((context, run: string) =>
         withClient(context, async (client) => {
-          await client.workflow.getHandle(run).cancel()
+          const handle = client.workflow.getHandle(run)
+          await requireCancellable(handle)
+          await handle.cancel()
           context.output.result({ workflowId: run, cancelRequested: true }, [`asked ${run} to stop; watch it: holdfast follow ${run}`])
         }),
       ),
     )
   addUpdates(program, action)
+}
+
+/** What runs of different types have in common when they end. */
+interface AnyEnd {
+  id?: string
+  /** Of a proof. */
+  ok?: boolean
+  outcome?: string
+  warnings?: string[]
+  failures?: string[]
+  guaranteesLost?: string[]
+}
+
+function endLines(run: string, end: AnyEnd | undefined): (string | undefined)[] {
+  const lacking = end?.ok === false || end?.outcome === 'degraded'
+  return [
+    `${run} has ended${lacking ? ', with something lacking' : ' well'}`,
+    end?.id && `recovery point ${end.id}`,
+    ...(end?.failures ?? []).map((failure) => `FAILED ${failure}`),
+    ...(end?.warnings ?? []).map((warning) => `warning: ${warning}`),
+    ...(end?.guaranteesLost ?? []).map((guarantee) => `LOST ${guarantee}`),
+  ]
+}
+
+/** Throws NOT_FOUND for a run that has ended, INPUT_INVALID for one that only a named person stops. */
+async function requireCancellable(handle: WorkflowHandle): Promise<void> {
+  const { workflowId } = handle
+  const { status, type } = await handle.describe()
+  if (status.name !== 'RUNNING')
+    throw new HoldfastError('NOT_FOUND', `${workflowId} has ended: ${status.name}`, {
+      object: workflowId,
+      next: `holdfast status --run ${workflowId}`,
+    })
+  if (type === 'failover' || type === 'failback')
+    throw new HoldfastError('INPUT_INVALID', `a ${type} is stopped by a person and for a reason`, {
+      object: workflowId,
+      next: `holdfast abort ${workflowId} --reason <text>`,
+    })
 }
 
 function addUpdates(program: Command, action: Action): void {

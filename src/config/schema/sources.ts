@@ -28,13 +28,13 @@ const retention = z.strictObject({
   yearly: newestOf('years'),
 })
 
+/** Beside what every source has: retention, and proofs. */
+const schedulesOf = <const K extends string>(...kinds: K[]) => z.partialRecord(z.enum([...kinds, 'retention', 'verify']), schedule).default({})
+
 const common = {
   connection: secret.describe('libpq connection string of a role that may read everything'),
   group: name.optional().describe('the failover group whose primary this source follows'),
   repository: name.describe('where its points go'),
-  schedules: z
-    .partialRecord(z.enum(['full', 'incremental', 'differential', 'logical', 'walSwitch', 'retention', 'verify']), schedule)
-    .default({}),
   retention: retention.default({ keepLast: 7, daily: 0, weekly: 0, monthly: 0, yearly: 0 }),
   verify: verify.default({ assertions: [] }),
   freshness: duration.optional().describe('status and its exit code complain where the newest point is older'),
@@ -46,6 +46,7 @@ const common = {
 export const logicalSource = z.strictObject({
   driver: z.literal('postgres-logical'),
   ...common,
+  schedules: schedulesOf('logical'),
   schemas: z.array(z.string()).optional().describe('only these, as patterns of pg_dump'),
   tables: z.array(z.string()).optional().describe('only these, as patterns of pg_dump'),
   excludeTables: z.array(z.string()).optional().describe('without these, as patterns of pg_dump'),
@@ -61,6 +62,7 @@ export const logicalSource = z.strictObject({
 export const physicalSource = z.strictObject({
   driver: z.literal('postgres-physical'),
   ...common,
+  schedules: schedulesOf('full', 'incremental', 'differential', 'walSwitch'),
   host: taskHost,
   engine: z.enum(['pgbackrest']).default('pgbackrest'),
   stanza: name.describe('of pgBackRest'),

@@ -20,6 +20,17 @@ describe('how a source stands', () => {
     expect(statusOf('orders', [], undefined, NOW)).toEqual({ source: 'orders', points: 0 })
   })
 
+  it('is not well while a failed proof stands, however good an older point is', () => {
+    const proved = (hoursAgo: number, ok: boolean): PointSummary => {
+      const at = new Date(NOW - (hoursAgo - 1) * 3_600_000).toISOString()
+      return { ...point(hoursAgo, ok), proof: { depth: 'full', at, ok } }
+    }
+    const status = statusOf('orders', [proved(30, true), proved(4, false)], '25h', NOW)
+    expect(status).toMatchObject({ newestGood: 'point-30', fresh: true, failed: ['point-4'] })
+    expect(statusLines([status]).at(-1)).toMatch(/^PROOF FAILED orders point-4: /)
+    expect(statusOf('orders', [proved(30, true), proved(4, false), proved(2, true)], '25h', NOW).failed).toBeUndefined()
+  })
+
   it('says loudly what is missing', () => {
     expect(statusLines([statusOf('orders', [point(26)], '25h', NOW)])[1]).toMatch(/^orders\s+1\s+point-26\s+26\.0 h\s+NONE\s+STALE$/)
   })
