@@ -2,7 +2,7 @@
 import { Context } from '@temporalio/activity'
 import { reservationKey } from '../src/catalog/keys.ts'
 import { stage } from '../src/catalog/staged.ts'
-import type { SourceConfig } from '../src/config/schema.ts'
+import type { Config, SourceConfig } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
 import { writeCanary } from '../src/failover/database/canary.ts'
@@ -130,7 +130,7 @@ export function createBackupActivities(services: Services) {
 
     async switchWal({ source }: { source: string }): Promise<{ segment: string }> {
       const driver = await services.driver(source)
-      if (!driver.switchWal) throw new HoldfastError('INPUT_INVALID', `${source} has no WAL archive`, { object: source })
+      if (!driver.switchWal) throw withoutArchive(config, source)
       const pair = groupOfSource(config, source)
       // A row of a known time in the WAL that is shipped now: a failover reads it to bound what was lost.
       if (pair?.[1].database.canary) {
@@ -141,4 +141,13 @@ export function createBackupActivities(services: Services) {
     },
   }
 }
+
+function withoutArchive(config: Config, source: string): HoldfastError {
+  const archived = Object.keys(config.sources).filter((name) => sourceOf(config, name).driver === 'postgres-physical')
+  return new HoldfastError('INPUT_INVALID', `${source} is ${sourceOf(config, source).driver}, which has no WAL archive`, {
+    object: source,
+    next: `name a postgres-physical source; there is ${archived.join(', ') || 'none'}`,
+  })
+}
+
 export type BackupActivities = ReturnType<typeof createBackupActivities>

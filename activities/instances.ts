@@ -10,7 +10,10 @@ type Destroyer = Pick<SourceDriver, 'destroy'>
 
 export function instanceDir(services: Services, source: string, instance: string): string {
   if (!/^(pitr|restore|proof)-[0-9a-zA-Z-]+$/.test(instance)) {
-    throw new HoldfastError('INPUT_INVALID', `"${instance}" is no instance of a recovery`, { object: instance })
+    throw new HoldfastError('INPUT_INVALID', `"${instance}" is no instance of a recovery`, {
+      object: instance,
+      next: 'name it as the recovery printed it, like pitr-20260115T120000000Z',
+    })
   }
   return join(services.scratchRoot(sourceOf(services.config, source)), instance)
 }

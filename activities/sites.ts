@@ -6,13 +6,18 @@ import type { Site } from '../src/failover/database/site.ts'
 
 export function groupOf(config: Config, name: string): FailoverGroupConfig {
   const group = config.failoverGroups[name]
-  if (!group)
-    throw new HoldfastError(
-      'NOT_FOUND',
-      `No failover group "${name}"; there is ${Object.keys(config.failoverGroups).join(', ') || 'none'}`,
-      { object: name },
-    )
-  return group
+  if (group) return group
+  const known = Object.keys(config.failoverGroups)
+  const next =
+    known.length > 0 ? `name one of ${known.join(', ')}` : 'describe the pair below failoverGroups of holdfast.yaml: docs/pair.md shows how'
+  throw new HoldfastError(
+    'NOT_FOUND',
+    `No failover group "${name}"; ${known.length > 0 ? `there is ${known.join(', ')}` : 'failoverGroups is empty'}`,
+    {
+      object: name,
+      next,
+    },
+  )
 }
 
 export async function siteOf(group: FailoverGroupConfig, name: string, signal?: AbortSignal): Promise<Site> {

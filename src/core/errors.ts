@@ -30,7 +30,7 @@ const entry = (retryable: boolean, exitCode: number, next: string): ErrorEntry =
 
 export const ERRORS = {
   CONFIG_INVALID: entry(false, EXIT.usage, 'correct the named keys in holdfast.yaml and run holdfast doctor'),
-  INPUT_INVALID: entry(false, EXIT.usage, 'correct the named field; the message shows a valid example'),
+  INPUT_INVALID: entry(false, EXIT.usage, 'correct what the message names'),
   SECRET_MISSING: entry(false, EXIT.usage, 'make the environment variable or file available to the worker'),
   NOT_FOUND: entry(false, EXIT.notFound, 'name what holdfast.yaml has; holdfast list shows the recovery points'),
   TOOL_MISSING: entry(false, EXIT.failed, 'install the named program on the worker'),
@@ -62,7 +62,7 @@ export const ERRORS = {
   ),
   VERIFY_FAILED: entry(false, EXIT.integrity, 'read the failed assertions in the proof; take a new backup'),
   ARCHIVE_UNHEALTHY: entry(false, EXIT.failed, 'repair archive_command; run holdfast doctor'),
-  TARGET_OUT_OF_RANGE: entry(false, EXIT.refused, 'choose a target inside the recoverable window; run holdfast status'),
+  TARGET_OUT_OF_RANGE: entry(false, EXIT.refused, 'choose a target inside the recoverable window; run holdfast status --window'),
   TARGET_NOT_REACHED: entry(false, EXIT.integrity, 'choose an earlier target or "latest"'),
   TARGET_AMBIGUOUS: entry(false, EXIT.usage, 'name the timeline'),
   CONFIRM_MISMATCH: entry(false, EXIT.refused, 'repeat with confirm set to the fingerprint shown'),
@@ -84,6 +84,7 @@ export const ERRORS = {
   CHECK_FAILED: entry(true, EXIT.failed, 'look at the named check'),
   REWIND_FAILED: entry(false, EXIT.failed, 'the run goes on with a re-clone'),
   TEMPORAL_UNREACHABLE: entry(true, EXIT.unreachable, 'check the Temporal address'),
+  UNEXPECTED: entry(true, EXIT.failed, 'nobody foresaw it: look at the run in the Temporal UI and at the log of its worker, and report it'),
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof ERRORS

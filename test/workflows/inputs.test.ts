@@ -25,7 +25,7 @@ async function expectInvalid(type: WorkflowType, args: unknown[], names: string)
   expect(end, `${type} ${JSON.stringify(args)}`).toMatchObject({
     code: 'INPUT_INVALID',
     object: type,
-    next: 'correct the named field; the message shows a valid example',
+    next: 'correct what the message names',
   })
   expect(end.message).toContain(`Input of ${type} is not valid`)
   expect(end.message).toContain(names)
