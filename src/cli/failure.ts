@@ -1,6 +1,7 @@
 /** Any error as what the user sees: code, message, object, next step, exit code. */
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client'
-import { ERRORS, EXIT, type ErrorCode, HoldfastError, messageOf } from '../core/errors.ts'
+import { ERRORS, type ErrorCode, HoldfastError, messageOf } from '../core/errors.ts'
+import { missingNamespace } from '../temporal/connection.ts'
 
 export interface Failure {
   code: string
@@ -11,7 +12,8 @@ export interface Failure {
   exitCode: number
 }
 
-/** Numbers of gRPC that say that the server is not there. */
+/** Numbers of gRPC: a request that the server does not take, as one for a run without an id; a server that is not there. */
+const INVALID = 3
 const DEADLINE = 4
 const UNAVAILABLE = 14
 
@@ -20,7 +22,7 @@ export function failureOf(error: unknown): Failure {
     const next = 'name a run that is there: holdfast status, or temporal workflow list'
     return failure('NOT_FOUND', `there is no run ${error.workflowId}, or it has ended`, { object: error.workflowId, next })
   }
-  const at = rootOf(error)
+  const at = missingNamespace(error) ?? rootOf(error)
   if (at instanceof HoldfastError) return failure(at.code, at.message, at)
   if (at instanceof ApplicationFailure && isCode(at.type)) {
     const [about] = (at.details ?? []) as { object?: string; next?: string }[]
@@ -31,7 +33,8 @@ export function failureOf(error: unknown): Failure {
   if (at instanceof TerminatedFailure) return failure('CANCELLED', `the run was terminated: ${messageOf(at)}`)
   const grpc = (at as { code?: unknown } | undefined)?.code
   if (grpc === UNAVAILABLE || grpc === DEADLINE) return failure('TEMPORAL_UNREACHABLE', `Temporal does not answer: ${messageOf(at)}`)
-  return { code: 'UNEXPECTED', message: messageOf(at), next: 'look at the run in the Temporal UI', object: null, exitCode: EXIT.failed }
+  if (grpc === INVALID) return failure('INPUT_INVALID', `Temporal does not take it: ${messageOf(at)}`)
+  return failure('UNEXPECTED', messageOf(at))
 }
 
 /** The error beneath the layers that Temporal puts around it. */

@@ -1,6 +1,7 @@
 /** The one way in to Temporal, for callers and workers alike: environment profile, address, a clear error. */
 import { existsSync } from 'node:fs'
-import { Client, Connection } from '@temporalio/client'
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client'
+import { NamespaceNotFoundError } from '@temporalio/common'
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig'
 import { HoldfastError, messageOf } from '../core/errors.ts'
 
@@ -25,6 +26,25 @@ export function unreachable(address: string, cause: unknown): HoldfastError {
     object: address,
     next: `check temporal.address in holdfast.yaml and that ${address} can be reached; for a look around: holdfast dev`,
     cause,
+  })
+}
+
+/** As gRPC numbers it. */
+const NOT_FOUND = 5
+
+/** What Temporal says of a namespace that it does not have, as ours; undefined for every other error. */
+export function missingNamespace(error: unknown): HoldfastError | undefined {
+  const name =
+    error instanceof NamespaceNotFoundError
+      ? error.namespace
+      : isGrpcServiceError(error) && error.code === NOT_FOUND
+        ? /^Namespace (\S+) is not found/.exec(error.details)?.[1]
+        : undefined
+  if (name === undefined) return undefined
+  return new HoldfastError('CONFIG_INVALID', `Temporal has no namespace "${name}", which temporal.namespace of the configuration names`, {
+    object: 'temporal.namespace',
+    next: `correct temporal.namespace, or make it: temporal operator namespace create --namespace ${name}`,
+    cause: error,
   })
 }
 

@@ -1,5 +1,4 @@
 /** What doctor says of one thing, and how a check that fails becomes a finding instead of an end. */
-import { messageOf } from '../../core/errors.ts'
 import { failureOf } from '../failure.ts'
 
 export const AREAS = ['config', 'secrets', 'tools', 'repositories', 'temporal', 'sources', 'servers'] as const
@@ -39,8 +38,8 @@ export function collect(area: Area): Findings {
       try {
         await check()
       } catch (error) {
-        const { code, next } = failureOf(error)
-        ill(object, name, `${code}: ${messageOf(error)}`, next)
+        const { code, message, next } = failureOf(error)
+        ill(object, name, `${code}: ${message}`, next)
       }
     },
   }

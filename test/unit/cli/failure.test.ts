@@ -1,4 +1,5 @@
 import { ApplicationFailure, CancelledFailure, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client'
+import { NamespaceNotFoundError } from '@temporalio/common'
 import { describe, expect, it } from 'vitest'
 import { failureOf } from '../../../src/cli/failure.ts'
 import { createOutput } from '../../../src/cli/output.ts'
@@ -38,6 +39,19 @@ describe('an error as the user sees it', () => {
   it('is TEMPORAL_UNREACHABLE where the server went away in the middle', () => {
     const grpc = Object.assign(new Error('14 UNAVAILABLE: connection lost'), { code: 14 })
     expect(failureOf(new Error('failed', { cause: grpc }))).toMatchObject({ code: 'TEMPORAL_UNREACHABLE', exitCode: 8 })
+  })
+
+  it('is CONFIG_INVALID where Temporal has no such namespace, with the command that makes it', () => {
+    expect(failureOf(new NamespaceNotFoundError('defalt'))).toMatchObject({
+      code: 'CONFIG_INVALID',
+      object: 'temporal.namespace',
+      next: expect.stringContaining('temporal operator namespace create --namespace defalt'),
+    })
+  })
+
+  it('is INPUT_INVALID where Temporal does not take what it was given', () => {
+    const grpc = Object.assign(new Error('3 INVALID_ARGUMENT: WorkflowId is not set on request.'), { code: 3 })
+    expect(failureOf(new Error('failed', { cause: grpc }))).toMatchObject({ code: 'INPUT_INVALID', exitCode: 2 })
   })
 
   it('is UNEXPECTED and says itself where nobody foresaw it', () => {
