@@ -1,5 +1,6 @@
 /** The command line: one file for each family of commands, documented exit codes, one way to fail. */
 import { Command, CommanderError } from 'commander'
+import { DEFAULT_FILE } from '../config/load.ts'
 import { ERRORS, EXIT } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
 import { addBackupCommands } from './commands/backup.ts'
@@ -57,8 +58,7 @@ export function createProgram(wiring: Wiring, streams?: Streams): Program {
     .option('-c, --config <file>', 'configuration; HOLDFAST_CONFIG or holdfast.yaml by default')
     .option('--json', 'one JSON document on stdout; an error is one on stderr', false)
     .hook('preAction', () => {
-      if (!program.opts<Partial<GlobalOptions>>().config)
-        program.setOptionValue('config', process.env['HOLDFAST_CONFIG'] || 'holdfast.yaml')
+      if (!program.opts<Partial<GlobalOptions>>().config) program.setOptionValue('config', process.env['HOLDFAST_CONFIG'] || DEFAULT_FILE)
     })
     .addHelpText('afterAll', `\nExit codes:\n${exitLines.join('\n')}`)
     .configureOutput({ writeErr: () => {}, writeOut: (text) => void (streams?.out ?? process.stdout).write(text) })

@@ -1,6 +1,7 @@
 /** Puts what zod found into words of an operator: what is wrong there and what would be right. */
 import type { z } from 'zod'
 import type { Path, Problem } from './problem.ts'
+import { configSchema } from './schema.ts'
 import { isObject, keysAt, shapesAt } from './shape.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -29,7 +30,9 @@ export function explain(issue: Issue, value: unknown): Problem[] {
           message:
             valueAt(value, path) === undefined
               ? missing(path, value, issue.expected)
-              : `must be ${aKindOf(issue.expected)}${issue.expected === 'string' ? '; put it in quotes' : ''}`,
+              : issue.expected === 'string'
+                ? notText(path, value)
+                : `must be ${aKindOf(issue.expected)}`,
         },
       ]
     case 'invalid_value':
@@ -44,6 +47,17 @@ export function explain(issue: Issue, value: unknown): Problem[] {
 function unknownKey(key: string, known: string[]): string {
   return `unknown key;${didYouMean(key, known) || ` known here: ${known.join(', ')}`}`
 }
+
+/** `25` is no duration in quotes either: what the text would have to look like is said at once. */
+function notText(path: Path, value: unknown): string {
+  const asText = structuredClone(value)
+  const holder = valueAt(asText, path.slice(0, -1)) as Record<string | number, unknown>
+  holder[path.at(-1) ?? ''] = String(valueAt(value, path))
+  const issues = configSchema.safeParse(asText).error?.issues ?? []
+  return issues.find((issue) => isSame(issue.path as Path, path))?.message ?? 'must be a text; put it in quotes'
+}
+
+const isSame = (one: Path, other: Path) => one.length === other.length && one.every((word, index) => word === other[index])
 
 function missing(path: Path, value: unknown, expected: string): string {
   const says = shapesAt(path, value)[0]?.description

@@ -28,6 +28,9 @@ export async function loadConfig(path: string): Promise<Config> {
   return parseConfig(text, path)
 }
 
+/** What every command reads where nothing else is said. */
+export const DEFAULT_FILE = 'holdfast.yaml'
+
 /** `file` is for messages. No message shows a value that may be a secret. */
 export function parseConfig(text: string, file: string): Config {
   const lines = new LineCounter()
@@ -66,6 +69,7 @@ function invalid(file: string, problems: PlacedProblem[]): HoldfastError {
   const count = sorted.length === 1 ? 'one problem' : `${sorted.length} problems`
   return new HoldfastError('CONFIG_INVALID', `${file} has ${count}:\n${text.join('\n')}`, {
     object: file,
+    next: `correct the named keys in ${file} and run holdfast doctor${file === DEFAULT_FILE ? '' : ` --config ${file}`}`,
     details: { problems: sorted.map(({ line, path, message }) => ({ line, path: pathText(path), message })) },
   })
 }

@@ -2,11 +2,13 @@
 import { z } from 'zod'
 import { POINT_KINDS, PROOF_DEPTHS } from './vocabulary.ts'
 
-const source = z.string().min(1)
-const group = z.string().min(1)
-const person = z.string().min(1).describe('who asks; declared, not authenticated')
-const reason = z.string().min(1)
-const pointRef = z.string().min(1)
+const source = z.string().min(1, 'a source is named as in holdfast.yaml, like orders')
+const group = z.string().min(1, 'a group is named as in failoverGroups of holdfast.yaml, like orders')
+const person = z.string().min(1, 'somebody has to be named, like ana').describe('who asks; declared, not authenticated')
+const reason = z.string().min(1, 'a reason is given in words: it stands in the record')
+const pointRef = z.string().min(1, 'a recovery point is an id, like 20251018_214530_manual, or latest')
+
+const TIMELINE = 'a timeline is a whole number from 1, like 2'
 
 /** Where a point-in-time recovery stops. Exactly one of the first five. */
 export const pitrTarget = z
@@ -14,12 +16,12 @@ export const pitrTarget = z
     time: z.iso.datetime({ offset: true, error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' }).optional(),
     lsn: z
       .string()
-      .regex(/^[0-9A-F]+\/[0-9A-F]+$/i)
+      .regex(/^[0-9A-F]+\/[0-9A-F]+$/i, 'an lsn is a position in the WAL, like 16/B374D848')
       .optional(),
-    xid: z.string().regex(/^\d+$/).optional(),
+    xid: z.string().regex(/^\d+$/, 'an xid is the number of a transaction, like 7431').optional(),
     name: z.string().optional(),
     latest: z.literal(true).optional(),
-    timeline: z.number().int().positive().optional(),
+    timeline: z.number(TIMELINE).int(TIMELINE).positive(TIMELINE).optional(),
   })
   .refine(
     ({ timeline: _, ...one }) => Object.values(one).filter((v) => v !== undefined).length === 1,
@@ -56,7 +58,7 @@ export const pitrInput = z.strictObject({
 })
 export const discardInput = z.strictObject({
   source,
-  instance: z.string().min(1),
+  instance: z.string().min(1, 'an instance is named as its recovery printed it, like pitr-20260115T120000000Z'),
   host: z.string().min(1).optional().describe('where it is, instead of asking every host of the source'),
 })
 export const failoverInput = z.strictObject({
@@ -64,7 +66,10 @@ export const failoverInput = z.strictObject({
   mode: z.enum(['planned', 'unplanned']),
   reason,
   requestedBy: person,
-  failedAt: z.iso.datetime({ offset: true }).optional().describe('when the outage began, where it is known: the report counts from then'),
+  failedAt: z.iso
+    .datetime({ offset: true, error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' })
+    .optional()
+    .describe('when the outage began, where it is known: the report counts from then'),
   acceptLoss: z.boolean().default(false).describe('go on with a lag over the limit or unknown'),
 })
 export const failbackInput = z.strictObject({ group, reason, requestedBy: person })

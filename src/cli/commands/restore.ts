@@ -15,6 +15,7 @@ interface Restored {
   host?: string
   safetyBackup?: string
   keptAs?: string
+  warnings?: string[]
 }
 interface Recovered {
   instance: string
@@ -24,6 +25,7 @@ interface Recovered {
   seconds: number
   stoppedAt: { lsn?: string; time?: string; timeline?: number }
   tables: { name: string; rows: number; copyBack: string }[]
+  warnings?: string[]
 }
 interface RestoreOptions {
   live: boolean
@@ -48,7 +50,9 @@ interface PitrOptions {
 
 export function addRestoreCommands(program: Command, action: Action): void {
   program
-    .command('restore <source> [point]')
+    .command('restore [source] [point]')
+    // Optional to its parser only: without it, --offline shows a whole example instead of the name of an argument.
+    .usage('[options] <source> [point]')
     .description(
       'restore a recovery point (the newest by default, proved or not) beside the live database, over it with --live, or with nothing but a repository and a key with --offline',
     )
@@ -69,9 +73,10 @@ export function addRestoreCommands(program: Command, action: Action): void {
     )
     .option('--into <folder>', 'with --offline: new folder to restore into')
     .action(
-      action((context, source: string, point: string | undefined, o: RestoreOptions) =>
-        o.offline ? offline(context, source, point, o) : restore(context, source, point, o),
-      ),
+      action((context, source: string | undefined, point: string | undefined, o: RestoreOptions) => {
+        refuseIgnored(o)
+        return o.offline ? offline(context, source, point, o) : restore(context, source, point, o)
+      }),
     )
 
   program
@@ -104,24 +109,63 @@ export function addRestoreCommands(program: Command, action: Action): void {
     )
 }
 
-async function restore(context: CommandContext, source: string, point: string | undefined, o: RestoreOptions): Promise<number> {
+/** What means nothing without another option: ignored, it would let somebody believe that it was heeded. */
+const NEEDS = {
+  live: { '--confirm': 'confirm' },
+  offline: {
+    '--repository': 'repository',
+    '--identity': 'identity',
+    '--public-key': 'publicKey',
+    '--engine-setting': 'engineSetting',
+    '--into': 'into',
+  },
+} as const
+
+function refuseIgnored(o: RestoreOptions): void {
+  if (o.live && o.offline) {
+    throw new HoldfastError('INPUT_INVALID', '--live and --offline exclude each other', {
+      object: '--offline',
+      next: 'give --offline to restore into a folder of this machine, --live to let the worker replace the live database',
+    })
+  }
+  for (const [needed, options] of [
+    ['live', NEEDS.live],
+    ['offline', NEEDS.offline],
+  ] as const) {
+    const ignored = Object.entries(options).find(([, key]) => o[key] !== undefined)?.[0]
+    if (ignored === undefined || o[needed]) continue
+    throw new HoldfastError('INPUT_INVALID', `${ignored} needs --${needed}`, {
+      object: ignored,
+      next: `add --${needed}, or leave ${ignored} out`,
+    })
+  }
+}
+
+async function restore(context: CommandContext, source: string | undefined, point: string | undefined, o: RestoreOptions): Promise<number> {
+  if (source === undefined)
+    throw new HoldfastError('INPUT_INVALID', "missing required argument 'source'", { object: 'source', next: 'holdfast restore --help' })
   const input = { source, recoveryPoint: point ?? 'latest', target: o.live ? 'live' : 'beside', confirm: o.confirm, requestedBy: o.by }
   const { result } = await runWorkflow<Restored>(context, 'restore', input)
   context.output.result(result, [
     `restored ${result?.id} ${o.live ? 'over the live database' : 'beside the live database'}`,
+    ...(result?.warnings ?? []).map((warning) => `warning: ${warning}`),
     result?.connection && `connect${onHost(result.host)}: psql "${result.connection}"`,
     result?.safetyBackup && `safety backup ${result.safetyBackup}`,
-    result?.keptAs && `what was replaced is kept as ${result.keptAs}`,
+    result?.keptAs &&
+      `what was replaced is kept, closed to connections; to look: alter database "${result.keptAs}" allow_connections true; to end it: drop database "${result.keptAs}"`,
     !o.live && result?.instance ? `when done: holdfast discard ${source} ${result.instance}` : undefined,
   ])
   return EXIT.ok
 }
 
-async function offline(context: CommandContext, source: string, point: string | undefined, o: RestoreOptions): Promise<number> {
-  const { repository, identity, into } = o
-  if (!repository || !identity || !into) {
-    const next = `holdfast restore --offline --repository folder:/backups --identity identity.txt --public-key <id=base64> --into /srv/restored ${source}`
-    throw new HoldfastError('INPUT_INVALID', '--offline needs --repository, --identity and --into', { object: '--offline', next })
+async function offline(context: CommandContext, source: string | undefined, point: string | undefined, o: RestoreOptions): Promise<number> {
+  const { repository, identity, publicKey, into } = o
+  if (!source || !repository || !identity || !publicKey || !into) {
+    const next = `holdfast restore --offline --repository folder:/backups --identity identity.txt --public-key <id=base64> --into /srv/restored ${source ?? 'orders'}`
+    throw new HoldfastError('INPUT_INVALID', '--offline needs a source, --repository, --identity, --public-key and --into', {
+      object: '--offline',
+      next,
+    })
   }
   const stopping = new AbortController()
   const stop = () => stopping.abort(new Error('stopped by Ctrl-C'))
@@ -133,7 +177,7 @@ async function offline(context: CommandContext, source: string, point: string | 
       repository,
       identityFile: identity,
       into,
-      publicKeys: o.publicKey ?? [],
+      publicKeys: publicKey,
       engineSettings: o.engineSetting ?? [],
       signal: stopping.signal,
       onProgress: (progress) =>
@@ -156,11 +200,14 @@ async function offline(context: CommandContext, source: string, point: string | 
 /** An instance listens on a socket only: one has to know on which host. */
 const onHost = (host: string | undefined) => (host === undefined ? '' : ` on ${host}`)
 
-function recoveredLines(source: string, { base, stoppedAt, seconds, connection, tables, instance, host }: Recovered): string[] {
+/** Commands stand at the beginning of their lines: a space before them could become part of a name that has lines. */
+export function recoveredLines(source: string, recovered: Recovered): string[] {
+  const { base, stoppedAt, seconds, connection, tables, warnings = [], instance, host } = recovered
   return [
     `recovered from ${base} to ${stoppedAt.time ?? ''} ${stoppedAt.lsn ?? ''} in ${seconds.toFixed(1)} s`,
     `connect${onHost(host)}: psql "${connection}"`,
-    ...tables.flatMap(({ name, rows, copyBack }) => [`${name}: ${rows} rows; copy back with:`, `  ${copyBack}`]),
+    ...tables.flatMap(({ name, rows, copyBack }) => [`${name}: ${rows} rows; copy back with:`, copyBack]),
+    ...warnings.map((warning) => `warning: ${warning}`),
     `when done: holdfast discard ${source} ${instance}`,
   ]
 }

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { cliPage } from '../../../scripts/cli-reference.ts'
 import { createProgram, EXIT_MEANINGS } from '../../../src/cli/program.ts'
@@ -68,11 +70,61 @@ describe('wrong words', () => {
     expect(JSON.parse(stderr).error.next).toContain(JSON.stringify(WORKFLOWS[type].example))
   })
 
-  it('--offline says what it needs', async () => {
-    expect(await holdfast('restore', 'orders', '--offline')).toMatchObject({
-      code: EXIT.usage,
-      stderr: expect.stringContaining('--repository folder:'),
-    })
+  it.each([
+    [['restore', '--offline']],
+    [['restore', 'orders', '--offline', '--repository', 'folder:/b', '--identity', 'i', '--into', '/r']],
+  ])('%j says all that it needs, and shows a whole example', async (args) => {
+    const { code, stderr } = await holdfast(...args)
+    expect(code).toBe(EXIT.usage)
+    expect(stderr).toContain('needs a source, --repository, --identity, --public-key and --into')
+    expect(stderr).toMatch(/next: holdfast restore --offline --repository folder:\S+ --identity \S+ --public-key \S+ --into \S+ orders$/m)
+  })
+
+  it.each([
+    [['--into', '/tmp/x'], '--into needs --offline'],
+    [['--repository', 'folder:/b'], '--repository needs --offline'],
+    [['--identity', 'i'], '--identity needs --offline'],
+    [['--public-key', 'a=YQ=='], '--public-key needs --offline'],
+    [['--engine-setting', 'a=b'], '--engine-setting needs --offline'],
+    [['--live', '--into', '/tmp/x'], '--into needs --offline'],
+    [['--confirm', 'abc'], '--confirm needs --live'],
+    [['--offline', '--confirm', 'abc'], '--confirm needs --live'],
+    [['--offline', '--live'], '--live and --offline exclude each other'],
+  ])('restore with %j is refused: an option is never ignored', async (args, message) => {
+    const { code, stderr } = await holdfast('--json', ...NOWHERE, 'restore', 'orders', ...args)
+    expect([code, JSON.parse(stderr).error.message]).toEqual([EXIT.usage, message])
+  })
+
+  it.each([
+    [['--lsn', 'zz'], '16/B374D848'],
+    [['--xid', 'zz'], 'like 7431'],
+    [['--latest', '--timeline', 'x'], 'a timeline is a whole number from 1, like 2'],
+    [['--latest', '--timeline', '0'], 'a timeline is a whole number from 1, like 2'],
+  ])('pitr with %j says what such a value looks like', async (args, looksLike) => {
+    const { stderr } = await holdfast('--json', ...NOWHERE, 'pitr', 'orders', ...args)
+    const { message } = JSON.parse(stderr).error
+    expect(message).toContain(looksLike)
+    expect(message).not.toMatch(/NaN|pattern/)
+  })
+
+  it('a run without an id is refused before any server is asked', async () => {
+    const { code, stderr } = await holdfast('--json', ...NOWHERE, 'status', '--run', '')
+    expect([code, JSON.parse(stderr).error.code]).toEqual([EXIT.usage, 'INPUT_INVALID'])
+  })
+
+  it('a wrong configuration is looked at again where it lies', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'holdfast-arguments-'))
+    const file = join(dir, 'other.yaml')
+    try {
+      writeFileSync(file, 'sauces: {}\n')
+      const { stderr } = await holdfast('--json', '--config', file, 'list')
+      expect(JSON.parse(stderr).error).toMatchObject({
+        code: 'CONFIG_INVALID',
+        next: `correct the named keys in ${file} and run holdfast doctor --config ${file}`,
+      })
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
   })
 
   it('a missing configuration is named, with how to give it', async () => {
