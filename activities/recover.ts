@@ -2,7 +2,8 @@
 import type { PitrTarget } from '../src/contract/inputs.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Restored } from '../src/drivers/driver.ts'
-import { copyBackCommand, countTables, type TableFound } from '../src/drivers/postgres-common/copy-back.ts'
+import { lookAtCopy } from '../src/drivers/postgres-common/copied-tables.ts'
+import { copyBackCommand } from '../src/drivers/postgres-common/copy-back.ts'
 import { createSource } from '../src/pipeline/read.ts'
 import { withProgress } from './context.ts'
 import { destroyInstances, instanceDir, instanceFolders, withOwnInstance } from './instances.ts'
@@ -19,7 +20,9 @@ export interface RecoveryReport {
   stoppedAt: NonNullable<Restored['stoppedAt']>
   connection: string
   database: string
-  tables: (TableFound & { copyBack: string })[]
+  tables: { name: string; rows: number; copyBack: string }[]
+  /** What was asked for and is not in the copy. Absent in runs of before it was said. */
+  warnings?: string[]
   seconds: number
   /** False where the live side could not be asked to end its WAL segment: then only what was archived is known. */
   walSwitched: boolean
@@ -33,6 +36,9 @@ interface RecoverInput {
   workflowId: string
   runId: string
 }
+
+const noSuchTable = (name: string) =>
+  `there was no table ${name} at that time${/^[a-z0-9_.]*$/.test(name) ? '' : `; a name with capitals or signs is given in its own quotes, like --table '"Orders"'`}`
 
 export function createRecoverActivities(services: Services) {
   const { config } = services
@@ -80,8 +86,10 @@ export function createRecoverActivities(services: Services) {
           })
           if (!restored.stoppedAt)
             throw new HoldfastError('TARGET_NOT_REACHED', 'The engine does not say where it stopped', { object: source })
-          const found = await countTables(restored.target.connection, input.tables)
-          const liveConnection = await services.liveConnection(source)
+          const { connection, database } = restored.target
+          const live = await services.liveConnection(source)
+          const { tables, missing } = await lookAtCopy(connection, live, input.tables)
+          const suffix = own.instance.replace(/^pitr-/, '').replaceAll(/\W/g, '_')
           return {
             source,
             instance: own.instance,
@@ -89,10 +97,15 @@ export function createRecoverActivities(services: Services) {
             base: manifest.id,
             target,
             stoppedAt: restored.stoppedAt,
-            connection: restored.target.connection,
-            database: restored.target.database,
+            connection,
+            database,
             walSwitched,
-            tables: found.map((table) => ({ ...table, copyBack: copyBackCommand(restored.target.connection, liveConnection, table.name) })),
+            tables: tables.map((table) => ({
+              name: table.name,
+              rows: table.rows,
+              copyBack: copyBackCommand(connection, live, table, suffix),
+            })),
+            warnings: missing.map(noSuchTable),
             seconds: (Date.now() - started) / 1000,
           }
         })

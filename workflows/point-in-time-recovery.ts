@@ -19,10 +19,14 @@ export async function pointInTimeRecovery(given: PitrInput): Promise<RecoveryRep
   const view = createView({ source, kind: 'pitr' })
   const saga = createSaga((name) => view.step(name, 'undone'))
   view.phase('recover')
-  return recorded(view, { workflow: 'pointInTimeRecovery', source }, () =>
-    withLocks([`points/${source}`], { work: 'restore', wait: true, what: `point-in-time recovery of ${source}` }, () =>
-      undoing(saga, () => recover(input, view, saga)),
-    ),
+  return recorded(
+    view,
+    { workflow: 'pointInTimeRecovery', source },
+    () =>
+      withLocks([`points/${source}`], { work: 'restore', wait: true, what: `point-in-time recovery of ${source}` }, () =>
+        undoing(saga, () => recover(input, view, saga)),
+      ),
+    ({ warnings = [] }) => (warnings.length > 0 ? 'degraded' : 'success'),
   )
 }
 

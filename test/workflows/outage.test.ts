@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RecoveryReport } from '../../activities/recover.ts'
 import type { RestoreReport } from '../../activities/restore.ts'
+import type { Ended } from '../../src/contract/messages.ts'
 import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
 import { withClient } from '../../src/drivers/postgres-common/connect.ts'
 import { until } from '../../src/process/wait.ts'
@@ -16,8 +17,8 @@ beforeAll(async () => {
 })
 afterAll(async () => source?.destroy())
 
-const recover = (target: object = { latest: true }) =>
-  source.run<RecoveryReport>('pointInTimeRecovery', { source: 'shop', target, tables: ['public.kept'] })
+const recover = (target: object = { latest: true }, tables = ['public.kept']) =>
+  source.run<RecoveryReport & Ended>('pointInTimeRecovery', { source: 'shop', target, tables })
 const discard = (instance: string, name = 'shop') => source.run<{ host?: string }>('discardInstance', { source: name, instance })
 const folderOf = ({ instance, host = '' }: { instance: string; host?: string }) => join(source.scratchDir, host, instance)
 const isThere = (path: string) =>
@@ -84,6 +85,16 @@ describe('while no side takes writes', () => {
       expect(copy.tables[0]?.copyBack).toContain('127.0.0.2')
       expect(await discard(copy.instance)).toMatchObject({ host: 'east' })
       expect(await isThere(folderOf(copy))).toBe(false)
+    })
+  })
+
+  test('a table that there was not is named, and the recovery stays', async () => {
+    await source.served(ALL_ROLES, async () => {
+      const copy = await recover({ latest: true }, ['nope', 'public.kept'])
+      expect(copy).toMatchObject({ outcome: 'degraded', warnings: ['there was no table nope at that time'] })
+      expect(copy.tables.map(({ name }) => name)).toEqual(['public.kept'])
+      expect(await notes(copy.connection)).toBe(500)
+      await discard(copy.instance)
     })
   })
 

@@ -156,6 +156,17 @@ test('a recovery to a moment that fails leaves no instance; one that ends well l
   })
 })
 
+test('a recovery without a table that was asked for is done, and lacks something', async () => {
+  const warnings = ['there was no table nope at that time']
+  const recoverToPoint = async () => ({ stoppedAt: { time: '2026-01-15T12:00:00Z' }, tables: [], warnings })
+  await stage.play(sourceFakes({ recoverToPoint }), async () => {
+    const run = await start('pointInTimeRecovery', { target: { latest: true }, tables: ['nope'] })
+    expect(await run.result()).toMatchObject({ outcome: 'degraded', warnings })
+    expect(await outcomeOf(run)).toBe('degraded')
+    expect(stage.ran).not.toContain('discardInstance')
+  })
+})
+
 test('a proof that fails fails its run, with the assertions in the message and the proof in the evidence', async () => {
   const evidence: { outcome: string }[] = []
   const fakes = sourceFakes({
