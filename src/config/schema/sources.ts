@@ -29,7 +29,8 @@ const retention = z.strictObject({
 })
 
 /** Beside what every source has: retention, and proofs. */
-const schedulesOf = <const K extends string>(...kinds: K[]) => z.partialRecord(z.enum([...kinds, 'retention', 'verify']), schedule).default({})
+const schedulesOf = <const K extends string>(...kinds: K[]) =>
+  z.partialRecord(z.enum([...kinds, 'retention', 'verify']), schedule).default({})
 
 const common = {
   connection: secret.describe('libpq connection string of a role that may read everything'),
