@@ -34,18 +34,19 @@ const NOT_FOUND = 5
 
 /** What Temporal says of a namespace that it does not have, as ours; undefined for every other error. */
 export function missingNamespace(error: unknown): HoldfastError | undefined {
-  const name =
-    error instanceof NamespaceNotFoundError
-      ? error.namespace
-      : isGrpcServiceError(error) && error.code === NOT_FOUND
-        ? /^Namespace (\S+) is not found/.exec(error.details)?.[1]
-        : undefined
+  const name = error instanceof NamespaceNotFoundError ? error.namespace : namespaceIn(error)
   if (name === undefined) return undefined
   return new HoldfastError('CONFIG_INVALID', `Temporal has no namespace "${name}", which temporal.namespace of the configuration names`, {
     object: 'temporal.namespace',
     next: `correct temporal.namespace, or make it: temporal operator namespace create --namespace ${name}`,
     cause: error,
   })
+}
+
+function namespaceIn(error: unknown): string | undefined {
+  if (isGrpcServiceError(error)) return error.code === NOT_FOUND ? /^Namespace (\S+) is not found/.exec(error.details)?.[1] : undefined
+  // A worker has it in its own words, in which alone stands that the server said so.
+  return /^Namespace (\S+) was not found .*code: NotFound/.exec(messageOf(error))?.[1]
 }
 
 /**

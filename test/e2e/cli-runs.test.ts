@@ -45,6 +45,12 @@ describe('a namespace that Temporal does not have', () => {
     })
   })
 
+  it('ends a worker, which would serve nobody', async () => {
+    const { code, stderr } = await holdfast(['--config', fileOf('defalt'), 'worker', '--roles', 'data'])
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^CONFIG_INVALID: .*"defalt"/)])
+    expect(stderr).toContain(made)
+  })
+
   it('is a finding of doctor', async () => {
     const { findings } = await answer<{ findings: { ok: boolean; detail: string; next: string }[] }>(
       ['--config', fileOf('defalt'), 'doctor', '--only', 'temporal'],
