@@ -1,11 +1,11 @@
 /** Wires configuration to drivers, stores and the catalogue: the only place that knows every kind. */
-import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import type { Client } from '@temporalio/client'
 import { currentHost, groupOfSource, primarySite, repositoryHost, sourceAt } from '../activities/placement.ts'
 import { type RepositoryDriver, type Services, sourceOf } from '../activities/services.ts'
 import { type Catalog, createCatalog } from '../src/catalog/catalog.ts'
 import { createSigner, createVerifier } from '../src/catalog/signing.ts'
+import { readKeyFile } from '../src/config/key-files.ts'
 import type { Config, SourceConfig } from '../src/config/schema.ts'
 import { resolveSecret } from '../src/config/secrets.ts'
 import { HoldfastError } from '../src/core/errors.ts'
@@ -61,7 +61,9 @@ function wire(config: Config): Omit<WiredServices, 'client'> {
 
 export async function openCatalog(config: Config, store: Promise<Store>): Promise<Catalog> {
   const { keyId, privateKeyFile, publicKeys } = config.signing
-  const signer = privateKeyFile ? createSigner({ keyId, privateKeyPem: await readFile(privateKeyFile, 'utf8') }) : undefined
+  const signer = privateKeyFile
+    ? createSigner({ keyId, privateKeyPem: await readKeyFile('signing key', privateKeyFile), file: privateKeyFile })
+    : undefined
   return createCatalog({ store: await store, signer, verifier: createVerifier(publicKeys) })
 }
 

@@ -25,8 +25,9 @@ export interface Verifier {
 /** What precedes the 32 raw bytes in the SubjectPublicKeyInfo of an ed25519 key. */
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex')
 
-export function createSigner({ keyId, privateKeyPem }: { keyId: string; privateKeyPem: string }): Signer {
-  const key = privateKeyOf(keyId, privateKeyPem)
+/** `file` is for messages. */
+export function createSigner({ keyId, privateKeyPem, file }: { keyId: string; privateKeyPem: string; file?: string }): Signer {
+  const key = privateKeyOf(privateKeyPem, { keyId, file })
   return {
     keyId,
     sign(record) {
@@ -61,35 +62,43 @@ export function generateSigningKey(): { privateKeyPem: string; publicKey: string
 }
 
 /** Base64 of the raw public key that belongs to a private key; `init` and `doctor` compare it with the config. */
-export function publicKeyOfPem(privateKeyPem: string): string {
-  return publicKeyFor(privateKeyOf('this', privateKeyPem))
+export function publicKeyOfPem(privateKeyPem: string, named: Named): string {
+  return publicKeyFor(privateKeyOf(privateKeyPem, named))
 }
 
 function publicKeyFor(privateKey: KeyObject): string {
   return createPublicKey(privateKey).export({ type: 'spki', format: 'der' }).subarray(SPKI.length).toString('base64')
 }
 
-function privateKeyOf(keyId: string, pem: string): KeyObject {
+/** How messages call a key. */
+interface Named {
+  keyId: string
+  file?: string | undefined
+}
+
+function privateKeyOf(pem: string, { keyId, file }: Named): KeyObject {
+  const what = `the private signing key "${keyId}"${file === undefined ? '' : ` in ${file}`} is not ed25519 as PKCS#8 PEM`
+  const next = 'give the file that belongs to the key; holdfast init makes a new one'
   try {
     const key = createPrivateKey(pem)
     if (key.asymmetricKeyType === 'ed25519') return key
   } catch (error) {
-    throw unusable(keyId, 'private', 'PKCS#8 PEM', messageOf(error))
+    throw unusable(keyId, `${what}: ${messageOf(error)}`, next)
   }
-  throw unusable(keyId, 'private', 'PKCS#8 PEM', 'it is a key of another kind')
+  throw unusable(keyId, `${what}: it is a key of another kind`, next)
 }
 
 function publicKeyOf(keyId: string, raw: string): KeyObject {
   const bytes = Buffer.from(raw, 'base64')
-  if (bytes.length !== 32) throw unusable(keyId, 'public', 'base64 of the raw 32 bytes', `it has ${bytes.length} bytes`)
+  if (bytes.length !== 32) {
+    const message = `the public signing key "${keyId}" is not ed25519 as base64 of the raw 32 bytes: it has ${bytes.length} bytes`
+    throw unusable(keyId, message, 'copy it from signing.publicKeys of the worker that signs: 44 characters, the last of them "="')
+  }
   return createPublicKey({ key: Buffer.concat([SPKI, bytes]), format: 'der', type: 'spki' })
 }
 
-function unusable(keyId: string, which: string, form: string, why: string): HoldfastError {
-  return new HoldfastError('CONFIG_INVALID', `the ${which} signing key "${keyId}" is not ed25519 as ${form}: ${why}`, {
-    object: keyId,
-    next: 'make one with holdfast init',
-  })
+function unusable(keyId: string, message: string, next: string): HoldfastError {
+  return new HoldfastError('CONFIG_INVALID', message, { object: keyId, next })
 }
 
 function invalid(object: string, why: string): HoldfastError {

@@ -1,6 +1,7 @@
 /** The keys that the configuration names, and the secrets that it refers to. */
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { publicKeyOfPem } from '../../catalog/signing.ts'
+import { readKeyFile } from '../../config/key-files.ts'
 import type { Config } from '../../config/schema.ts'
 import { isLiteral, resolveSecret } from '../../config/secrets.ts'
 import { parseConnection } from '../../drivers/postgres-common/connect.ts'
@@ -18,7 +19,7 @@ export async function examineConfig(config: Config, findings: Findings): Promise
 
 async function examineSigning({ keyId, privateKeyFile, publicKeys }: Config['signing'], findings: Findings): Promise<void> {
   if (!privateKeyFile) return findings.well('signing', 'private key', 'none here: this machine reads, and publishes nothing')
-  const fits = publicKeyOfPem(await readFile(privateKeyFile, 'utf8')) === publicKeys[keyId]
+  const fits = publicKeyOfPem(await readKeyFile('signing key', privateKeyFile), { keyId, file: privateKeyFile }) === publicKeys[keyId]
   const detail = fits
     ? `${privateKeyFile} is the key "${keyId}"`
     : `${privateKeyFile} is not the private key of "${keyId}" in signing.publicKeys`
@@ -28,6 +29,7 @@ async function examineSigning({ keyId, privateKeyFile, publicKeys }: Config['sig
 
 async function examineIdentity({ recipients, breakGlass, identityFile }: Config['encryption'], findings: Findings): Promise<void> {
   if (!identityFile) return findings.well('encryption', 'identity', 'none here: proofs and restores need a worker that has one')
+  await readKeyFile('identity', identityFile)
   const own = (await run({ program: 'age-keygen', args: ['-y', identityFile] })).stdout.split('\n').filter(Boolean)
   const opens = own.some((recipient) => recipients.includes(recipient) || recipient === breakGlass)
   const detail = opens ? `${identityFile} opens what is written from now on` : `${identityFile} belongs to none of encryption.recipients`

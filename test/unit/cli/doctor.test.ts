@@ -75,7 +75,21 @@ describe('doctor on keys', () => {
 
   it('finds a key that is not there', async () => {
     const all = ill(await findings(examineConfig, { ...config, encryption: { ...config.encryption, identityFile: '/nowhere/identity' } }))
-    expect(all).toMatchObject([{ object: 'encryption', name: 'identity', next: expect.stringMatching(/./) }])
+    expect(all).toMatchObject([
+      {
+        object: 'encryption',
+        name: 'identity',
+        detail: 'KEY_MISSING: the identity /nowhere/identity cannot be read: there is no such file',
+      },
+    ])
+  })
+
+  it('names a signing key that is none by its id and its file', async () => {
+    const privateKeyFile = join(dir, 'dsn')
+    const all = ill(await findings(examineConfig, { ...config, signing: { ...config.signing, privateKeyFile } }))
+    expect(all).toMatchObject([
+      { name: 'private key', detail: expect.stringContaining(`the private signing key "k" in ${privateKeyFile} is not ed25519`) },
+    ])
   })
 })
 

@@ -22,7 +22,7 @@ describe('holdfast init', () => {
     const { identityFile, signingKeyFile } = JSON.parse(stdout)
     const { encryption, signing } = await loadConfig(config)
     expect(encryption.recipients).toEqual([(await run({ program: 'age-keygen', args: ['-y', identityFile] })).stdout.trim()])
-    expect(signing.publicKeys[signing.keyId]).toBe(publicKeyOfPem(await readFile(signingKeyFile, 'utf8')))
+    expect(signing.publicKeys[signing.keyId]).toBe(publicKeyOfPem(await readFile(signingKeyFile, 'utf8'), signing))
     for (const file of [identityFile, signingKeyFile]) expect((await stat(file)).mode & 0o777).toBe(0o600)
   })
 
