@@ -8,7 +8,8 @@ import { giveTo, makeFolder, postgresUser } from '../drivers/postgres-common/fol
 import { createPgbackrest } from '../drivers/postgres-physical/pgbackrest.ts'
 import { configFromReference } from '../drivers/postgres-physical/pgbackrest-config.ts'
 import { writeSettings } from '../drivers/postgres-physical/quarantine.ts'
-import { type IntoFolder, shellWord } from './offline-logical.ts'
+import type { IntoFolder } from './offline-logical.ts'
+import { completeConfiguration, PORT, startCommands } from './offline-start.ts'
 
 export interface Physical extends IntoFolder {
   signal: AbortSignal
@@ -45,15 +46,17 @@ export async function restoreCluster(
   await mkdir(join(into, 'socket'), { mode: 0o755 })
   if (user) await giveTo(user, join(into, 'socket'))
   const settings = {
+    ...(await completeConfiguration({ dataDir, user })),
     restore_command: engine.restoreCommand({ dataDir, workDir }),
     recovery_target_timeline: 'latest',
     // The old stanza stays as it was, whatever becomes of this copy.
     archive_mode: 'off',
     unix_socket_directories: join(into, 'socket'),
     listen_addresses: '',
+    port: PORT,
   }
   await writeSettings(dataDir, settings, undefined)
-  return { files: [dataDir, configFile], next: commandsFor(manifest, { dataDir, into, user }) }
+  return { files: [dataDir, configFile], next: await startCommands({ dataDir, into, user }) }
 }
 
 /** Keys of the store, by the names that its own tools know. */
@@ -76,15 +79,4 @@ async function passphraseOf(manifest: Manifest, source: ArtifactSource): Promise
   const chunks: Buffer[] = []
   for await (const chunk of await source.read(artifact)) chunks.push(chunk as Buffer)
   return { passphrase: Buffer.concat(chunks).toString('utf8') }
-}
-
-function commandsFor(manifest: Manifest, { dataDir, into, user }: { dataDir: string; into: string; user: string | undefined }): string[] {
-  const as = user ? `runuser -u ${user} -- ` : ''
-  const version = manifest.versions['postgresql'] ?? 'the same version'
-  const data = shellWord(dataDir)
-  return [
-    `# PostgreSQL ${version}; it listens on a socket in ${join(into, 'socket')} only, until listen_addresses in ${join(dataDir, 'postgresql.auto.conf')} says otherwise`,
-    `# to stop before a mistake, add recovery_target_time = '2026-01-15 12:00:00+00' and recovery_target_action = 'promote' there first`,
-    `${as}pg_ctl -D ${data} -l ${shellWord(join(into, 'log'))} -t 3600 -w start`,
-  ]
 }

@@ -1,8 +1,9 @@
 /** Recovery with nothing but a bare repository and a key: no Temporal, no configuration, no worker. */
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Catalog, createCatalog } from '../catalog/catalog.ts'
 import { createVerifier } from '../catalog/signing.ts'
+import { readKeyFile } from '../config/key-files.ts'
 import type { RepositoryConfig } from '../config/schema.ts'
 import { newestOf } from '../core/points.ts'
 import { HoldfastError } from '../core/errors.ts'
@@ -42,10 +43,8 @@ export async function restoreOffline(request: OfflineRequest): Promise<OfflineRe
   const { source, repository, identityFile, signal } = request
   const into = resolve(request.into)
   const settings = pairsOf(request.engineSettings, '--engine-setting', 'repo1-path=/mnt/backups')
-  const verifier = createVerifier(pairsOf(request.publicKeys, '--public-key', 'key-2026=mQ9x…'))
-  await readFile(identityFile).catch((cause: unknown) => {
-    throw new HoldfastError('KEY_MISSING', `the identity ${identityFile} cannot be read`, { object: identityFile, cause })
-  })
+  const verifier = createVerifier(keysOf(request.publicKeys))
+  await readKeyFile('identity', identityFile)
   const store = await openStore(parseRepository(repository))
   try {
     const manifest = await choose(createCatalog({ store, verifier }), request)
@@ -92,6 +91,18 @@ export function parseRepository(url: string): RepositoryConfig {
   }
 }
 
+/** Given without its id, the `=` that ends a base64 would part them: no message says its text, which may be the wrong key. */
+function keysOf(words: string[]): Record<string, string> {
+  for (const word of words) {
+    if (/^[^=]+=[^=]/.test(word)) continue
+    throw new HoldfastError('INPUT_INVALID', 'a --public-key stands there without its id: give it as id=base64', {
+      object: '--public-key',
+      next: 'copy both from signing.publicKeys of the worker that signs, like --public-key key-2026=mQ9x…=',
+    })
+  }
+  return pairsOf(words, '--public-key', 'key-2026=mQ9x…=')
+}
+
 function pairsOf(words: string[], option: string, example: string): Record<string, string> {
   return Object.fromEntries(
     words.map((word) => {
@@ -103,9 +114,14 @@ function pairsOf(words: string[], option: string, example: string): Record<strin
   )
 }
 
+const LOOK = 'look at what is below holdfast/v1/ in the repository'
+/** So many ids are shown to who named one that is not there. */
+const SHOWN = 5
+
 /** The point asked for; the newest of those that the keys signed where it is `latest`. */
-async function choose(catalog: Catalog, { source, point, repository }: OfflineRequest): Promise<Manifest> {
-  if (point !== 'latest') return (await catalog.readManifest(source, point)).manifest
+async function choose(catalog: Catalog, request: OfflineRequest): Promise<Manifest> {
+  const { source, point, repository } = request
+  if (point !== 'latest') return named(catalog, request)
   const { points, problems } = await catalog.survey(source)
   const newest = newestOf(points)
   if (newest) return (await catalog.readManifest(source, newest.id)).manifest
@@ -122,6 +138,21 @@ async function choose(catalog: Catalog, { source, point, repository }: OfflineRe
   }
   throw new HoldfastError('NOT_FOUND', `${repository} has no recovery point of ${source}`, {
     object: source,
-    next: 'look at what is below holdfast/v1/ in the repository',
+    next: LOOK,
   })
+}
+
+/** No configuration is here for `holdfast list`: where the id is wrong, the repository says which there are. */
+async function named(catalog: Catalog, { source, point, repository }: OfflineRequest): Promise<Manifest> {
+  try {
+    return (await catalog.readManifest(source, point)).manifest
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'NOT_FOUND') throw error
+    const ids = (await catalog.listPoints(source)).slice(-SHOWN).map(({ id }) => id)
+    throw new HoldfastError('NOT_FOUND', `${repository} has no recovery point ${point} of ${source}`, {
+      object: point,
+      next: ids.length > 0 ? `name one that is there, like the newest: ${ids.reverse().join(', ')}` : LOOK,
+      cause: error,
+    })
+  }
 }

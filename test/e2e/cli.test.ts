@@ -354,23 +354,16 @@ describe('without Temporal', { timeout: 400_000 }, () => {
   it('a cluster comes back from the bare bucket, and runs by the command that was printed', async () => {
     const into = join(out, 'cluster')
     const done = await answer<{ next: string[] }>([...offline, '--into', into, PHYSICAL], 0, env)
-    const start = (done.next.at(-1) ?? '').replace('pg_ctl', findProgram('pg_ctl'))
+    const [start = '', connect = ''] = done.next.filter((line) => !line.startsWith('#'))
     await run({ program: 'bash', args: ['-c', start], cwd: '/' }, { timeoutMs: 180_000 })
     try {
-      const connection = `host=${join(into, 'socket')} port=${stack.pair.port} user=postgres dbname=shop`
-      const rows = await until(
-        () =>
-          withClient(
-            connection,
-            {},
-            async (client) => (await client.query('select count(*)::int as rows, pg_is_in_recovery() as recovering from writes')).rows[0],
-          ).then(
-            (row) => !row.recovering && row,
-            () => false,
-          ),
-        { timeoutMs: 120_000, what: 'the restored cluster to take writes' },
-      )
-      expect(rows).toEqual({ rows: 1000, recovering: false })
+      const asked = async () => {
+        const query = `${connect} -d shop -At -c 'select count(*), pg_is_in_recovery() from writes'`
+        const { stdout } = await run({ program: 'bash', args: ['-c', query], cwd: '/' }, { accept: [0, 1, 2] })
+        return stdout.trim()
+      }
+      await until(async () => (await asked()).endsWith('|f'), { timeoutMs: 120_000, what: 'the restored cluster to take writes' })
+      expect(await asked()).toBe('1000|f')
     } finally {
       await run(postgresCommand('pg_ctl', ['-D', join(into, 'data'), '-m', 'immediate', '-w', 'stop']), { accept: [0, 1] })
     }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { digestOf } from '../../../src/catalog/canonical.ts'
+import { generateSigningKey } from '../../../src/catalog/signing.ts'
 import { commandsFor } from '../../../src/cli/offline-logical.ts'
 import { parseRepository } from '../../../src/cli/offline.ts'
 import type { Artifact } from '../../../src/core/records.ts'
@@ -89,7 +90,7 @@ describe('restore --offline', () => {
   })
 
   it('believes nothing that the given keys did not sign', async () => {
-    const failed = await offline(fresh(), 'orders')
+    const failed = await offline(fresh(), '--public-key', `other=${generateSigningKey().publicKey}`, 'orders')
     expect([failed.code, errorOf(failed).code, errorOf(failed).next]).toEqual([
       7,
       'SIGNATURE_INVALID',
@@ -116,6 +117,24 @@ describe('restore --offline', () => {
     const failed = await offline(into, '--public-key', signed, 'orders', broken)
     expect([failed.code, errorOf(failed).code, errorOf(failed).object]).toEqual([7, 'INTEGRITY', key])
     expect(await readdir(dir)).not.toContain(into.split('/').at(-1))
+  })
+
+  it('names the newest points where the one that was named is not there: nobody has a configuration to list them with', async () => {
+    const failed = await offline(fresh(), '--public-key', signed, 'orders', '20250101_000000_manual')
+    expect(errorOf(failed)).toMatchObject({ code: 'NOT_FOUND', object: '20250101_000000_manual' })
+    expect(errorOf(failed).next).toMatch(new RegExp(`${NEW}, ${OLD}$`))
+  })
+
+  it('asks for the id of a public key that came without, and repeats no key', async () => {
+    const failed = await offline(fresh(), '--public-key', SIGNING.publicKey, 'orders')
+    expect(errorOf(failed)).toMatchObject({ code: 'INPUT_INVALID', message: expect.stringContaining('id=base64') })
+    expect(failed.stderr).not.toContain(SIGNING.publicKey.slice(0, 10))
+  })
+
+  it('says of a public key that was cut where a whole one stands, not how to make another', async () => {
+    const failed = await offline(fresh(), '--public-key', `mine=${SIGNING.publicKey.slice(0, 20)}`, 'orders')
+    expect(errorOf(failed)).toMatchObject({ object: 'mine', next: expect.stringContaining('signing.publicKeys') })
+    expect(errorOf(failed).next).not.toContain('init')
   })
 
   it('never writes into a folder that is there', async () => {
