@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { failureOf } from '../../../src/cli/failure.ts'
 import { createOutput } from '../../../src/cli/output.ts'
 import { ERRORS, type ErrorCode, HoldfastError } from '../../../src/core/errors.ts'
-import { catchStreams } from './support.ts'
+import { catchStreams, holdfast } from './support.ts'
 
 const failed = (cause: Error) => new WorkflowFailedError('Workflow execution failed', cause, 'NON_RETRYABLE_FAILURE' as never)
 
@@ -60,6 +60,16 @@ describe('an error as the user sees it', () => {
       message: 'x is not a function',
       exitCode: 1,
     })
+  })
+
+  it('is in the registry, and so in docs/errors.md, also where nobody foresaw it', () => {
+    expect(Object.keys(ERRORS)).toContain(failureOf(new TypeError('x is not a function')).code)
+  })
+
+  it('of a target outside of the window sends to where the window is shown', async () => {
+    const { stdout } = await holdfast('status', '--help')
+    const [, option = 'none'] = /holdfast status (--\S+)/.exec(failureOf(new HoldfastError('TARGET_OUT_OF_RANGE', 'too early')).next) ?? []
+    expect(stdout).toMatch(new RegExp(`${option} .*recoverable window`))
   })
 
   it('is one document on stderr with --json, and two lines without', () => {
