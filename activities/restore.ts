@@ -19,6 +19,8 @@ export interface RestoreReport {
   bytes: number
   safetyBackup?: string
   keptAs?: string
+  /** What its proofs say against it, or against newer ones. */
+  warnings?: string[]
 }
 
 interface Point {

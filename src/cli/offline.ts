@@ -5,7 +5,7 @@ import { type Catalog, createCatalog } from '../catalog/catalog.ts'
 import { createVerifier } from '../catalog/signing.ts'
 import { readKeyFile } from '../config/key-files.ts'
 import type { RepositoryConfig } from '../config/schema.ts'
-import { newestOf } from '../core/points.ts'
+import { soundestOf } from '../core/points.ts'
 import { HoldfastError } from '../core/errors.ts'
 import type { Manifest } from '../core/records.ts'
 import type { Progress } from '../drivers/driver.ts'
@@ -47,7 +47,7 @@ export async function restoreOffline(request: OfflineRequest): Promise<OfflineRe
   await readKeyFile('identity', identityFile)
   const store = await openStore(parseRepository(repository))
   try {
-    const manifest = await choose(createCatalog({ store, verifier }), request)
+    const { manifest, warnings } = await choose(createCatalog({ store, verifier }), request)
     const artifacts = createSource({ store, identityFile, signal })
     await mkdir(into, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EEXIST' ? 'it is there already' : cause.message
@@ -61,7 +61,7 @@ export async function restoreOffline(request: OfflineRequest): Promise<OfflineRe
       const restored = manifest.reference
         ? await restoreCluster(manifest, artifacts, { ...request, into, settings })
         : await restoreFiles(manifest, artifacts, { ...request, into })
-      return { id: manifest.id, warnings: manifest.warnings, ...restored }
+      return { id: manifest.id, warnings: [...warnings, ...manifest.warnings.map((warning) => `of the backup: ${warning}`)], ...restored }
     } catch (error) {
       await rm(into, { recursive: true, force: true, maxRetries: 5 })
       throw error instanceof HoldfastError && error.code === 'NOT_FOUND'
@@ -118,13 +118,13 @@ const LOOK = 'look at what is below holdfast/v1/ in the repository'
 /** So many ids are shown to who named one that is not there. */
 const SHOWN = 5
 
-/** The point asked for; the newest of those that the keys signed where it is `latest`. */
-async function choose(catalog: Catalog, request: OfflineRequest): Promise<Manifest> {
+/** The point asked for; the newest sound one of those that the keys signed where it is `latest`. */
+async function choose(catalog: Catalog, request: OfflineRequest): Promise<{ manifest: Manifest; warnings: string[] }> {
   const { source, point, repository } = request
-  if (point !== 'latest') return named(catalog, request)
+  if (point !== 'latest') return { manifest: await named(catalog, request), warnings: [] }
   const { points, problems } = await catalog.survey(source)
-  const newest = newestOf(points)
-  if (newest) return (await catalog.readManifest(source, newest.id)).manifest
+  const found = soundestOf(points)
+  if (found) return { manifest: (await catalog.readManifest(source, found.id)).manifest, warnings: found.warnings }
   const problem = problems[0]
   if (problem) {
     throw new HoldfastError(

@@ -169,7 +169,7 @@ async function offline(context: CommandContext, source: string | undefined, poin
   }
   const stopping = new AbortController()
   const stop = () => stopping.abort(new Error('stopped by Ctrl-C'))
-  process.once('SIGINT', stop)
+  process.on('SIGINT', stop)
   try {
     const done = await restoreOffline({
       source,
@@ -186,7 +186,7 @@ async function offline(context: CommandContext, source: string | undefined, poin
     const lines = [
       `restored ${done.id}`,
       ...done.files.map((file) => `  ${file}`),
-      ...done.warnings.map((warning) => `warning of the backup: ${warning}`),
+      ...done.warnings.map((warning) => `warning: ${warning}`),
       'next:',
       ...done.next.map((line) => `  ${line}`),
     ]

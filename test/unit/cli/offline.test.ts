@@ -227,3 +227,12 @@ describe('--repository', () => {
     expect(parseRepository('s3://bucket/some/prefix')).toMatchObject({ type: 's3', bucket: 'bucket', prefix: 'some/prefix' })
   })
 })
+
+// Last: a proof stays.
+it('a newest point whose proof failed is passed over, which ends with 3', async () => {
+  const catalog = catalogOn(await createFolderStore(repository))
+  const { manifest, digest } = await catalog.readManifest('orders', NEW)
+  await catalog.appendProof(proofOf(manifest, digest, { ok: false }))
+  const { code, stdout } = await offline(fresh(), '--public-key', signed, 'orders')
+  expect([code, JSON.parse(stdout)]).toMatchObject([3, { id: OLD, warnings: [expect.stringMatching(`${NEW} .*passed over`)] }])
+})

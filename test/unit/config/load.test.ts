@@ -65,7 +65,7 @@ sources:
     osuser: z
     schedules:
       fill: { calendar: hourly }
-      full: { calendar: "Sun 25:00", timezone: Europe/Berln }
+      logical: { calendar: "Sun 25:00", timezone: Europe/Berln }
     verify:
       read: weekli
       assertions: [{ sq: x }]
@@ -87,8 +87,8 @@ extra: 1
       [10, 'sources.orders.tables[1]'],
       [11, 'sources.orders.osuser'],
       [13, 'sources.orders.schedules.fill'],
-      [14, 'sources.orders.schedules.full.calendar'],
-      [14, 'sources.orders.schedules.full.timezone'],
+      [14, 'sources.orders.schedules.logical.calendar'],
+      [14, 'sources.orders.schedules.logical.timezone'],
       [16, 'sources.orders.verify.read'],
       [17, 'sources.orders.verify.assertions[0]'],
       [18, 'sources.orders.freshness'],
@@ -117,6 +117,7 @@ extra: 1
     ['tables: [a]', 'tables: a', 'sources.orders.tables', 'must be a list'],
     ['    connection: ', '    # ', 'sources.orders.connection', 'is missing: libpq connection string'],
     ['logical: {', 'logcal: {', 'sources.orders.schedules.logcal', 'did you mean "logical"?'],
+    ['logical: {', 'walSwitch: {', 'sources.orders.schedules.walSwitch', 'known here: logical, retention, verify'],
     ['Mon-Sat 02:00', 'Mon-Sat', 'sources.orders.schedules.logical.calendar', 'right would be "Sun 02:00"'],
     ['Europe/Berlin', 'Europe/Berln', 'sources.orders.schedules.logical.timezone', 'did you mean "Europe/Berlin"?'],
     ['{ sql: select true }', 'true', 'sources.orders.verify.assertions[0]', 'must be { sql } or { name, sql }'],
