@@ -163,6 +163,29 @@ test('a cancel past the point of no return leaves nobody fenced without a primar
   })
 })
 
+test('where nobody answers at first, both sides are looked at again before the failover is given up', async () => {
+  const inspect = pairFakes()['inspect']
+  let looks = 0
+  // Both sides, twice each as a step is tried: workers that hang.
+  const slow = async (input: object) => {
+    if (++looks <= 4) throw new Error('the worker hangs')
+    return inspect?.(input)
+  }
+  await stage.play(pairFakes({ approvals: { count: 0, withinMs: 1 } }, { inspect: slow }), async () => {
+    expect(((await (await start()).result()) as FailoverReport).to).toBe('west')
+  })
+  const nobody = async () => {
+    throw ApplicationFailure.nonRetryable('nobody is there')
+  }
+  const planSwitch = async () => {
+    throw ApplicationFailure.nonRetryable('neither side answers', 'NOT_READY')
+  }
+  await stage.play(pairFakes({}, { inspect: nobody, planSwitch }), async () => {
+    expect((await failureOf((await start()).result())).code).toBe('NOT_READY')
+  })
+  expect(stage.ran.filter((name) => name === 'inspect')).toHaveLength(6)
+})
+
 test('a running side whose fence fails cannot be attested away, planned or not', async () => {
   const fenceOldPrimary = async () => {
     throw ApplicationFailure.nonRetryable('it did not stop within 10 s', 'FENCE_UNPROVEN')

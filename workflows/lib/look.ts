@@ -11,11 +11,19 @@ const PATIENCE = { start: '6s', close: '30s' }
 /** A worker that died while it looked is another than a host that is gone: the next one may be there already. */
 const AGAIN = { heartbeatTimeout: '5s', retry: { initialInterval: '500ms', maximumAttempts: 2 } } as const
 
+/** Where no side answers at all there is nowhere to go yet, and workers that hang are likelier than two hosts that are gone. */
+const LOOKS = 3
+
 export async function planFor(group: string, sites: Record<string, string>, mode: 'planned' | 'unplanned' | 'failback'): Promise<PairPlan> {
-  const facts = Object.fromEntries(
-    await Promise.all(Object.entries(sites).map(async ([site, host]) => [site, await look(group, site, host)] as const)),
-  )
+  let facts = await lookAtAll(group, sites)
+  for (let looks = 1; looks < LOOKS && !Object.values(facts).some(({ reachable }) => reachable); looks++)
+    facts = await lookAtAll(group, sites)
   return pair.planSwitch.executeWithOptions({ summary: `${group} ${mode}` }, [{ group, mode, facts }])
+}
+
+async function lookAtAll(group: string, sites: Record<string, string>): Promise<Record<string, SiteFacts>> {
+  const seen = Object.entries(sites).map(async ([site, host]) => [site, await look(group, site, host)] as const)
+  return Object.fromEntries(await Promise.all(seen))
 }
 
 async function look(group: string, site: string, host: string): Promise<SiteFacts> {
