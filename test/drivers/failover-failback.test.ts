@@ -98,6 +98,7 @@ test('what was acknowledged behind the fork is exported to the row, and the old 
   const lost = (await exportLostWrites(request)) as LostWrites
   expect([...lost.tables].sort((a, b) => (a.name < b.name ? -1 : 1))).toEqual([
     { database: 'side', name: 'pg_catalog.pg_largeobject', rows: 1, deletes: 0 },
+    { database: 'side', name: 'pg_catalog.pg_largeobject_metadata', rows: 1, deletes: 0 },
     { database: 'shop', name: 'public.items', rows: written.size, deletes: 3 },
     { database: 'side', name: 'public.notes', rows: 3, deletes: 0 },
   ])

@@ -48,7 +48,7 @@ export interface LossQuery {
 
 const RELATIONS = `
   select n.nspname as schema, c.relname as name, pg_relation_filenode(c.oid)::text as file,
-    (c.relkind = 'r' and c.relpersistence = 'p' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema') or c.oid = 'pg_largeobject'::regclass as "user"
+    (c.relkind = 'r' and c.relpersistence = 'p' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema') or c.oid in ('pg_largeobject'::regclass, 'pg_largeobject_metadata'::regclass) as "user"
   from pg_class c join pg_namespace n on n.oid = c.relnamespace`
 
 export async function exportDatabase(query: LossQuery): Promise<DatabaseLoss> {
