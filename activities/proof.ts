@@ -146,7 +146,7 @@ export function choosePoint(points: PointSummary[], source: string, wanted: stri
       : wanted === 'random'
         ? newestFirst[Math.floor(random() * newestFirst.length)]
         : newestFirst.find((point) => point.id === wanted)
-  if (chosen) return { id: chosen.id, warnings: warningsOf(chosen) }
+  if (chosen) return { id: chosen.id, warnings: warningsOf(chosen, points) }
   throw new HoldfastError(
     'NOT_FOUND',
     newestFirst.length === 0

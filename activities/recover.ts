@@ -1,5 +1,6 @@
 /** Bringing data back: a copy at one moment beside the live database, or a point in its place. */
 import type { PitrTarget } from '../src/contract/inputs.ts'
+import { warningsOf } from '../src/core/points.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Restored } from '../src/drivers/driver.ts'
 import { lookAtCopy } from '../src/drivers/postgres-common/copied-tables.ts'
@@ -76,6 +77,7 @@ export function createRecoverActivities(services: Services) {
             `The base ${choice.label} for this target has no recovery point in the catalogue`,
             { object: choice.label },
           )
+        const base = points.find(({ id }) => id === manifest.id)
         const dir = instanceDir(services, source, input.instance)
         const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
         return withOwnInstance(context, driver, { dir, instance: input.instance }, async (own) => {
@@ -105,7 +107,7 @@ export function createRecoverActivities(services: Services) {
               rows: table.rows,
               copyBack: copyBackCommand(connection, live, table, suffix),
             })),
-            warnings: missing.map(noSuchTable),
+            warnings: [...(base ? warningsOf(base, points) : []), ...missing.map(noSuchTable)],
             seconds: (Date.now() - started) / 1000,
           }
         })

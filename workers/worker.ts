@@ -137,6 +137,7 @@ async function workflows(): Promise<Pick<WorkerOptions, 'workflowBundle'>> {
   const codePath = process.env['HOLDFAST_WORKFLOW_BUNDLE']
   if (codePath) return { workflowBundle: { codePath } }
   const program = fileURLToPath(new URL('./bundle.ts', import.meta.url))
-  const { stdout } = await run({ program: process.execPath, args: [program] })
+  const { stdout, truncated } = await run({ program: process.execPath, args: [program] }, { timeoutMs: 120_000 })
+  if (truncated) throw new HoldfastError('UNEXPECTED', `the bundle of the workflows is longer than ${stdout.length} bytes and was cut`)
   return { workflowBundle: { code: stdout } }
 }

@@ -24,10 +24,14 @@ export async function restore(given: RestoreInput): Promise<RestoreReport & Ende
   // What is replaced is neither backed up nor failed over meanwhile.
   const resources = [`points/${source}`, ...(target === 'live' ? [`source/${source}`] : [])]
   const saga = createSaga((name) => view.step(name, 'undone'))
-  return recorded(view, { workflow: 'restore', source, requestedBy }, () =>
-    withLocks(resources, { work: 'restore', wait: true, what: `restore of ${source}` }, () =>
-      undoing(saga, () => bringBack(input, view, saga)),
-    ),
+  return recorded(
+    view,
+    { workflow: 'restore', source, requestedBy },
+    () =>
+      withLocks(resources, { work: 'restore', wait: true, what: `restore of ${source}` }, () =>
+        undoing(saga, () => bringBack(input, view, saga)),
+      ),
+    ({ warnings }) => (warnings === undefined ? 'success' : 'degraded'),
   )
 }
 

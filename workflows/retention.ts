@@ -3,6 +3,7 @@ import { isCancellation, proxyActivities } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
 import type { RetentionActivities, RetentionReport } from '../activities/retention.ts'
 import type { RetentionInput } from '../src/contract/inputs.ts'
+import { fellShort } from '../src/core/retention.ts'
 import { failure, parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
@@ -38,10 +39,6 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
     return reports
   })
 }
-
-/** Something should have gone and could not, or nothing may go. */
-const fellShort = ({ failed, needed, locked, delete: listed }: RetentionReport): boolean =>
-  failed !== undefined || needed !== undefined || (locked.length > 0 && locked.length === listed.length)
 
 function prune(view: View, source: string, dryRun: boolean): Promise<RetentionReport> {
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {

@@ -25,7 +25,11 @@ export async function startCommands({ dataDir, into, user }: Restored): Promise<
   return [
     `# PostgreSQL ${major}; it listens on a socket in ${socket} only, until listen_addresses in ${join(dataDir, 'postgresql.auto.conf')} says otherwise`,
     `# to stop before a mistake, add recovery_target_time = '2026-01-15 12:00:00+00' and recovery_target_action = 'promote' there first`,
-    ...(found ? [] : [`# pg_ctl of PostgreSQL ${major} was not found on this machine: install it first`]),
+    ...(found
+      ? []
+      : [
+          `# pg_ctl of PostgreSQL ${major} was not found on this machine: install it and restore again, so that the copy gets the settings that it needs`,
+        ]),
     `${as}${program('pg_ctl')} -D ${shellWord(dataDir)} -l ${shellWord(join(into, 'log'))} -t 3600 -w start`,
     `${as}${program('psql')} -h ${shellWord(socket)} -p ${PORT} -U postgres -d postgres`,
   ]

@@ -5,6 +5,7 @@ import { WORKFLOWS, type WorkflowType } from '../contract/inputs.ts'
 import type { Ended } from '../contract/messages.ts'
 import { CONTROL_QUEUE } from '../contract/vocabulary.ts'
 import { HoldfastError } from '../core/errors.ts'
+import { fellShort } from '../core/retention.ts'
 import { requireAttributes } from './attributes.ts'
 import { type CommandContext, withClient } from './context.ts'
 import { followRun } from './follow.ts'
@@ -39,9 +40,13 @@ export async function runWorkflow<T>(
 export async function endOf<T>(context: CommandContext, handle: WorkflowHandle): Promise<T & Partial<Ended>> {
   const result = await followRun<T & Partial<Ended>>(context, handle)
   if (result?.recordMissing !== undefined) context.output.note(`done, but no record of it could be written: ${result.recordMissing}`)
-  if (result?.outcome === 'degraded') context.lacking = true
+  if (isLacking(result)) context.lacking = true
   return result
 }
+
+/** Retention ends with a report for each source. */
+const isLacking = (result: Partial<Ended> | undefined | Parameters<typeof fellShort>[0][]): boolean =>
+  Array.isArray(result) ? result.some(fellShort) : result?.outcome === 'degraded'
 
 /** What the run would say itself, without a server and at once. */
 function requireValid(type: WorkflowType, input: unknown): void {

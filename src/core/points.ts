@@ -9,22 +9,38 @@ export function newestOf(points: readonly PointSummary[]): PointSummary | undefi
 
 export interface Choice {
   id: string
-  /** What whoever restores it has to know of its proofs. */
+  /** What whoever restores it has to know. */
   warnings: string[]
 }
 
-/** What a restore takes where none is named: the newest whose proof did not fail; where all failed, the newest of them. */
+/**
+ * What a restore takes where none is named: the newest that nothing speaks against, and what it passed over for that; where
+ * something speaks against each, the newest.
+ */
 export function soundestOf(points: readonly PointSummary[]): Choice | undefined {
-  const sound = newestOf(points.filter(({ proof }) => proof?.ok !== false))
-  const newest = newestOf(points)
-  if (!sound) return newest && { id: newest.id, warnings: warningsOf(newest) }
-  const passedOver = points.filter(({ proof, createdAt }) => proof?.ok === false && createdAt > sound.createdAt)
-  return {
-    id: sound.id,
-    warnings: passedOver.map(({ id, proof }) => `${id} is newer and was passed over: its proof of depth ${proof?.depth} FAILED`),
-  }
+  const regular = points.filter(({ kind }) => kind !== 'pre_restore')
+  const newestFirst = [...(regular.length > 0 ? regular : points)].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+  const at = newestFirst.findIndex((point) => against(point, points) === undefined)
+  const chosen = newestFirst[Math.max(at, 0)]
+  if (!chosen) return undefined
+  const passedOver = newestFirst
+    .slice(0, Math.max(at, 0))
+    .map((point) => `${point.id} is newer and was passed over: ${against(point, points)}`)
+  return { id: chosen.id, warnings: [...passedOver, ...warningsOf(chosen, points)] }
 }
 
-export function warningsOf({ id, proof }: PointSummary): string[] {
-  return proof?.ok === false ? [`the proof of ${id} of depth ${proof.depth} FAILED`] : []
+export function warningsOf(point: PointSummary, points: readonly PointSummary[]): string[] {
+  const why = against(point, points)
+  return [
+    ...(why === undefined ? [] : [`${point.id}: ${why}`]),
+    ...(point.kind === 'pre_restore' ? [`${point.id} is the copy of what a restore replaced`] : []),
+  ]
+}
+
+/** Its own proof failed, or, where no restore of it was proved, that of one that it rests on. */
+function against({ proof, good, parents }: PointSummary, points: readonly PointSummary[]): string | undefined {
+  if (proof?.ok === false) return `its proof of depth ${proof.depth} FAILED`
+  if (good) return undefined
+  const bad = points.find((point) => parents.includes(point.id) && against(point, points) !== undefined)
+  return bad && `it rests on ${bad.id}, whose proof FAILED`
 }

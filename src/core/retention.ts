@@ -23,6 +23,17 @@ export interface RetentionPlan {
 /** How long the copy stays that a restore takes of what it overwrites. */
 export const SAFETY_COPY_DAYS = 7
 
+interface Done {
+  delete: readonly unknown[]
+  locked: readonly unknown[]
+  needed?: readonly unknown[]
+  failed?: readonly unknown[]
+}
+
+/** Something should have gone and could not, or nothing may go. */
+export const fellShort = ({ failed, needed, locked, delete: listed }: Done): boolean =>
+  failed !== undefined || needed !== undefined || (locked.length > 0 && locked.length === listed.length)
+
 type Kept = Map<PointSummary, string[]>
 interface Rule {
   name: string

@@ -82,12 +82,15 @@ test('retention of a source whose failed proof stands deletes nothing, and ends 
     const { code, stdout } = await holdfast('prune')
     expect(code).toBe(EXIT.degraded)
     expect(stdout).toContain(`FAILED ${POINT}`)
+    await start('retention', 'watched', {})
+    expect(await holdfast('follow', 'watched')).toMatchObject({ code: EXIT.degraded, stdout: expect.stringContaining('something lacking') })
   })
 })
 
 test('a restore says what it passed over', async () => {
   const resolvePoint = async ({ sound }: { sound?: boolean }) => ({ id: POINT, warnings: sound ? ['a newer one was passed over'] : [] })
   await stage.play(sourceFakes({ resolvePoint }), async () => {
-    expect((await holdfast('restore', 'orders')).stdout).toContain('warning: a newer one was passed over')
+    const { code, stdout } = await holdfast('restore', 'orders')
+    expect([code, stdout]).toEqual([EXIT.degraded, expect.stringContaining('warning: a newer one was passed over')])
   })
 })

@@ -1,6 +1,6 @@
 /** Nothing acknowledges a write on the old side from here: proved on its host, by a command, or attested by two persons. */
 import { ActivityFailure, TimeoutFailure } from '@temporalio/common'
-import { isCancellation, proxyActivities } from '@temporalio/workflow'
+import { isCancellation, patched, proxyActivities } from '@temporalio/workflow'
 import type { PairActivities } from '../../activities/pair.ts'
 import type { FenceSummary, PairPlan } from '../../src/contract/failover.ts'
 import type { Attestation } from '../../src/contract/messages.ts'
@@ -40,7 +40,7 @@ export async function fenceOld({ plan, mode, view, steering }: FenceContext): Pr
         answers = false
         continue
       }
-      if (answers && again && code === 'FENCE_UNPROVEN') {
+      if (answers && again && code === 'FENCE_UNPROVEN' && patched('fence-again')) {
         // Once by itself: nobody should have to be woken for what a second look proves, and fencing twice harms nothing.
         again = false
         continue

@@ -1,5 +1,5 @@
 /** Both sides of a pair as their own hosts see them, within seconds: a host that does not answer is a finding, not a wait. */
-import { isCancellation, proxyActivities } from '@temporalio/workflow'
+import { isCancellation, patched, proxyActivities } from '@temporalio/workflow'
 import type { HostActivities } from '../../activities/host.ts'
 import type { PairActivities } from '../../activities/pair.ts'
 import type { PairPlan, SiteFacts } from '../../src/contract/failover.ts'
@@ -16,10 +16,11 @@ const LOOKS = 3
 
 export async function planFor(group: string, sites: Record<string, string>, mode: 'planned' | 'unplanned' | 'failback'): Promise<PairPlan> {
   let facts = await lookAtAll(group, sites)
-  for (let looks = 1; looks < LOOKS && !Object.values(facts).some(({ reachable }) => reachable); looks++)
-    facts = await lookAtAll(group, sites)
+  for (let looks = 1; looks < LOOKS && nobodyAnswers(facts) && patched('look-again'); looks++) facts = await lookAtAll(group, sites)
   return pair.planSwitch.executeWithOptions({ summary: `${group} ${mode}` }, [{ group, mode, facts }])
 }
+
+const nobodyAnswers = (facts: Record<string, SiteFacts>): boolean => !Object.values(facts).some(({ reachable }) => reachable)
 
 async function lookAtAll(group: string, sites: Record<string, string>): Promise<Record<string, SiteFacts>> {
   const seen = Object.entries(sites).map(async ([site, host]) => [site, await look(group, site, host)] as const)

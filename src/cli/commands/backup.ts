@@ -86,7 +86,6 @@ export function addBackupCommands(program: Command, action: Action): void {
           result,
           reports.flatMap((one) => retentionLines(one, o.dryRun)),
         )
-        return reports.some(({ failed }) => failed) ? EXIT.degraded : EXIT.ok
       }),
     )
 }
@@ -125,7 +124,7 @@ function retentionLines(report: RetentionDone, dryRun: boolean): string[] {
   return [
     `${report.source}: ${report.keep.length} kept, ${report.delete.length} ${dryRun ? 'would go' : 'deleted'}`,
     ...(report.failed ?? []).map(
-      (id) => `  FAILED ${id}  its proof: nothing goes until one of that depth passes: holdfast verify ${report.source}`,
+      (id) => `  FAILED ${id}  its proof: nothing goes until a proof of that depth passes: holdfast backup ${report.source} --prove full`,
     ),
     ...report.keep.map(({ id, reasons }) => `  keep   ${id}  ${reasons.join(', ')}`),
     ...report.delete.map(({ id, reason }) => `  delete ${id}  ${reason}`),

@@ -54,7 +54,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
     // Optional to its parser only: without it, --offline shows a whole example instead of the name of an argument.
     .usage('[options] <source> [point]')
     .description(
-      'restore a recovery point (the newest by default, proved or not) beside the live database, over it with --live, or with nothing but a repository and a key with --offline',
+      'restore a recovery point (the newest by default whose proof did not fail) beside the live database, over it with --live, or with nothing but a repository and a key with --offline',
     )
     .option('--live', 'replace the live database', false)
     .option('--confirm <fingerprint>', 'with --live: fingerprint of the live database that is replaced')

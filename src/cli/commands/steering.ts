@@ -23,7 +23,7 @@ export function addSteeringCommands(program: Command, action: Action): void {
       action((context, run: string) =>
         withClient(context, async (client) => {
           const result = await endOf<AnyEnd>(context, client.workflow.getHandle(run))
-          context.output.result(result, endLines(run, result))
+          context.output.result(result, endLines(run, result, context.lacking === true))
           return result?.ok === false ? EXIT.integrity : EXIT.ok
         }),
       ),
@@ -49,14 +49,13 @@ interface AnyEnd {
   id?: string
   /** Of a proof. */
   ok?: boolean
-  outcome?: string
   warnings?: string[]
   failures?: string[]
   guaranteesLost?: string[]
 }
 
-function endLines(run: string, end: AnyEnd | undefined): (string | undefined)[] {
-  const lacking = end?.ok === false || end?.outcome === 'degraded'
+function endLines(run: string, end: AnyEnd | undefined, degraded: boolean): (string | undefined)[] {
+  const lacking = degraded || end?.ok === false
   return [
     `${run} has ended${lacking ? ', with something lacking' : ' well'}`,
     end?.id && `recovery point ${end.id}`,
