@@ -2,11 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { appendFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { flagsOf } from '../../scripts/node-flags.mjs'
 import { findProgram } from '../../scripts/toolbox/find.ts'
 import { type Cluster, createCluster, OS_USER, postgresFolder, reachableFolder } from '../../scripts/toolbox/postgres.ts'
 import { backupGrants, fenceGrants, replicationGrants, verifyGrants } from '../../src/cli/doctor/grants.ts'
 import { parseConfig } from '../../src/config/load.ts'
+import { VERSION } from '../../src/core/version.ts'
 import { type Client, formatConnection, parseConnection, withClient } from '../../src/drivers/postgres-common/connect.ts'
 import { archiveHealth, explainArchive } from '../../src/drivers/postgres-physical/archive-health.ts'
 import { run } from '../../src/process/run.ts'
@@ -53,6 +56,23 @@ test('holdfast.yaml is valid, and its slot, stanza and roles are those of the ot
   expect(group?.database).toMatchObject({ user: 'holdfast_pair', replicationUser: 'repl', slot: 'holdfast_west' })
   expect(block('ini', 'archive_command')).toContain(`--stanza=${(config.sources['shop'] as { stanza: string }).stanza} `)
   expect(block('sh', 'pg_basebackup')).toContain(`-S ${group?.database.slot}`)
+})
+
+test('the command runs without the environment of a shell, reads its file, and is what the unit starts', async () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
+  const text = block('sh', 'cat >/usr/local/bin/holdfast')
+    .replaceAll('/usr/local/bin', dir)
+    .replaceAll('/etc/holdfast', dir)
+    .replaceAll('/opt/holdfast', root)
+  await run({ program: 'sh', args: ['-ec', text] })
+  const command = (...args: string[]) =>
+    run({ program: 'env', args: ['-i', 'PATH=/usr/bin:/bin', join(dir, 'holdfast'), ...args], cwd: '/' }, { accept: [0, 2] })
+  expect((await command('--version')).stdout.trim()).toBe(VERSION)
+  expect((await command('list')).stderr).toContain(join(dir, 'holdfast.yaml'))
+  await writeFile(join(dir, 'environment'), 'HOLDFAST_CONFIG=/nowhere.yaml\n')
+  expect((await command('list')).stderr).toContain('/nowhere.yaml')
+  expect(text).toContain(` ${flagsOf(join(root, 'workers/holdfast.ts')).join(' ')} ${root}/workers/holdfast.ts "$@"`)
+  expect(block('ini', 'ExecStart')).toContain('ExecStart=/usr/local/bin/holdfast worker --roles host:east\n')
 })
 
 test('PostgreSQL starts with the settings, and its archive is found as it should be', async () => {
