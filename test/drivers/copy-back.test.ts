@@ -3,7 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Cluster, createCluster } from '../../scripts/toolbox/postgres.ts'
 import { lookAtCopy } from '../../src/drivers/postgres-common/copied-tables.ts'
 import { copyBackCommand } from '../../src/drivers/postgres-common/copy-back.ts'
+import { connect } from '../../src/drivers/postgres-common/connect.ts'
 import { run } from '../../src/process/run.ts'
+import { until } from '../../src/process/wait.ts'
 
 let cluster: Cluster
 beforeAll(async () => {
@@ -26,13 +28,15 @@ async function mistake(before: string, after: string) {
 }
 
 /** What is printed for the table. */
-async function command(name: string, connection = cluster.connection('live')): Promise<string> {
-  const { tables } = await lookAtCopy(cluster.connection('copy'), connection, [name])
+async function command(name: string, asked = cluster.connection('live'), into = cluster.connection('live')): Promise<string> {
+  const { tables } = await lookAtCopy(cluster.connection('copy'), asked, [name])
   if (!tables[0]) throw new Error(`no table ${name}`)
-  return copyBackCommand(cluster.connection('copy'), cluster.connection('live'), tables[0], '0a1b2c')
+  return copyBackCommand(cluster.connection('copy'), into, tables[0], '0a1b2c')
 }
 
-const bash = (text: string) => run({ program: 'bash', args: ['-o', 'pipefail', '-c', text] }, { timeoutMs: 60_000 })
+const bash = (text: string) => run({ program: 'bash', args: ['-c', text] }, { timeoutMs: 60_000 })
+/** Where no server listens: the live database cannot be asked. */
+const NOWHERE = 'host=127.0.0.1 port=1 dbname=live'
 const copyBack = async (name: string) => bash(await command(name))
 /** The line of a comment that is a command itself. */
 const shown = async (text: string) => {
@@ -147,7 +151,7 @@ describe('a table with a key', () => {
 
   it('is made again with its structure where it was dropped, and once where the live database cannot be asked before', async () => {
     await mistake(ORDERS, 'drop table orders')
-    await bash(await command('orders', 'host=127.0.0.1 port=1 dbname=live'))
+    await bash(await command('orders', NOWHERE))
     expect(await values(`insert into orders (v) values ('next') returning id, up`)).toEqual(['1201 NEXT'])
     await expect(
       live(`update orders set id = default where id = 2; insert into orders overriding system value values (1)`),
@@ -173,6 +177,64 @@ describe('a table with a key', () => {
     expect(await values('select count(*) from orders')).toEqual(['0'])
   })
 
+  it('is left alone where the copy is gone before anything was read, and the command says so by its exit code', async () => {
+    await mistake(ORDERS, 'delete from orders')
+    const text = await command('orders')
+    await cluster.query('drop database copy')
+    await expect(bash(text)).rejects.toMatchObject({ message: expect.stringContaining('database "copy" does not exist') })
+    expect(await values('select count(*) from orders')).toEqual(['0'])
+  })
+
+  it('may have lost its sequence', async () => {
+    await mistake(
+      `create table t (id serial primary key); insert into t values (default), (default)`,
+      'drop sequence t_id_seq cascade; delete from t where id = 2',
+    )
+    await copyBack('t')
+    expect(await values('select id from t order by 1')).toEqual(['1', '2'])
+  })
+
+  it('never has its sequence set back, even where another session draws from it just then', async () => {
+    await mistake(ORDERS, 'truncate orders restart identity')
+    const other = await connect(cluster.connection('live'))
+    try {
+      await other.query('begin; lock table orders in row exclusive mode')
+      const copied = copyBack('orders')
+      const waits = async () => (await values('select count(*) from pg_locks where not granted'))[0] === '1'
+      await Promise.race([copied, until(waits, { timeoutMs: 20_000, what: 'the lock' })])
+      await other.query(`select count(nextval('orders_id_seq')) from generate_series(1, 5000); commit`)
+      await copied
+    } finally {
+      await other.end()
+    }
+    expect(await values(`insert into orders (v) values ('next') returning id`)).toEqual(['5001'])
+  })
+
+  it('says which rows do not come back: those that conflict with any unique key of a live row', async () => {
+    await mistake(
+      `create table t (id int primary key, mail text unique); insert into t values (1, 'a'), (2, 'b')`,
+      `delete from t; insert into t values (3, 'a')`,
+    )
+    const text = await command('t')
+    expect(text).toMatch(/^# .* stays away whose key, or any other unique key, a live row has by now/m)
+    await bash(text)
+    expect(await values('select id, mail from t order by id')).toEqual(['2 b', '3 a'])
+    expect(await shown(text)).toContain('< (1,a)')
+  })
+
+  it('says what of other tables is not made again with it', async () => {
+    await mistake(
+      `create table t (id int primary key, boss int references t); insert into t values (1, 1);
+       create table "Line" (t int constraint "to T" references t); create view v as select * from t; create view w as select * from v`,
+      'drop table t cascade',
+    )
+    const text = await command('t')
+    expect(text).toMatch(/^# public\.t is made again .* of others that went with it: "to T" on public\."Line", public\.v, public\.w\.$/m)
+    await bash(text)
+    expect(await values(`select id, to_regclass('v') from t`)).toEqual(['1 '])
+    expect(await values(`select conname from pg_constraint where contype = 'f'`)).toEqual(['t_boss_fkey'])
+  })
+
   it('may have its columns in another order by now', async () => {
     await mistake(
       `create table t (a text, b text, id int primary key); insert into t values ('a', 'b', 1)`,
@@ -196,6 +258,82 @@ describe('a table with a key', () => {
   })
 })
 
+describe('triggers and rules of the live table', () => {
+  const T = `create table t (id int primary key); insert into t values (1), (2); create table seen (id int)`
+  const trigger = (name: string, body: string) =>
+    `create function ${name}_f() returns trigger language plpgsql as $$ begin ${body}; return new; end $$;
+     create trigger ${name} before insert on t for each row execute function ${name}_f();`
+  const withoutTriggers = (text: string) => {
+    const line = text.split('\n').find((each) => each.startsWith('# }'))
+    return text.replace(/\n\}[^\n]*$/, () => `\n${String(line).slice(2)}`)
+  }
+
+  it('are named, with the way to go without them', async () => {
+    await mistake(
+      `${T}; ${trigger('was', 'insert into public.seen values (-1)')}`,
+      `delete from t where id = 2; drop trigger was on t; ${trigger('"Is"', 'insert into seen values (new.id)').replaceAll('"_f', '_f"')}
+       create trigger off after insert on t execute function was_f(); alter table t disable trigger off;
+       create trigger gone after delete on t execute function was_f()`,
+    )
+    const text = await command('t')
+    expect(text).toContain('\n# Its triggers fire: "Is". ')
+    await expect(bash(text)).rejects.toMatchObject({ message: expect.stringContaining('"seen" does not exist') })
+    expect(await values('select id from t')).toEqual(['1'])
+    await bash(withoutTriggers(text))
+    expect(await values('select id from t order by 1')).toEqual(['1', '2'])
+    expect(await values('select * from seen')).toEqual([])
+  })
+
+  it('are those of the copy where the live database cannot be asked, and none where there are none', async () => {
+    await mistake(`${T}; ${trigger('was', 'null')} alter table t enable always trigger was`, 'drop trigger was on t')
+    expect(await command('t', NOWHERE)).toContain('\n# Its triggers fire: was (ENABLE ALWAYS). ')
+    expect(await command('t')).not.toMatch(/trigger|replica/)
+  })
+
+  it('of a partition are those of its table', async () => {
+    await mistake(
+      'create table t (id int primary key) partition by range (id); create table t1 partition of t for values from (0) to (10)',
+      trigger('part', 'null').replace('on t for', 'on t1 for'),
+    )
+    expect(await command('t')).toContain('\n# Its triggers fire: part. ')
+  })
+
+  it.each([
+    'create rule r as on update to t do also insert into seen values (1)',
+    'create rule r as on insert to t where new.id > 5 do instead nothing',
+  ])('leave only the way beside, where it is one as: %s', async (rule) => {
+    await mistake(T, `${rule}; delete from t where id = 2`)
+    const text = await command('t')
+    expect(text).toMatch(/^# public\.t has rules with which PostgreSQL takes no rows by their key: r\.\n/)
+    await bash(text)
+    expect(await values('select id from t')).toEqual(['1'])
+    expect(await values('select id from t_recovered_0a1b2c order by 1')).toEqual(['1', '2'])
+  })
+})
+
+describe('the connections', () => {
+  const T = 'create table t (id int primary key); insert into t values (1), (2)'
+
+  it('are printed whole, without the password', async () => {
+    await mistake(T, 'delete from t where id = 2')
+    const place = `hostaddr=${cluster.address} port=${cluster.port} user=${cluster.user} dbname=live`
+    const full = `${place} sslmode=verify-full sslrootcert='/no/such file' password=hush client_encoding=latin1`
+    const text = await command('t', cluster.connection('live'), full)
+    expect(text).not.toMatch(/hush|latin1/)
+    await expect(bash(text)).rejects.toMatchObject({ message: expect.stringContaining('SSL was required') })
+    await bash(await command('t', cluster.connection('live'), place))
+    expect(await values('select id from t order by 1')).toEqual(['1', '2'])
+  })
+
+  it('keep their options', async () => {
+    await mistake(T, 'delete from t where id = 2')
+    const into = `${cluster.connection('live')} options='-c default_transaction_read_only=on'`
+    await expect(bash(await command('t', cluster.connection('live'), into))).rejects.toMatchObject({
+      message: expect.stringContaining('read-only transaction'),
+    })
+  })
+})
+
 describe('odd names', () => {
   const schema = `"My 'own' $chema"`
   const odd = (key: string) =>
@@ -210,7 +348,9 @@ describe('odd names', () => {
   ])('are no hindrance to a table %s', async (_, key, into) => {
     await mistake(odd(key), `delete from ${table} where "b\\s" = 'q'`)
     const text = await command(table)
-    expect(text.slice(0, text.indexOf('\n{\n')).split('\n')).toSatisfy((lines: string[]) => lines.every((line) => line.startsWith('# ')))
+    expect(text.slice(0, text.indexOf('\n( set -o pipefail; {\n')).split('\n')).toSatisfy((lines: string[]) =>
+      lines.every((line) => line.startsWith('# ')),
+    )
     await bash(text)
     expect(await values(`select * from ${into} order by 1`)).toEqual(['1 so so p', '2 so so q'])
     expect(await values(`select count(*) from ${table}`)).toEqual([key ? '2' : '1'])

@@ -18,6 +18,19 @@ export interface CopiedTable {
   key: string[] | undefined
   /** Sequences that its columns own, and how far they had come. */
   sequences: { name: string; last: string | null }[]
+  /** Triggers of the live table that fire when rows come in, by name. */
+  triggers: string[]
+  /** Rules of the live table with which it takes no INSERT … ON CONFLICT, by name. */
+  rules: string[]
+  /** Foreign keys of other tables and views that are gone where this one was dropped with CASCADE. */
+  dependents: string[]
+}
+
+/** What decides how rows can come into a table. */
+interface Inlet {
+  keys: string[][]
+  triggers: string[]
+  rules: string[]
 }
 
 interface Found {
@@ -48,9 +61,9 @@ export async function lookAtCopy(
     }
     // Types of other schemas are written with their schema only where the search path does not find them.
     await client.query(`select pg_catalog.set_config('search_path', '', false)`)
-    const liveKeys = await keysOfLive(live, found)
+    const inlets = await inletsOfLive(live, found)
     const tables: CopiedTable[] = []
-    for (const table of found) tables.push(await lookAt(client, table, liveKeys.get(table.name)))
+    for (const table of found) tables.push(await lookAt(client, table, inlets.get(table.name)))
     return { tables, missing }
   })
 }
@@ -72,31 +85,37 @@ async function tableCalled(client: Client, name: string): Promise<Found | undefi
   }
 }
 
-async function lookAt(client: Client, { oid, ...table }: Found, liveKeys: string[][] | undefined): Promise<CopiedTable> {
-  const keys = await keysOf(client, oid)
-  const isLive = (key: string[]) => !liveKeys || liveKeys.some((other) => other.join('\0') === key.join('\0'))
-  const [{ columns, tree, sequences }] = (await client.query(ABOUT, [oid])).rows as [Pick<CopiedTable, 'columns' | 'tree' | 'sequences'>]
+async function lookAt(client: Client, { oid, ...table }: Found, live: Inlet | undefined): Promise<CopiedTable> {
+  const own = await inletOf(client, oid)
+  const { keys, triggers, rules } = live ?? own
+  const isLive = (key: string[]) => keys.some((other) => other.join('\0') === key.join('\0'))
+  const [about] = (await client.query(ABOUT, [oid])).rows as [Pick<CopiedTable, 'columns' | 'tree' | 'sequences' | 'dependents'>]
   const [{ rows }] = (await client.query(`select count(*)::text as rows from ${table.name}`)).rows as [{ rows: string }]
-  return { ...table, rows: Number(rows), columns, tree, sequences, key: keys.find(isLive) }
+  return { ...table, ...about, rows: Number(rows), key: own.keys.find(isLive), triggers, rules }
 }
 
 /**
- * Keys of the tables that the live database has, by name. Empty where it cannot be asked: then those of the copy serve,
+ * How the live database takes rows of these tables, by name. Empty where it cannot be asked: then the copy's own serves,
  * and the command that is made looks for itself.
  */
-async function keysOfLive(live: string, tables: readonly Found[]): Promise<Map<string, string[][]>> {
-  const keys = new Map<string, string[][]>()
+async function inletsOfLive(live: string, tables: readonly Found[]): Promise<Map<string, Inlet>> {
+  const inlets = new Map<string, Inlet>()
   try {
     await withClient(live, { timeoutMs: 5_000 }, async (client) => {
       for (const { name } of tables) {
         const table = await tableCalled(client, name)
-        if (table) keys.set(name, await keysOf(client, table.oid))
+        if (table) inlets.set(name, await inletOf(client, table.oid))
       }
     })
   } catch {
     return new Map()
   }
-  return keys
+  return inlets
+}
+
+async function inletOf(client: Client, oid: string): Promise<Inlet> {
+  const { rows } = await client.query<Omit<Inlet, 'keys'>>(HURDLES, [oid])
+  return { keys: await keysOf(client, oid), triggers: rows[0]?.triggers ?? [], rules: rows[0]?.rules ?? [] }
 }
 
 /**
@@ -120,8 +139,24 @@ async function keysOf(client: Client, oid: string): Promise<string[][]> {
   return rows.map(({ columns }) => columns)
 }
 
-const ABOUT = `with recursive tree (oid, depth) as (
+const TREE = `with recursive tree (oid, depth) as (
     select $1::oid, 0 union select h.inhrelid, tree.depth + 1 from tree join pg_catalog.pg_inherits h on h.inhparent = tree.oid
+  )`
+
+/** ON CONFLICT is refused for a rule ON UPDATE even where it is disabled. A partition has its triggers, its rules do not matter. */
+const HURDLES = `${TREE}
+  select
+    (select array_agg(distinct quote_ident(t.tgname) || case t.tgenabled when 'A' then ' (ENABLE ALWAYS)' else '' end)
+     from pg_catalog.pg_trigger t where t.tgrelid in (select oid from tree) and not t.tgisinternal
+       and t.tgenabled in ('O', 'A') and t.tgtype & 4 <> 0) as triggers,
+    (select array_agg(quote_ident(w.rulename) order by w.rulename) from pg_catalog.pg_rewrite w
+     where w.ev_class = $1 and (w.ev_type = '2' or w.ev_type = '3' and w.ev_enabled in ('O', 'A'))) as rules`
+
+const ABOUT = `${TREE}, views (oid) as (
+    select oid from tree union select w.ev_class from views
+      join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = views.oid
+        and d.classid = 'pg_catalog.pg_rewrite'::regclass
+      join pg_catalog.pg_rewrite w on w.oid = d.objid join pg_catalog.pg_class v on v.oid = w.ev_class and v.relkind in ('v', 'm')
   )
   select
     (select json_agg(format('%I.%I', n.nspname, c.relname) order by tree.depth, c.relname)
@@ -137,4 +172,8 @@ const ABOUT = `with recursive tree (oid, depth) as (
      from pg_catalog.pg_depend d join pg_catalog.pg_class q on q.oid = d.objid join pg_catalog.pg_sequence s on s.seqrelid = q.oid
        join pg_catalog.pg_namespace n on n.oid = q.relnamespace
      where d.classid = 'pg_catalog.pg_class'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
-       and d.refobjid in (select oid from tree) and d.refobjsubid > 0 and d.deptype in ('a', 'i')), '[]') as sequences`
+       and d.refobjid in (select oid from tree) and d.refobjsubid > 0 and d.deptype in ('a', 'i')), '[]') as sequences,
+    array(select format('%I on %s', k.conname, k.conrelid::regclass) from pg_catalog.pg_constraint k
+       where k.contype = 'f' and k.conparentid = 0 and k.confrelid in (select oid from tree) and k.conrelid not in (select oid from tree)
+       order by 1)
+     || array(select oid::regclass::text from views where oid not in (select oid from tree) order by 1) as dependents`
