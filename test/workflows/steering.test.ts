@@ -163,7 +163,7 @@ test('a cancel past the point of no return leaves nobody fenced without a primar
   })
 })
 
-test('where nobody answers at first, both sides are looked at again before the failover is given up', async () => {
+test('where a side that is needed does not answer at first, it is looked at again before the failover is given up', async () => {
   const inspect = pairFakes()['inspect']
   let looks = 0
   // Both sides, twice each as a step is tried: workers that hang.

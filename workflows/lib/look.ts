@@ -11,16 +11,22 @@ const PATIENCE = { start: '6s', close: '30s' }
 /** A worker that died while it looked is another than a host that is gone: the next one may be there already. */
 const AGAIN = { heartbeatTimeout: '5s', retry: { initialInterval: '500ms', maximumAttempts: 2 } } as const
 
-/** Where no side answers at all there is nowhere to go yet, and workers that hang are likelier than two hosts that are gone. */
+/** Where the side that is needed does not answer there is nowhere to go yet: a worker that hangs is likelier than a host that is gone. */
 const LOOKS = 3
+type Mode = 'planned' | 'unplanned' | 'failback'
 
-export async function planFor(group: string, sites: Record<string, string>, mode: 'planned' | 'unplanned' | 'failback'): Promise<PairPlan> {
+export async function planFor(group: string, sites: Record<string, string>, mode: Mode): Promise<PairPlan> {
   let facts = await lookAtAll(group, sites)
-  for (let looks = 1; looks < LOOKS && nobodyAnswers(facts) && patched('look-again'); looks++) facts = await lookAtAll(group, sites)
+  for (let looks = 1; looks < LOOKS && !answers(facts, mode) && patched('look-again'); looks++) facts = await lookAtAll(group, sites)
   return pair.planSwitch.executeWithOptions({ summary: `${group} ${mode}` }, [{ group, mode, facts }])
 }
 
-const nobodyAnswers = (facts: Record<string, SiteFacts>): boolean => !Object.values(facts).some(({ reachable }) => reachable)
+function answers(facts: Record<string, SiteFacts>, mode: Mode): boolean {
+  const sides = Object.values(facts)
+  return mode === 'unplanned'
+    ? sides.some(({ reachable, role }) => reachable && role === 'standby')
+    : sides.every(({ reachable }) => reachable)
+}
 
 async function lookAtAll(group: string, sites: Record<string, string>): Promise<Record<string, SiteFacts>> {
   const seen = Object.entries(sites).map(async ([site, host]) => [site, await look(group, site, host)] as const)
