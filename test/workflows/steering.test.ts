@@ -230,6 +230,19 @@ test('a host that died since the plan was made is fenced by its command', async 
   })
 })
 
+test('a host that answers again is fenced there, once an operator has the step tried again', async () => {
+  const fenceByCommand = async () => {
+    throw ApplicationFailure.nonRetryable('the group has no command that fences east', 'FENCE_UNPROVEN')
+  }
+  const fakes = pairFakes({ approvals: { count: 0, withinMs: 1 }, fromReachable: false }, { fenceByCommand })
+  await stage.play(fakes, async () => {
+    const handle = await start({ ...INPUT, acceptLoss: true })
+    await awaitView(handle, (v) => v.awaiting?.what === 'fenceOldPrimary')
+    await handle.executeUpdate(retryStep, { args: [{ actor: 'bo', reason: 'its worker is back', step: 'fenceOldPrimary' }] })
+    expect(await handle.result()).toMatchObject({ fenceProven: true, fence: { how: 'stop-instance' } })
+  })
+})
+
 test('an abort after a fence by command takes that back', async () => {
   const fenceByCommand = async () => {
     throw ApplicationFailure.nonRetryable('the read-back says no', 'FENCE_UNPROVEN')

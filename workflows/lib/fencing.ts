@@ -50,7 +50,11 @@ export async function fenceOld({ plan, mode, view, steering }: FenceContext): Pr
         continue
       }
       const decision = await steering.attested(NAME, `${code}: ${message}`)
-      if (decision === 'retry') continue
+      if (decision === 'retry') {
+        // Its worker may be back, and what is proved on the host is worth more than what a command says.
+        answers = patched('retry-on-host')
+        continue
+      }
       view.step(NAME, 'done', `attested by ${decision.actor} and ${decision.secondPerson}`)
       return attested(decision)
     }

@@ -1,4 +1,4 @@
-/** The operator of a crash run: where it parks, it is aborted, or past the point of no return the step is tried again. */
+/** The operator of a crash run: where it parks, the step is tried again; where that does not help, it is aborted, if it may be. */
 import type { WorkflowHandle } from '@temporalio/client'
 import { abort, retryStep, type RunView, viewQuery } from '../../../src/contract/messages.ts'
 import { SEARCH_ATTRIBUTES } from '../../../src/contract/search-attributes.ts'
@@ -20,8 +20,9 @@ async function decide(handle: WorkflowHandle, parked: string[]): Promise<void> {
   const { awaiting, noReturn } = (await handle.query(viewQuery)) as RunView
   if (!awaiting) return
   const line = `${awaiting.what}: ${awaiting.why}`
+  const again = !parked.includes(line) && awaiting.can.includes('retryStep')
   if (!parked.includes(line)) parked.push(line)
   const by = { actor: 'operator', reason: 'a worker crashed' }
-  if (noReturn) await handle.executeUpdate(retryStep, { args: [{ ...by, step: awaiting.what }] })
+  if (again || noReturn) await handle.executeUpdate(retryStep, { args: [{ ...by, step: awaiting.what }] })
   else await handle.executeUpdate(abort, { args: [by] })
 }
