@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
 import type { Catalog } from '../src/catalog/catalog.ts'
-import { type Choice, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
+import { type Choice, newestFirst, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Assertion, Manifest, PointSummary, Proof, ProofDepth } from '../src/core/records.ts'
 import { createSource } from '../src/pipeline/read.ts'
@@ -139,22 +139,20 @@ async function recordOnce(catalog: Catalog, proof: Proof): Promise<void> {
 }
 
 export function choosePoint(points: PointSummary[], source: string, wanted: string, random = Math.random): Choice {
-  const newestFirst = [...points].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+  const sorted = [...points].sort(newestFirst)
   const chosen =
     wanted === 'latest'
       ? newestOf(points)
       : wanted === 'random'
-        ? newestFirst[Math.floor(random() * newestFirst.length)]
-        : newestFirst.find((point) => point.id === wanted)
+        ? sorted[Math.floor(random() * sorted.length)]
+        : sorted.find((point) => point.id === wanted)
   if (chosen) return { id: chosen.id, warnings: warningsOf(chosen, points) }
   throw new HoldfastError(
     'NOT_FOUND',
-    newestFirst.length === 0
-      ? `${source} has no recovery point`
-      : `${source} has no recovery point "${wanted}"; the newest is ${newestFirst[0]?.id}`,
+    sorted.length === 0 ? `${source} has no recovery point` : `${source} has no recovery point "${wanted}"; the newest is ${sorted[0]?.id}`,
     {
       object: wanted,
-      next: newestFirst.length === 0 ? `holdfast backup ${source}` : `holdfast list ${source}`,
+      next: sorted.length === 0 ? `holdfast backup ${source}` : `holdfast list ${source}`,
     },
   )
 }

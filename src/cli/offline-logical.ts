@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
 import type { Artifact, Manifest } from '../core/records.ts'
 import type { ArtifactSource, Progress } from '../drivers/driver.ts'
+import { shellWord } from '../process/shell.ts'
 
 export interface IntoFolder {
   into: string
@@ -68,5 +69,3 @@ export function commandsFor({ artifacts, consistency }: Pick<Manifest, 'artifact
     ...(!archive && !schema && plain ? [`createdb ${name}`, `psql -X -v ON_ERROR_STOP=1 -d ${name} -f ${plain}`] : []),
   ]
 }
-
-export const shellWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

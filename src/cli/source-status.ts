@@ -1,6 +1,7 @@
 /** How a source stands: its newest points, whether they are good and fresh, what can be recovered. Pure. */
 import { seconds } from '../core/duration.ts'
 import type { Windows } from '../core/planning.ts'
+import { newestFirst } from '../core/points.ts'
 import { standingFailures } from '../core/proofs.ts'
 import type { PointSummary } from '../core/records.ts'
 import { columns } from './output.ts'
@@ -20,7 +21,7 @@ export interface SourceStatus {
 }
 
 export function statusOf(source: string, all: readonly PointSummary[], freshness?: string, now = Date.now()): SourceStatus {
-  const points = all.filter((point) => point.source === source).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+  const points = all.filter((point) => point.source === source).sort(newestFirst)
   const newest = points[0]
   const good = points.find((point) => point.good)
   const failed = standingFailures(points).map(({ id }) => id)

@@ -1,4 +1,5 @@
 /** A backup is judged against the one before it, not by a fixed floor: an empty database is legitimate, a loss of nine tenths is not. */
+import { newestFirst } from './points.ts'
 import { HoldfastError } from './errors.ts'
 import type { PointKind } from './ids.ts'
 import type { PointSummary } from './records.ts'
@@ -28,7 +29,7 @@ export function checkPlausible(candidate: Candidate, points: PointSummary[]): vo
         point.id !== candidate.id &&
         increment(point.kind) === increment(candidate.kind),
     )
-    .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0]
+    .sort(newestFirst)[0]
   if (!previous || candidate.accepted || previous.sizeBytes < SMALL_BYTES) return
   if (candidate.sizeBytes >= previous.sizeBytes * LEAST_SHARE) return
   throw new HoldfastError(

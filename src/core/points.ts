@@ -1,10 +1,15 @@
 /** Which recovery point is meant where none is named. */
 import type { PointSummary } from './records.ts'
 
+/** For sort(): of points of one moment, which no two of a source are, the greater id is the newer. */
+export function newestFirst(a: Pick<PointSummary, 'createdAt' | 'id'>, b: Pick<PointSummary, 'createdAt' | 'id'>): number {
+  return Date.parse(b.createdAt) - Date.parse(a.createdAt) || (a.id < b.id ? 1 : -1)
+}
+
 /** The newest; a copy that a restore took of what it replaced only where there is nothing else: it is what somebody wanted rid of. */
 export function newestOf(points: readonly PointSummary[]): PointSummary | undefined {
-  const newestFirst = [...points].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
-  return newestFirst.find(({ kind }) => kind !== 'pre_restore') ?? newestFirst[0]
+  const sorted = [...points].sort(newestFirst)
+  return sorted.find(({ kind }) => kind !== 'pre_restore') ?? sorted[0]
 }
 
 export interface Choice {
@@ -19,13 +24,11 @@ export interface Choice {
  */
 export function soundestOf(points: readonly PointSummary[]): Choice | undefined {
   const regular = points.filter(({ kind }) => kind !== 'pre_restore')
-  const newestFirst = [...(regular.length > 0 ? regular : points)].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
-  const at = newestFirst.findIndex((point) => against(point, points) === undefined)
-  const chosen = newestFirst[Math.max(at, 0)]
+  const sorted = [...(regular.length > 0 ? regular : points)].sort(newestFirst)
+  const at = sorted.findIndex((point) => against(point, points) === undefined)
+  const chosen = sorted[Math.max(at, 0)]
   if (!chosen) return undefined
-  const passedOver = newestFirst
-    .slice(0, Math.max(at, 0))
-    .map((point) => `${point.id} is newer and was passed over: ${against(point, points)}`)
+  const passedOver = sorted.slice(0, Math.max(at, 0)).map((point) => `${point.id} is newer and was passed over: ${against(point, points)}`)
   return { id: chosen.id, warnings: [...passedOver, ...warningsOf(chosen, points)] }
 }
 

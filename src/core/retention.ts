@@ -1,5 +1,6 @@
 /** Which recovery points may go. Pure: the same answer for a dry run and for the run that deletes. */
 import { seconds } from './duration.ts'
+import { newestFirst } from './points.ts'
 import type { PointSummary } from './records.ts'
 
 export interface RetentionRules {
@@ -135,10 +136,6 @@ function keepWhatTheseNeed(points: PointSummary[], kept: Kept, keep: (point: Poi
 function reasonToDelete(point: PointSummary): string {
   if (point.kind === 'pre_restore') return `safety copy older than ${SAFETY_COPY_DAYS} days`
   return point.proof?.ok === false ? 'its proof failed, and no rule keeps it' : 'no rule keeps it'
-}
-
-function newestFirst(a: PointSummary, b: PointSummary): number {
-  return Date.parse(b.createdAt) - Date.parse(a.createdAt) || (a.id < b.id ? 1 : -1)
 }
 
 function isFreshCopy(point: PointSummary, now: Date): boolean {

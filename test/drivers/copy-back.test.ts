@@ -158,6 +158,15 @@ describe('a table with a key', () => {
     ).rejects.toThrow(/orders_pkey/)
   })
 
+  it('may have a key whose columns are words of SQL', async () => {
+    await mistake(
+      `create table t ("order" int, "user" text, primary key ("order", "user")); insert into t values (1, 'a'), (2, 'b')`,
+      'delete from t where "order" = 2',
+    )
+    await bash(await command('t'))
+    expect(await values('select "order" from t order by 1')).toEqual(['1', '2'])
+  })
+
   it('is left alone where it has lost its key since the command was made', async () => {
     await mistake(ORDERS, 'delete from orders where id > 600')
     const text = await command('orders')

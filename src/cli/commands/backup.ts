@@ -81,10 +81,9 @@ export function addBackupCommands(program: Command, action: Action): void {
     .action(
       action(async (context, source: string | undefined, o: { dryRun: boolean }) => {
         const { result } = await runWorkflow<RetentionDone[]>(context, 'retention', { source, dryRun: o.dryRun })
-        const reports = result ?? []
         context.output.result(
           result,
-          reports.flatMap((one) => retentionLines(one, o.dryRun)),
+          (result ?? []).flatMap((one) => retentionLines(one, o.dryRun)),
         )
       }),
     )

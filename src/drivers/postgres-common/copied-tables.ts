@@ -14,7 +14,7 @@ export interface CopiedTable {
   tree: string[]
   /** Names and types of its columns, as CREATE TABLE takes them. */
   columns: string
-  /** Columns of a key that the live table has, too; undefined where a row cannot be known again. */
+  /** Columns, quoted where SQL needs it, of a key that the live table has, too; undefined where a row cannot be known again. */
   key: string[] | undefined
   /** Sequences that its columns own, and how far they had come. */
   sequences: { name: string; last: string | null }[]
@@ -125,7 +125,7 @@ async function inletOf(client: Client, oid: string): Promise<Inlet> {
  */
 async function keysOf(client: Client, oid: string): Promise<string[][]> {
   const { rows } = await client.query<{ columns: string[] }>(
-    `select array_agg(a.attname::text order by a.attname::text) as columns
+    `select array_agg(quote_ident(a.attname) order by a.attname::text) as columns
      from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indrelid
        join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
      where c.oid = $1 and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null

@@ -1,8 +1,8 @@
 /** Rows of a recovered copy on their way into the live database, as a command that a person can read first. */
 import { formatConnection, parseConnection } from './connect.ts'
+import { shellWord as word } from '../../process/shell.ts'
 import type { CopiedTable } from './copied-tables.ts'
 
-const word = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
 const literal = (text: string) => `'${text.replaceAll("'", "''")}'`
 const identifier = (text: string) => (/^[a-z_][a-z0-9_]*$/.test(text) ? text : `"${text.replaceAll('"', '""')}"`)
 /** On one line whatever a name holds: what follows a line's end would be run. */
@@ -81,7 +81,7 @@ function made(copy: string, table: CopiedTable): string {
 
 function missingRows(copy: string, live: string, table: CopiedTable, key: string[]): Way {
   const { name, sequences } = table
-  const columns = key.map(identifier).join(', ')
+  const columns = key.join(', ')
   const rows = (where: string) => `${at(where, 'psql -X')} -Atc ${word(`select (r.*)::text collate "C" from ${name} r order by 1`)}`
   // By their names, since the live table's columns may stand in another order now.
   const flags = ['--data-only --column-inserts --rows-per-insert=500 --on-conflict-do-nothing']

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import type { Client } from '../postgres-common/connect.ts'
 import type { Selection } from '../postgres-common/relations.ts'
+import { identifier } from '../postgres-common/sql.ts'
 
 export interface DatabaseFacts {
   name: string
@@ -75,10 +76,6 @@ export function recordedIn(manifest: Manifest): RecordedSource {
 export function createDatabaseSql(name: string, database: RecordedDatabase): string {
   const icu = database.provider === 'i' ? ` locale_provider icu icu_locale ${literal(database.icuLocale ?? '')}` : ''
   return `create database ${identifier(name)} template template0 encoding ${literal(database.encoding)} lc_collate ${literal(database.collate)} lc_ctype ${literal(database.ctype)}${icu}`
-}
-
-export function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }
 
 export function literal(value: string): string {

@@ -8,7 +8,8 @@ import type { Command } from '../../process/command.ts'
 import { run } from '../../process/run.ts'
 import type { ArtifactSource, DriverContext } from '../driver.ts'
 import { type Client, pgEnvironment, withClient, withDatabase } from '../postgres-common/connect.ts'
-import { createDatabaseSql, identifier, recordedIn } from './facts.ts'
+import { identifier } from '../postgres-common/sql.ts'
+import { createDatabaseSql, recordedIn } from './facts.ts'
 import { restoreGlobals } from './globals.ts'
 
 export interface Load {

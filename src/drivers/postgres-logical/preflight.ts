@@ -6,7 +6,8 @@ import { run } from '../../process/run.ts'
 import type { DriverContext, Preflight } from '../driver.ts'
 import { type Client, withClient } from '../postgres-common/connect.ts'
 import { type Relation, relationsOf } from '../postgres-common/relations.ts'
-import { type DatabaseFacts, factsOf, identifier } from './facts.ts'
+import { identifier } from '../postgres-common/sql.ts'
+import { type DatabaseFacts, factsOf } from './facts.ts'
 
 type Finding = Preflight['findings'][number]
 

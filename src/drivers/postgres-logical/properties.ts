@@ -1,6 +1,6 @@
 /** What belongs to a database beside its contents: owner, limit, rights, settings. A database made aside gets those of the live one. */
 import type { Client } from '../postgres-common/connect.ts'
-import { identifier } from './facts.ts'
+import { identifier } from '../postgres-common/sql.ts'
 
 /** Settings that hold lists are stored already quoted. */
 const LISTS = [

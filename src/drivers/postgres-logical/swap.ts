@@ -2,7 +2,7 @@
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { until } from '../../process/wait.ts'
 import { type Client, withClient } from '../postgres-common/connect.ts'
-import { identifier } from './facts.ts'
+import { identifier } from '../postgres-common/sql.ts'
 
 export interface Swap {
   /** To a database of the server that is neither of the two. */

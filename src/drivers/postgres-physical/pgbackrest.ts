@@ -2,6 +2,7 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { HoldfastError } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
+import { shellWord } from '../../process/shell.ts'
 import type { BackupOptions, BackupType, EngineBackup, EngineInfo, EngineRestore, PhysicalEngine } from './engine.ts'
 import { archiveMethods } from './pgbackrest-archive.ts'
 import { type Caller, createCaller, linesOf, type PgbackrestOptions } from './pgbackrest-call.ts'
@@ -91,8 +92,7 @@ function restoreCommand({ base }: Caller, { dataDir, workDir }: { dataDir: strin
 
 /** A word of the shell command that PostgreSQL runs, in which `%` is its own. */
 function quoted(word: string): string {
-  const plain = word.replaceAll('%', '%%')
-  return /^[\w@%+=:,./-]+$/.test(plain) ? plain : `'${plain.replaceAll("'", `'\\''`)}'`
+  return shellWord(word.replaceAll('%', '%%'))
 }
 
 /** So many are kept that `expire` removes none by a rule of the configuration. */

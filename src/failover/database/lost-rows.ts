@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ArtifactSink } from '../../drivers/driver.ts'
 import type { Client } from '../../drivers/postgres-common/connect.ts'
 import { pgEnvironment } from '../../drivers/postgres-common/connect.ts'
+import { identifier } from '../../drivers/postgres-common/sql.ts'
 import { changedDefinitions } from './lost-schema.ts'
 import type { Changes } from './wal-records.ts'
 
@@ -53,12 +54,18 @@ const RELATIONS = `
 
 export async function exportDatabase(query: LossQuery): Promise<DatabaseLoss> {
   const { rows: relations } = await query.client.query<Relation>(RELATIONS)
-  const touched = changesOf(query)
+  const touched = changesOf(query.changes, query.database.oid)
   const known = new Set(relations.map(({ file }) => file))
   const gone = [...touched].filter(([file]) => !known.has(file))
   // A table that was rewritten or dropped has another file by now: which one it was, the log does not say.
   const all = gone.length > 0 || !query.complete
-  const definitions = await changedDefinitions({ ...query, changed: catalogsOf(relations, touched) })
+  const definitions = await changedDefinitions({
+    ...query,
+    changed: byName(
+      relations.filter(({ schema }) => schema === 'pg_catalog'),
+      touched,
+    ),
+  })
   const loss: DatabaseLoss = { tables: [], files: [], bytes: 0, warnings: warningsOf(query, gone, definitions) }
   for (const relation of relations.filter((one) => one.user && (all || touched.has(one.file ?? '')))) {
     await exportTable(query, relation, touched.get(relation.file ?? '')?.deletes ?? 0, loss)
@@ -66,8 +73,9 @@ export async function exportDatabase(query: LossQuery): Promise<DatabaseLoss> {
   return loss
 }
 
-function changesOf({ changes, database }: LossQuery): Map<string, Changes> {
-  const prefix = `${database.oid}/`
+/** What was changed in one database, by file number; in what belongs to none, of number 0. */
+export function changesOf(changes: LossQuery['changes'], database: number): Map<string, Changes> {
+  const prefix = `${database}/`
   return new Map(
     [...changes].filter(([relation]) => relation.startsWith(prefix)).map(([relation, sum]) => [relation.slice(prefix.length), sum]),
   )
@@ -95,10 +103,11 @@ async function exportTable(query: LossQuery, relation: Relation, deletes: number
   loss.bytes += stored.plainBytes ?? stored.storedBytes
 }
 
-const catalogsOf = (relations: Relation[], touched: Map<string, Changes>): Map<string, Changes> =>
+/** What of these was changed, by its name instead of its file. */
+export const byName = (relations: Pick<Relation, 'name' | 'file'>[], touched: Map<string, Changes>): Map<string, Changes> =>
   new Map(
-    relations.flatMap(({ schema, name, file }) => {
-      const changes = schema === 'pg_catalog' ? touched.get(file ?? '') : undefined
+    relations.flatMap(({ name, file }) => {
+      const changes = touched.get(file ?? '')
       return changes ? [[name, changes]] : []
     }),
   )
@@ -122,7 +131,3 @@ const NAMED = 10
 /** The first of them by name, the others by number. */
 export const namely = (names: string[]): string =>
   [...names.slice(0, NAMED), ...(names.length > NAMED ? [`${names.length - NAMED} more`] : [])].join(', ')
-
-function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}

@@ -12,7 +12,7 @@ import type { Fork } from './fork.ts'
 import { type Isolated, withIsolated } from './isolated.ts'
 import { ensureKept, exists, isKept } from './kept-copy.ts'
 import { isKnown, writeNote } from './kept-note.ts'
-import { exportDatabase, type LostTable, namely, type RowSink } from './lost-rows.ts'
+import { byName, changesOf, exportDatabase, type LostTable, namely, type RowSink } from './lost-rows.ts'
 import { changedGlobals } from './lost-schema.ts'
 import { foldersOf } from './rebuild-folders.ts'
 import type { Site } from './site.ts'
@@ -130,7 +130,8 @@ async function exportAll(
   const loss = { tables: [] as LostTable[], files: [] as string[], bytes: 0, warnings: [] as string[] }
   for (const database of await databasesOf(instance)) {
     if (!database.open) {
-      if (touches(walked, database.oid)) loss.warnings.push(`${database.name}: does not accept connections; its rows are not exported`)
+      if (changesOf(walked.changesByTable, database.oid).size > 0)
+        loss.warnings.push(`${database.name}: does not accept connections; its rows are not exported`)
       continue
     }
     onProgress?.(`exporting from ${database.name}`)
@@ -160,17 +161,11 @@ async function exportAll(
 }
 
 async function globalsChanged(instance: Isolated, { changesByTable }: Walked): Promise<string[]> {
-  if (!touches({ changesByTable }, SHARED)) return []
-  const sql = "select relname as name, pg_relation_filenode(oid) as file from pg_class where relisshared and relkind = 'r'"
-  const catalogs = await instance.query('postgres', async (client) => (await client.query<{ name: string; file: number }>(sql)).rows)
-  return changedGlobals(
-    new Map(
-      catalogs.flatMap(({ name, file }) => {
-        const changes = changesByTable.get(`${SHARED}/${file}`)
-        return changes ? [[name, changes]] : []
-      }),
-    ),
-  )
+  const touched = changesOf(changesByTable, SHARED)
+  if (touched.size === 0) return []
+  const sql = "select relname as name, pg_relation_filenode(oid)::text as file from pg_class where relisshared and relkind = 'r'"
+  const catalogs = await instance.query('postgres', async (client) => (await client.query<{ name: string; file: string }>(sql)).rows)
+  return changedGlobals(byName(catalogs, touched))
 }
 
 async function databasesOf(instance: Isolated): Promise<{ oid: number; name: string; open: boolean }[]> {
@@ -182,7 +177,3 @@ async function databasesOf(instance: Isolated): Promise<{ oid: number; name: str
 
 /** In the log, what belongs to no database. */
 const SHARED = 0
-
-function touches(walked: Pick<Walked, 'changesByTable'>, database: number): boolean {
-  return [...walked.changesByTable.keys()].some((relation) => relation.startsWith(`${database}/`))
-}
