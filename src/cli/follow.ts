@@ -49,6 +49,8 @@ export async function followRun<T>({ output }: CommandContext, handle: WorkflowH
       else if (view && !ended) show(output, view, output.live ? await progressOf(handle) : '')
       await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_MS)), settled, leaving.promise])
     }
+    // What the last steps came to, between the last look and the end.
+    if (ended) showSettled(output, await look(handle, stop.signal))
   } finally {
     leaving.end()
     // What is still asked would go on after the connection is closed.
@@ -115,8 +117,13 @@ export function progressText({ phase, bytes: done, totalBytes }: { phase?: strin
 }
 
 function show(output: CommandContext['output'], view: RunView, progress: string): void {
-  for (const step of view.steps) if (!['waiting', 'running'].includes(step.status)) output.settled(stepLine(step))
+  showSettled(output, view)
   output.progress([progressLine(view), progress].filter(Boolean).join(': '))
+}
+
+function showSettled(output: CommandContext['output'], view: RunView | string | undefined): void {
+  if (typeof view !== 'object') return
+  for (const step of view.steps) if (!['waiting', 'running'].includes(step.status)) output.settled(stepLine(step))
 }
 
 export function stepLine({ name, status, seconds, detail }: StepView): string {

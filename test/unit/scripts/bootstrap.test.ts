@@ -20,8 +20,12 @@ test('each Ctrl-C reaches the program once, and its exit code comes through', as
   onTestFinished(() => rm(dir, { recursive: true, force: true }))
   const program = join(dir, 'counts.mjs')
   await writeFile(program, COUNTS)
-  const command = `'${process.execPath}' --import '${WITHOUT_EXECVE}' '${BOOTSTRAP}' '${program}'`
-  const terminal = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  // A shell that stays would end by the signal itself, whatever the program made of it.
+  const command = `exec '${process.execPath}' --import '${WITHOUT_EXECVE}' '${BOOTSTRAP}' '${program}'`
+  const terminal = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, SHELL: '/bin/sh' },
+  })
   onTestFinished(() => void terminal.kill('SIGKILL'))
   let shown = ''
   let pressed = 0
