@@ -1,16 +1,23 @@
 /** Which recovery points may go. Pure: the same answer for a dry run and for the run that deletes. */
 import { seconds } from './duration.ts'
+import type { PointKind } from './ids.ts'
 import { newestFirst } from './points.ts'
 import type { PointSummary } from './records.ts'
 
-export interface RetentionRules {
-  keepLast: number
+/** How many points of each rule, and how young. A rule that is absent asks for nothing. */
+export interface KeepRules {
+  keepLast?: number | undefined
   /** Everything younger than this, like `30d`. */
   keepWithin?: string | undefined
-  daily: number
-  weekly: number
-  monthly: number
-  yearly: number
+  daily?: number | undefined
+  weekly?: number | undefined
+  monthly?: number | undefined
+  yearly?: number | undefined
+}
+
+export interface RetentionRules extends KeepRules {
+  /** Points of these kinds are counted by themselves, under these rules alone. */
+  kinds?: Partial<Record<PointKind, KeepRules>> | undefined
   /** Every moment of this span before now can be recovered to, like `7d`: that needs the newest point that is older. */
   pitrWindow?: string | undefined
 }
@@ -75,14 +82,11 @@ function keptOf(points: PointSummary[], rules: RetentionRules, now: Date): Kept 
   keep(regular[0], 'newest')
   keep(regular.find((point) => point.good) ?? points.find((point) => point.good), 'last good')
   for (const point of points) if (point.held) keep(point, 'held')
-  for (const point of regular)
-    if (rules.keepWithin && ageSeconds(point, now) <= seconds(rules.keepWithin)) keep(point, `within ${rules.keepWithin}`)
   if (rules.pitrWindow) keep(baseOf(regular, rules.pitrWindow, now), `any moment of the last ${rules.pitrWindow} needs it`)
   for (const point of points)
     if (point.kind === 'pre_restore' && isFreshCopy(point, now)) keep(point, `safety copy of the last ${SAFETY_COPY_DAYS} days`)
-  for (const rule of rulesOf(rules)) {
-    for (const counted of countedOf(regular))
-      for (const point of newestOfEach(counted, rule)) if (!kept.get(point)?.includes(rule.name)) keep(point, rule.name)
+  for (const { of, group, rules: own } of groupsOf(regular, rules)) {
+    for (const [point, name] of keptBy(group, own, now)) if (!kept.get(point)?.includes(of + name)) keep(point, of + name)
   }
   keepWhatTheseNeed(points, kept, keep)
   return kept
@@ -94,7 +98,28 @@ function baseOf(points: PointSummary[], window: string, now: Date): PointSummary
   return older.find(({ proof }) => proof?.ok !== false) ?? older[0]
 }
 
-function rulesOf({ keepLast, daily, weekly, monthly, yearly }: RetentionRules): Rule[] {
+/** Points of a kind with rules of its own by themselves, and all the others together: so no rule of a kind decides over another. */
+function groupsOf(
+  points: PointSummary[],
+  { kinds = {}, ...general }: RetentionRules,
+): { of: string; group: PointSummary[]; rules: KeepRules }[] {
+  const own = Object.entries(kinds).map(([kind, rules]) => ({
+    of: `${kind}: `,
+    group: points.filter((point) => point.kind === kind),
+    rules,
+  }))
+  return [{ of: '', group: points.filter(({ kind }) => kinds[kind] === undefined), rules: general }, ...own]
+}
+
+function* keptBy(points: PointSummary[], rules: KeepRules, now: Date): Iterable<[PointSummary, string]> {
+  const { keepWithin } = rules
+  if (keepWithin !== undefined)
+    for (const point of points) if (ageSeconds(point, now) <= seconds(keepWithin)) yield [point, `within ${keepWithin}`]
+  for (const rule of countsOf(rules))
+    for (const counted of countedOf(points)) for (const point of newestOfEach(counted, rule)) yield [point, rule.name]
+}
+
+function countsOf({ keepLast = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0 }: KeepRules): Rule[] {
   return [
     { name: `last ${keepLast}`, count: keepLast, bucketOf: ({ id }) => id },
     { name: `daily ${daily}`, count: daily, bucketOf: ({ createdAt }) => day(createdAt) },

@@ -1,36 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { POINT_KINDS, pointId } from '../../src/core/ids.ts'
 import type { PointSummary } from '../../src/core/records.ts'
 import { planRetention, type RetentionRules } from '../../src/core/retention.ts'
+import { failed, NONE, NOW, point, proved } from '../support/retention.ts'
 
-const NOW = new Date('2026-03-31T12:00:00Z')
-const DAY = 86_400_000
-const NONE: RetentionRules = { keepLast: 1, daily: 0, weekly: 0, monthly: 0, yearly: 0 }
-type Proof = NonNullable<PointSummary['proof']>
-
-function point(daysAgo: number, more: Partial<PointSummary> = {}): PointSummary {
-  const at = new Date(NOW.getTime() - daysAgo * DAY)
-  const kind = more.kind ?? 'scheduled'
-  return {
-    source: 'orders',
-    id: pointId(at, kind),
-    kind,
-    driver: 'postgres-logical',
-    createdAt: at.toISOString(),
-    completedAt: at.toISOString(),
-    sizeBytes: 1,
-    storedBytes: 1,
-    fileCount: 1,
-    tags: [],
-    parents: [],
-    held: false,
-    good: false,
-    ...more,
-  }
-}
-const proved = { good: true, proof: { depth: 'full', at: NOW.toISOString(), ok: true } as Proof }
-const failed = { good: false, proof: { depth: 'full', at: NOW.toISOString(), ok: false } as Proof }
 const plan = (points: PointSummary[], rules: Partial<RetentionRules> = {}, healthy = true) =>
   planRetention(points, { ...NONE, ...rules }, NOW, { healthy })
 const deleted = (points: PointSummary[], rules: Partial<RetentionRules> = {}) => plan(points, rules).delete.map(({ id }) => id)
@@ -64,6 +36,20 @@ describe('retention keeps', () => {
     expect(kept({ weekly: 3 })).toEqual(['20260331', '20260329', '20260322'])
     expect(kept({ monthly: 3 })).toEqual(['20260331', '20260228', '20260131'])
     expect(kept({ yearly: 3 })).toEqual(['20260331', '20251231', '20241231'])
+  })
+
+  it('points of a kind by the rules of that kind, and all the others by the general ones', () => {
+    const weekly = Array.from({ length: 60 }, (_, week) => point(week * 7, { kind: 'full' }))
+    const daily = Array.from({ length: 50 }, (_, days) => point(days + 0.5, { kind: 'incremental' }))
+    const manual = [1.2, 2.2, 3.2].map((days) => point(days, { kind: 'manual' }))
+    const kinds = { full: { keepWithin: '90d', yearly: 2 }, incremental: { keepLast: 10 } }
+    const kept = new Map(plan([...weekly, ...daily, ...manual], { keepLast: 2, kinds }).keep.map(({ id, reasons }) => [id, reasons]))
+    const of = (points: PointSummary[]) => ids(points).filter((id) => kept.has(id))
+    expect(of(weekly)).toEqual(ids(weekly.slice(0, 14)))
+    expect(of(daily)).toEqual(ids(daily.slice(0, 10)))
+    expect(of(manual)).toEqual(ids(manual.slice(0, 2)))
+    expect(kept.get(weekly[12]?.id ?? '')).toEqual(['full: within 90d'])
+    expect(kept.get(weekly[13]?.id ?? '')).toEqual(['full: yearly 2'])
   })
 
   it('the last good point, however many unproved ones are newer', () => {
@@ -115,123 +101,4 @@ describe('retention keeps', () => {
     const points = ['orders', 'users'].flatMap((source) => [point(0, { source }), point(50, { source, ...proved }), point(60, { source })])
     expect(plan(points).delete).toEqual(['orders', 'users'].map((source) => ({ source, id: point(60).id, reason: 'no rule keeps it' })))
   })
-})
-
-/** Histories with chains, holds, failures and safety copies, in any order. */
-const histories = fc
-  .array(
-    fc.record({
-      minutes: fc.integer({ min: 0, max: 3 * 365 * 24 * 60 }),
-      kind: fc.constantFrom(...POINT_KINDS),
-      verdict: fc.constantFrom('none', 'good', 'failed', 'listed'),
-      held: fc.boolean(),
-      parents: fc.array(fc.nat(60), { maxLength: 2 }),
-      source: fc.constantFrom('orders', 'users'),
-      rare: fc.nat(9),
-    }),
-    { maxLength: 60 },
-  )
-  .map((drafts) => {
-    const points = drafts.map((draft, index) =>
-      point(draft.minutes / 1440, {
-        kind: draft.kind,
-        source: draft.source,
-        id: `${pointId(new Date(NOW.getTime() - draft.minutes * 60_000), draft.kind)}_${index + 2}`,
-        held: draft.held && draft.rare === 0,
-        ...(draft.verdict === 'good'
-          ? proved
-          : draft.verdict === 'failed'
-            ? failed
-            : draft.verdict === 'listed'
-              ? { proof: { depth: 'list', at: NOW.toISOString(), ok: true } as Proof }
-              : {}),
-      }),
-    )
-    return points.map((one, index) => ({
-      ...one,
-      parents: (drafts[index]?.parents ?? [])
-        .flatMap((other) => points[other] ?? [])
-        .filter((other) => other.source === one.source && other.createdAt < one.createdAt)
-        .map(({ id }) => id),
-    }))
-  })
-const anyRules = fc.record({
-  keepLast: fc.integer({ min: 1, max: 9 }),
-  daily: fc.nat(9),
-  weekly: fc.nat(9),
-  monthly: fc.nat(9),
-  yearly: fc.nat(4),
-  keepWithin: fc.option(
-    fc.integer({ min: 1, max: 400 }).map((days) => `${days}d`),
-    { nil: undefined },
-  ),
-})
-const always = (promise: (points: PointSummary[], rules: RetentionRules) => void) =>
-  fc.assert(fc.property(histories, anyRules, promise), { numRuns: 400 })
-const planned = (points: PointSummary[], rules: RetentionRules, healthy = true) => planRetention(points, rules, NOW, { healthy })
-
-describe('whatever the history and the rules, retention', () => {
-  it('decides each point once', () =>
-    always((points, rules) => {
-      const { keep, delete: gone } = planned(points, rules)
-      expect([...keep, ...gone].map(({ id }) => id).sort()).toEqual(ids(points).sort())
-      expect(keep.every(({ reasons }) => reasons.length > 0)).toBe(true)
-    }))
-
-  it('never deletes the last good point of a source', () =>
-    always((points, rules) => {
-      const gone = new Set(planned(points, rules).delete.map(({ id }) => id))
-      for (const source of ['orders', 'users']) {
-        const good = points.filter((one) => one.source === source && one.good)
-        if (good.length > 0) expect(good.some(({ id }) => !gone.has(id))).toBe(true)
-        const newest = good.filter(({ kind }) => kind !== 'pre_restore').sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0]
-        if (newest && good.filter(({ createdAt }) => createdAt === newest.createdAt).length === 1) expect(gone.has(newest.id)).toBe(false)
-      }
-    }))
-
-  it('keeps what a kept point needs, and lists for deletion what needs before what is needed', () =>
-    always((points, rules) => {
-      const gone = planned(points, rules).delete.map(({ id }) => id)
-      for (const one of points)
-        for (const parent of one.parents) {
-          if (!gone.includes(one.id)) expect(gone).not.toContain(parent)
-          else if (gone.includes(parent)) expect(gone.indexOf(one.id)).toBeLessThan(gone.indexOf(parent))
-        }
-    }))
-
-  it('never deletes what is held', () =>
-    always((points, rules) => {
-      const gone = planned(points, rules).delete.map(({ id }) => id)
-      for (const one of points) if (one.held) expect(gone).not.toContain(one.id)
-    }))
-
-  it('keeps as many good points as keepLast says', () =>
-    always((points, rules) => {
-      const gone = new Set(planned(points, rules).delete.map(({ id }) => id))
-      for (const source of ['orders', 'users']) {
-        const good = points.filter((one) => one.source === source && one.good && one.kind !== 'pre_restore')
-        expect(good.filter(({ id }) => !gone.has(id)).length).toBeGreaterThanOrEqual(Math.min(rules.keepLast, good.length))
-      }
-    }))
-
-  it('deletes nothing of an unhealthy source', () =>
-    always((points, rules) => {
-      expect(planned(points, rules, false).delete).toEqual([])
-    }))
-
-  it('finds nothing more to delete in what it kept', () =>
-    always((points, rules) => {
-      const gone = new Set(planned(points, rules).delete.map(({ id }) => id))
-      expect(
-        planned(
-          points.filter(({ id }) => !gone.has(id)),
-          rules,
-        ).delete,
-      ).toEqual([])
-    }))
-
-  it('gives the same list for a dry run, for any order of the points', () =>
-    always((points, rules) => {
-      expect(planned([...points].reverse(), rules)).toEqual(planned(points, rules))
-    }))
 })
