@@ -12,6 +12,12 @@ export const POINT_KINDS = [
 ] as const
 export type PointKind = (typeof POINT_KINDS)[number]
 
+/** The kind of the points that a schedule of this name makes; undefined where it makes none. */
+export function kindOfSchedule(name: string): PointKind | undefined {
+  // A logical dump has no kind of its own: it says that nobody asked for it by hand.
+  return name === 'logical' ? 'scheduled' : POINT_KINDS.find((kind) => kind === name)
+}
+
 const SHAPE = /^(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})(\d{2})_([a-z_]+?)(?:_(\d+))?$/
 
 /** `20251018_214530_manual`, in UTC; `attempt` > 1 gives a suffix for a collision within one second. */

@@ -3,6 +3,7 @@ import { CONTROL_QUEUE } from '../contract/vocabulary.ts'
 import type { Duration } from '@temporalio/common'
 import type { Config, SourceConfig } from '../config/schema.ts'
 import { type Calendar, parseCalendar } from '../core/calendar.ts'
+import { kindOfSchedule } from '../core/ids.ts'
 
 export interface DesiredSchedule {
   /** `holdfast/<source or group>/<name>`. */
@@ -65,11 +66,8 @@ function workOf(name: string, source: string): Pick<Wanted, 'workflowType' | 'in
       return { workflowType: name, input: { source } }
     case 'verify':
       return { workflowType: 'verifyRestore', input: { source, depth: 'full' } }
-    // A logical dump has no kind of its own: it says that nobody asked for it by hand.
-    case 'logical':
-      return { workflowType: 'backup', input: { source, kind: 'scheduled' } }
     default:
-      return { workflowType: 'backup', input: { source, kind: name } }
+      return { workflowType: 'backup', input: { source, kind: kindOfSchedule(name) ?? name } }
   }
 }
 
