@@ -47,3 +47,4 @@ export const scheduleRules = {
   monthly: count('months'),
   yearly: count('years'),
 }
+export const SCHEDULE_RULES = Object.keys(scheduleRules) as (keyof typeof scheduleRules)[]
