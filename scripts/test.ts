@@ -11,7 +11,7 @@ import { terminate } from '../src/process/terminate.ts'
 import { checkSources } from './testing/checks.ts'
 import { markOf, stopLeftovers } from './testing/leftovers.ts'
 import { type Counts, countsOf } from './testing/report.ts'
-import { ensureToolbox } from './toolbox/ensure.ts'
+import { ensureForTests } from './toolbox/ensure.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -19,7 +19,7 @@ const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
 
 try {
-  await ensureToolbox({ progress: say, signal: stop.signal })
+  await ensureForTests({ progress: say, signal: stop.signal })
   const checks = await checkSources(ROOT, stop.signal)
   for (const { name, ok, output } of checks) say(`${ok ? 'ok  ' : 'FAIL'} ${name}${ok ? '' : `\n${output}`}`)
   const tests = await runTests(process.argv.slice(2))

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/core/errors.ts'
 import { createCleanup } from '../quickstart/stack.ts'
 import { ensureToolbox } from '../toolbox/ensure.ts'
+import { PAIR } from '../toolbox/programs.ts'
 import type { Bench } from './bench.ts'
 import { GROUPS, PARTS } from './parts.ts'
 import { type Row, table } from './rows.ts'
@@ -55,7 +56,7 @@ type Given = Pick<Bench, 'size' | 'stream' | 'rounds' | 'signal'>
 async function runGroups(given: Given, only: readonly string[], rows: Row[]): Promise<boolean> {
   let failed = false
   try {
-    await ensureToolbox({ progress: say, signal: given.signal })
+    await ensureToolbox({ only: PAIR, progress: say, signal: given.signal })
   } catch (error) {
     say(messageOf(error))
     return true

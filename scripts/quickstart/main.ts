@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/core/errors.ts'
 import { ensureToolbox } from '../toolbox/ensure.ts'
+import { PAIR } from '../toolbox/programs.ts'
 import { logTail, reachableFolder } from '../toolbox/postgres.ts'
 import { leftovers, serversOf } from './leftovers.ts'
 import { emptyReport, shortcomings, table } from './report.ts'
@@ -124,7 +125,7 @@ async function runSteps({ report, cleanup, signal, dir, last, scale, onStart }: 
   }
   let session: Session | undefined
   const start = timed('start', async () => {
-    await ensureToolbox({ progress: say, signal })
+    await ensureToolbox({ only: PAIR, progress: say, signal })
     const stack = await startStack(say, cleanup, signal, dir)
     session = {
       stack,

@@ -4,13 +4,13 @@ import { withLock } from '../lock.mjs'
 import { debianPackages, installDebian, mayInstallDebian } from './debian.ts'
 import { lookUp } from './find.ts'
 import { installGo } from './go.ts'
-import { cacheDir, PROGRAMS, type Program } from './programs.ts'
+import { cacheDir, ENGINES, PROGRAMS, type Program } from './programs.ts'
 
 export type Progress = (line: string) => void
 
 export interface EnsureOptions {
   /** Only these programs; all of them by default. */
-  only?: readonly string[]
+  only?: readonly Program[]
   /** A line for each wait; standard error by default. */
   progress?: Progress
   signal?: AbortSignal
@@ -19,7 +19,7 @@ export interface EnsureOptions {
 /** Resolves once every program is there. Throws TOOL_MISSING naming all that cannot be installed here, with the command that does it. */
 export async function ensureToolbox(options: EnsureOptions = {}): Promise<void> {
   if (missing(options.only).length === 0) return
-  const progress = options.progress ?? ((line) => process.stderr.write(`${line}\n`))
+  const progress = options.progress ?? toStderr
   const onWait = () => progress('another run is installing programs: waiting for it')
   await withLock(`toolbox ${cacheDir()}`, () => install(missing(options.only), progress, options.signal), {
     onWait,
@@ -27,8 +27,23 @@ export async function ensureToolbox(options: EnsureOptions = {}): Promise<void> 
   })
 }
 
-function missing(only: readonly string[] | undefined): Program[] {
-  return PROGRAMS.filter((program) => (!only || only.includes(program.name)) && !lookUp(program.name))
+/** All that the tests start. Who may not install packages is told the command for the engines; what needs them is skipped. */
+export async function ensureForTests(options: Omit<EnsureOptions, 'only'> = {}): Promise<void> {
+  const beyond = mayInstallDebian() ? [] : missing(ENGINES).filter(({ from }) => 'debian' in from)
+  if (beyond.length > 0) {
+    const { message, next } = byHand(beyond, debianPackages(beyond))
+    const progress = options.progress ?? toStderr
+    progress(`${message}; tests that need them are skipped. To have them: ${next}`)
+  }
+  await ensureToolbox({ ...options, only: PROGRAMS.filter((program) => !beyond.includes(program)) })
+}
+
+function missing(only: readonly Program[] = PROGRAMS): Program[] {
+  return only.filter(({ name }) => !lookUp(name))
+}
+
+function toStderr(line: string): void {
+  process.stderr.write(`${line}\n`)
 }
 
 async function install(programs: readonly Program[], progress: Progress, signal: AbortSignal | undefined): Promise<void> {

@@ -10,9 +10,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 const names = process.argv.slice(2)
 try {
   for (const name of names) if (!PROGRAMS.some((program) => program.name === name)) findProgram(name)
-  await ensureToolbox({ only: names.length ? names : undefined, signal: stop.signal })
-  for (const { name } of PROGRAMS)
-    if (names.length === 0 || names.includes(name)) process.stdout.write(`${name.padEnd(18)} ${findProgram(name)}\n`)
+  const wanted = PROGRAMS.filter(({ name }) => names.length === 0 || names.includes(name))
+  await ensureToolbox({ only: wanted, signal: stop.signal })
+  for (const { name } of wanted) process.stdout.write(`${name.padEnd(18)} ${findProgram(name)}\n`)
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n${error instanceof HoldfastError ? `next: ${error.next}\n` : ''}`)
   process.exitCode = stop.signal.aborted ? 130 : 1

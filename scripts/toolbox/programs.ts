@@ -2,8 +2,8 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-/** Debian package to the programs of it that are used here. */
-const DEBIAN = {
+/** What a PostgreSQL pair, its repository, its name server and Temporal need: Debian package to the programs of it that are used here. */
+const PAIR_DEBIAN = {
   'postgresql-15': [
     'initdb',
     'postgres',
@@ -34,9 +34,19 @@ const DEBIAN = {
 } as const
 
 /** Program to the Go module that `go install` builds it from. */
-const GO = {
+const PAIR_GO = {
   temporal: 'github.com/temporalio/cli/cmd/temporal@v1.5.1',
   versitygw: 'github.com/versity/versitygw/cmd/versitygw@v1.8.0',
+} as const
+
+/** The same for the engines beside PostgreSQL. */
+const ENGINES_DEBIAN = {
+  'redis-server': ['redis-server'],
+  'redis-tools': ['redis-cli', 'redis-check-rdb', 'redis-check-aof'],
+} as const
+
+const ENGINES_GO = {
+  'nats-server': 'github.com/nats-io/nats-server/v2@v2.15.2',
 } as const
 
 export interface Program {
@@ -47,13 +57,24 @@ export interface Program {
   install: string
 }
 
-const debian: Program[] = Object.entries(DEBIAN).flatMap(([pkg, names]) =>
-  names.map((name) => ({ name, from: { debian: pkg }, install: `apt-get install --no-install-recommends ${pkg}` })),
-)
-const go: Program[] = Object.entries(GO).map(([name, module]) => ({ name, from: { go: module }, install: `go install ${module}` }))
+/** Enough for the quickstart, the benchmarks and the crash harness. */
+export const PAIR: readonly Program[] = [...debian(PAIR_DEBIAN), ...go(PAIR_GO)]
+
+/** What the drivers of other engines are tested on. */
+export const ENGINES: readonly Program[] = [...debian(ENGINES_DEBIAN), ...go(ENGINES_GO)]
 
 /** Every program of the toolbox. */
-export const PROGRAMS: readonly Program[] = [...debian, ...go]
+export const PROGRAMS: readonly Program[] = [...PAIR, ...ENGINES]
+
+function debian(packages: Readonly<Record<string, readonly string[]>>): Program[] {
+  return Object.entries(packages).flatMap(([pkg, names]) =>
+    names.map((name) => ({ name, from: { debian: pkg }, install: `apt-get install --no-install-recommends ${pkg}` })),
+  )
+}
+
+function go(modules: Readonly<Record<string, string>>): Program[] {
+  return Object.entries(modules).map(([name, module]) => ({ name, from: { go: module }, install: `go install ${module}` }))
+}
 
 /** One version of all of PostgreSQL's programs, not the wrappers on PATH that choose one by cluster. */
 export const POSTGRES_BIN = '/usr/lib/postgresql/15/bin'

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { downloadTemporal } from '../../../scripts/toolbox/download.ts'
+import { ensureForTests } from '../../../scripts/toolbox/ensure.ts'
 import { findProgram, lookUp } from '../../../scripts/toolbox/find.ts'
 import { freePort, freePortOn } from '../../../scripts/toolbox/ports.ts'
-import { PROGRAMS } from '../../../scripts/toolbox/programs.ts'
+import { ENGINES, PAIR, PROGRAMS } from '../../../scripts/toolbox/programs.ts'
 import { startTemporal } from '../../../scripts/toolbox/temporal.ts'
 import { groupAlive } from '../../../src/process/group.ts'
 
@@ -69,6 +70,29 @@ describe('finding a program', () => {
     const names = PROGRAMS.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     expect(PROGRAMS.filter(({ install }) => !/^(apt-get|go) install /.test(install))).toEqual([])
+  })
+})
+
+describe('a user who may not install packages', () => {
+  const lines: string[] = []
+  const progress = (line: string) => void lines.push(line)
+  const have = (programs: typeof PAIR) => programs.forEach(({ name }) => void program(name))
+  beforeEach(() => {
+    lines.length = 0
+    // Without apt-get root may not either.
+    process.env.PATH = join(folder, 'bin')
+    process.env.HOLDFAST_CACHE = folder
+  })
+
+  it('is told what the tests of the engines need, and the command; the other tests run', async () => {
+    have([...PAIR, ...ENGINES].filter(({ name }) => name !== 'redis-cli'))
+    await ensureForTests({ progress })
+    expect(lines).toEqual([expect.stringMatching(/redis-cli.*skipped.*apt-get install --no-install-recommends redis-tools$/)])
+  })
+
+  it('is refused the tests where a program of the pair is missing', async () => {
+    have([...PAIR, ...ENGINES].filter(({ name }) => name !== 'zstd'))
+    await expect(ensureForTests({ progress })).rejects.toMatchObject({ code: 'TOOL_MISSING', next: expect.stringContaining('zstd') })
   })
 })
 
