@@ -43,6 +43,9 @@ const PAIR_GO = {
 const ENGINES_DEBIAN = {
   'redis-server': ['redis-server'],
   'redis-tools': ['redis-cli', 'redis-check-rdb', 'redis-check-aof'],
+  'rocksdb-tools': ['ldb', 'sst_dump', 'db_bench'],
+  gnupg: ['gpg', 'gpgconf', 'gpg-agent'],
+  git: ['git'],
 } as const
 
 const ENGINES_GO = {
