@@ -1,44 +1,22 @@
 /** The steps of a backup. Each may run twice, and a try that Temporal gave up may still be running. */
 import { Context } from '@temporalio/activity'
-import { reservationKey } from '../src/catalog/keys.ts'
-import { stage } from '../src/catalog/staged.ts'
-import type { Config, SourceConfig } from '../src/config/schema.ts'
+import type { Config } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
+import type { Snapshot } from '../src/drivers/driver.ts'
+import { isStaged } from '../src/drivers/registry.ts'
 import { writeCanary } from '../src/failover/database/canary.ts'
-import { createSink } from '../src/pipeline/capture.ts'
-import { type RunningContext, withProgress } from './context.ts'
+import { type Capture, createCapture, type Place } from './capture.ts'
+import { withProgress } from './context.ts'
 import { currentHost, groupOfSource, primarySite, repositoryHost } from './placement.ts'
 import { createPublishActivities } from './publish.ts'
 import { siteOf } from './sites.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
 
-interface Place {
-  source: string
-  id: string
-}
-
 export function createBackupActivities(services: Services) {
   const { config } = services
+  const { capture, labelsOfStanza } = createCapture(services)
   const open = (source: string) => openSource(services, source)
-  /** Only an engine with a repository of its own gives its backups labels. */
-  const labelsOf = async (source: string): Promise<string[]> =>
-    'stanza' in sourceOf(config, source) ? (await (await open(source)).catalog.listPoints(source)).flatMap(({ label }) => label ?? []) : []
-
-  /** Of every source that shares the engine's repository: their ids are times, and may be the same. */
-  const labelsOfStanza = async (name: string): Promise<string[]> => {
-    const one = sourceOf(config, name)
-    const shares = (other: SourceConfig) => 'stanza' in one && 'stanza' in other && other.stanza === one.stanza
-    const sharing = Object.keys(config.sources).filter((other) => shares(sourceOf(config, other)))
-    return (await Promise.all(sharing.map(labelsOf))).flat()
-  }
-
-  /** After the last write of a try: where its run has given the point up meanwhile, nobody else would remove it. */
-  const forsake = async (context: RunningContext, source: string, id: string): Promise<void> => {
-    const { store, catalog } = await open(source)
-    if ((await store.head(reservationKey(source, id))) || (await catalog.hasManifest(source, id))) return
-    await (await services.repositoryDriver(source, context.host)).discardCapture?.(context, id, await labelsOfStanza(source))
-  }
   return {
     /**
      * Where the steps of this source run now: of a pair's source on the host of the present primary. What needs only the
@@ -50,10 +28,11 @@ export function createBackupActivities(services: Services) {
     }: {
       source: string
       repositoryOnly?: boolean
-    }): Promise<{ driver: string; host?: string }> {
+    }): Promise<{ driver: string; host?: string; staged?: boolean }> {
       const { driver } = sourceOf(config, source)
       const host = await (repositoryOnly ? repositoryHost : currentHost)(config, source)
-      return { driver, ...(host !== undefined && { host }) }
+      const staged = !repositoryOnly && isStaged(driver)
+      return { driver, ...(host !== undefined && { host }), ...(staged && { staged }) }
     },
 
     /** The same run gets the same id again. */
@@ -81,40 +60,27 @@ export function createBackupActivities(services: Services) {
       })
     },
 
-    /** Capture and upload in one pass: an engine that streams would otherwise need a temporary copy. */
-    async dump({ source, id, kind }: Place & { kind: PointKind }) {
+    /** For an engine that leaves a file or a snapshot: has it made. The same id finds its own again. */
+    async snapshot({ source, id, kind }: Place & { kind: PointKind }): Promise<{ snapshot: Snapshot }> {
       return withProgress(async (context) => {
-        const { store, catalog } = await open(source)
         const driver = await services.driver(source)
-        const startedAt = new Date().toISOString()
-        const { versions } = await driver.preflight(context)
-        const { attempt } = context
-        const { recipients, breakGlass } = config.encryption
-        const configured = sourceOf(config, source)
-        const sink = createSink({
-          store,
-          prefix: `holdfast/v1/${source}/${id}/data/`,
-          attempt,
-          recipients: breakGlass ? [...recipients, breakGlass] : recipients,
-          signal: context.signal,
-          onProgress: context.onProgress,
-          ...(configured.driver === 'postgres-logical' && { compressionLevel: configured.compressionLevel }),
-        })
-        const capture = async () => {
-          const captured = await driver.capture(context, { id, kind, attempt, known: await labelsOf(source) }, sink)
-          return { captured, digest: await stage(store, { source, id, attempt }, { ...captured, versions, startedAt }) }
-        }
-        // A try that was frozen may come here long after its run has ended: then what it wrote goes again.
-        const { captured, digest } = await capture().catch(async (error: unknown) => {
-          await catalog.settle(source, id).catch(() => {})
-          await forsake(context, source, id).catch(() => {})
-          throw error
-        })
-        await catalog.settle(source, id)
-        await forsake(context, source, id)
-        const storedBytes = captured.storedBytes ?? captured.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
-        return { attempt, digest, sizeBytes: captured.sizeBytes, storedBytes, fileCount: captured.fileCount, warnings: captured.warnings }
+        if (!driver.snapshot) throw new HoldfastError('UNEXPECTED', `${driver.kind} makes no snapshots`, { object: source })
+        return { snapshot: await driver.snapshot(context, { id, kind, attempt: context.attempt }) }
       })
+    },
+
+    async removeSnapshot({ source, id }: Place): Promise<void> {
+      await withProgress(async (context) => (await services.driver(source)).removeSnapshot?.(context, id))
+    },
+
+    /** Capture and upload in one pass: an engine that streams would otherwise need a temporary copy. */
+    async dump(input: Capture) {
+      return capture(input)
+    },
+
+    /** Uploads what the engine has left. */
+    async upload(input: Capture & { snapshot: Snapshot }) {
+      return capture(input)
     },
 
     /** Undoes in the engine's repository what of a point was not published. */

@@ -1,12 +1,13 @@
 /** Which host a source lives on now: a pair's source moves with its primary. */
-import type { Config, FailoverGroupConfig, SourceConfig } from '../src/config/schema.ts'
+import { type Config, type FailoverGroupConfig, isPostgres, type SourceConfig } from '../src/config/schema.ts'
 import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import { readPosition, withSite } from '../src/failover/database/site.ts'
 import { sourceOf } from './services.ts'
 import { siteOf } from './sites.ts'
 
 export function groupOfSource(config: Config, source: string): [string, FailoverGroupConfig] | undefined {
-  const named = config.sources[source]?.group
+  const configured = config.sources[source]
+  const named = configured && isPostgres(configured) ? configured.group : undefined
   return Object.entries(config.failoverGroups).find(([name, group]) => name === named || group.source === source)
 }
 
@@ -62,7 +63,7 @@ function askSites(group: FailoverGroupConfig): Promise<Asked[]> {
 export async function currentHost(config: Config, name: string): Promise<string | undefined> {
   const source = sourceOf(config, name)
   const pair = groupOfSource(config, name)
-  if (source.driver !== 'postgres-physical') return undefined
+  if (source.driver !== 'postgres-physical') return source.host
   return pair ? pair[1].sites[await primarySite(pair[1])]?.host : source.host
 }
 
@@ -70,7 +71,7 @@ export async function currentHost(config: Config, name: string): Promise<string 
 export async function repositoryHost(config: Config, name: string): Promise<string | undefined> {
   const source = sourceOf(config, name)
   const pair = groupOfSource(config, name)
-  if (source.driver !== 'postgres-physical') return undefined
+  if (source.driver !== 'postgres-physical') return source.host
   const site = pair && (await repositorySite(pair[1], source.host))
   return (site !== undefined && pair?.[1].sites[site]?.host) || source.host
 }
@@ -78,7 +79,7 @@ export async function repositoryHost(config: Config, name: string): Promise<stri
 /** Every host where work of this source may have left something; none where any data worker does it. */
 export function hostsOfSource(config: Config, name: string): string[] {
   const source = sourceOf(config, name)
-  if (source.driver !== 'postgres-physical') return []
+  if (source.driver !== 'postgres-physical') return source.host ? [source.host] : []
   const sites = Object.values(groupOfSource(config, name)?.[1].sites ?? {})
   return [...new Set([source.host, ...sites.map(({ host }) => host)])]
 }

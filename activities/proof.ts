@@ -118,7 +118,7 @@ export function createProofActivities(services: Services) {
     try {
       const artifacts = createSource({ store, identityFile, signal: context.signal })
       const { target } = await driver.restore(context, manifest, artifacts, { dir })
-      const named = source.verify.assertions.map((one) => ({ name: 'name' in one ? one.name : one.sql, sql: one.sql }))
+      const named = source.verify.assertions.map(nameOf)
       const assertions = await driver.verify(context, manifest, target, { depth: input.depth, assertions: named })
       keep = input.keep
       return { assertions, ...(keep && { kept: target.connection, instance: basename(dir) }) }
@@ -129,6 +129,12 @@ export function createProofActivities(services: Services) {
       }
     }
   }
+}
+/** A question without a name is called by its own words. */
+function nameOf<T extends { name?: string | undefined }>(assertion: T): T & { name: string } {
+  const { name, ...question } = assertion
+  const words = Object.values(question).map((word) => (typeof word === 'string' ? word : JSON.stringify(word)))
+  return { ...assertion, name: name ?? words.join(' ') }
 }
 export type ProofActivities = ReturnType<typeof createProofActivities>
 

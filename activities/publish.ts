@@ -1,9 +1,10 @@
 /** From captured to published, or to nothing: what the store has is asked for, the manifest comes last. */
+import { parseKey } from '../src/catalog/keys.ts'
 import { readStaged } from '../src/catalog/staged.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
 import { checkPlausible } from '../src/core/plausible.ts'
-import type { Manifest, PointSummary } from '../src/core/records.ts'
+import type { Artifact, Manifest, PointSummary } from '../src/core/records.ts'
 import { VERSION } from '../src/core/version.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
 import { isGivenUp, requireCurrent } from './straggler.ts'
@@ -67,7 +68,7 @@ export function createPublishActivities(services: Services) {
       const storedBytes = staged.storedBytes ?? staged.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
       const points = await catalog.listPoints(source)
       checkPlausible({ source, id, kind, driver, sizeBytes: staged.sizeBytes, accepted: input.description !== undefined }, points)
-      const parents = parentsOf(source, staged.reference?.needs ?? [], points)
+      const parents = [...parentsOf(source, staged.reference?.needs ?? [], points), ...ownersOf(id, staged.artifacts)]
       const manifest: Manifest = {
         format: 'holdfast/v1',
         type: 'manifest',
@@ -88,6 +89,7 @@ export function createPublishActivities(services: Services) {
         ...(staged.reference && { reference: staged.reference }),
         consistency: staged.consistency,
         ...(staged.content && { content: staged.content }),
+        ...(staged.inventory && { inventory: staged.inventory }),
         versions: staged.versions,
         encryption: { recipients: config.encryption.recipients },
         parents,
@@ -107,6 +109,13 @@ export function createPublishActivities(services: Services) {
       await catalog.discard(source, id)
     },
   }
+}
+
+/** Points whose objects are among its artifacts. */
+function ownersOf(id: string, artifacts: readonly Artifact[]): string[] {
+  const owners = new Set(artifacts.flatMap(({ key }) => parseKey(key)?.id ?? []))
+  owners.delete(id)
+  return [...owners].sort()
 }
 
 /** The points that it needs. On a backup that is of no point, none would hold what it needs, nor keep it from going. */

@@ -1,5 +1,6 @@
 /** A recovery point brought back: checked before anything is touched, made aside, then swapped in. */
 import { HoldfastError } from '../src/core/errors.ts'
+import type { RestoreChoice, SourceDriver, Swapped } from '../src/drivers/driver.ts'
 import { createSource } from '../src/pipeline/read.ts'
 import { withProgress } from './context.ts'
 import { instanceDir, withOwnInstance } from './instances.ts'
@@ -13,12 +14,16 @@ export interface RestoreReport {
   /** The host that it runs on, where it is beside. */
   host?: string
   connection?: string
+  /** A command that looks at it, where it is not psql with the connection. */
+  connect?: string
   database: string
   /** Of the database that was made beside the live one: that one is swapped in and no other. */
   oid?: string
   bytes: number
   safetyBackup?: string
   keptAs?: string
+  /** What an operator does with what is kept, or has to know now. */
+  notes?: string[]
   /** What its proofs say against it, or against newer ones. */
   warnings?: string[]
 }
@@ -26,6 +31,10 @@ export interface RestoreReport {
 interface Point {
   source: string
   id: string
+}
+interface Wanted extends Point {
+  instance: string
+  choice?: RestoreChoice
 }
 
 export function createRestoreActivities(services: Services) {
@@ -48,54 +57,69 @@ export function createRestoreActivities(services: Services) {
       id,
       target,
       confirm,
-    }: Point & { target: 'beside' | 'live'; confirm?: string }): Promise<{ fingerprint: string }> {
+      choice = {},
+    }: Point & { target: 'beside' | 'live'; confirm?: string; choice?: RestoreChoice }): Promise<{ fingerprint: string }> {
       const { catalog } = await open(source)
       const { manifest } = await catalog.readManifest(source, id)
+      if (Object.keys(choice).length > 0) refuseUnknown(await services.repositoryDriver(source), source, choice)
       if (target === 'beside') return { fingerprint: '' }
       const over = await live(source)
-      await over.check(manifest, confirm ?? '')
+      await over.check(manifest, confirm ?? '', choice)
       return { fingerprint: await over.fingerprint() }
     },
 
-    async restoreAside({ source, id, instance, target }: Point & { instance: string; target: 'beside' | 'live' }): Promise<RestoreReport> {
+    async restoreAside({ source, id, instance, target, choice = {} }: Wanted & { target: 'beside' | 'live' }): Promise<RestoreReport> {
       return withProgress(async (context) => {
         const { store, catalog } = await open(source)
         const { manifest } = await catalog.readManifest(source, id)
         const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
         if (target === 'live') {
-          const made = await (await live(source)).restoreAside(context, manifest, artifacts)
+          const made = await (await live(source)).restoreAside(context, manifest, artifacts, {
+            dir: instanceDir(services, source, instance),
+            choice,
+          })
           await context.requireCurrent()
           return { source, id, target, instance, ...made }
         }
         const driver = await services.repositoryDriver(source, context.host)
         const place = { dir: instanceDir(services, source, instance), instance }
         return withOwnInstance(context, driver, place, async (own) => {
-          const { target: made, bytes } = await driver.restore(context, manifest, artifacts, { dir: own.dir, promote: true })
-          const { connection, database } = made
+          const { target: made, bytes } = await driver.restore(context, manifest, artifacts, { dir: own.dir, promote: true, choice })
+          const { connection, database, connect } = made
           const host = context.host
-          return { source, id, target, instance: own.instance, ...(host !== undefined && { host }), connection, database, bytes }
+          const way = { ...(host !== undefined && { host }), connection, ...(connect !== undefined && { connect }), database }
+          return { source, id, target, instance: own.instance, ...way, bytes }
         })
       })
     },
 
-    async swapIn({
-      source,
-      id,
-      confirm,
-      oid,
-    }: Point & { instance: string; confirm: string; oid?: string }): Promise<{ database: string; keptAs: string }> {
-      return withProgress(async () => {
-        const { catalog } = await open(source)
-        return (await live(source)).swap((await catalog.readManifest(source, id)).manifest, confirm, oid)
+    async swapIn({ source, id, instance, confirm, oid, choice = {} }: Wanted & { confirm: string; oid?: string }): Promise<Swapped> {
+      return withProgress(async (context) => {
+        const { store, catalog } = await open(source)
+        const { manifest } = await catalog.readManifest(source, id)
+        const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
+        const filling = { context, source: artifacts, dir: instanceDir(services, source, instance), choice }
+        return (await live(source)).swap(manifest, confirm, oid, filling)
       })
     },
 
-    async removeAside({ source, id }: Point & { instance: string }): Promise<void> {
+    async removeAside({ source, id, instance, choice = {} }: Wanted): Promise<void> {
       await withProgress(async () => {
         const { catalog } = await open(source)
-        await (await live(source)).removeAside((await catalog.readManifest(source, id)).manifest)
+        const place = { dir: instanceDir(services, source, instance), choice }
+        await (await live(source)).removeAside((await catalog.readManifest(source, id)).manifest, place)
       })
     },
   }
+}
+/** Ignored, a choice would let somebody believe that it was heeded. */
+function refuseUnknown({ kind, capabilities }: Pick<SourceDriver, 'kind' | 'capabilities'>, source: string, choice: RestoreChoice): void {
+  const known: readonly string[] = capabilities.choices ?? []
+  const unknown = Object.keys(choice).find((key) => !known.includes(key))
+  if (unknown === undefined) return
+  throw new HoldfastError('INPUT_INVALID', `${source} is ${kind}, whose restores have no "${unknown}"`, {
+    object: unknown,
+    next: known.length > 0 ? `leave it out; there is ${known.join(', ')}` : 'leave it out: the whole point is restored',
+  })
 }
 export type RestoreActivities = ReturnType<typeof createRestoreActivities>

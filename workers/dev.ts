@@ -139,7 +139,7 @@ async function serves(config: Config, server: Daemon, logFile: string, signal: A
 /** Every role that the configuration needs. */
 function allRoles({ sources, failoverGroups }: Config): string {
   const hosts = [
-    ...Object.values(sources).flatMap((source) => (source.driver === 'postgres-physical' ? [source.host] : [])),
+    ...Object.values(sources).flatMap(({ host }) => host ?? []),
     ...Object.values(failoverGroups).flatMap(({ sites }) => Object.values(sites).map(({ host }) => host)),
   ]
   return ['control', 'data', ...new Set(hosts.map((host) => `host:${host}`))].join(',')

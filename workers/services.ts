@@ -6,13 +6,12 @@ import { type RepositoryDriver, type Services, sourceOf } from '../activities/se
 import { type Catalog, createCatalog } from '../src/catalog/catalog.ts'
 import { createSigner, createVerifier } from '../src/catalog/signing.ts'
 import { readKeyFile } from '../src/config/key-files.ts'
-import type { Config, SourceConfig } from '../src/config/schema.ts'
+import { type Config, isPostgres, type SourceConfig } from '../src/config/schema.ts'
 import { resolveSecret } from '../src/config/secrets.ts'
 import { HoldfastError } from '../src/core/errors.ts'
-import type { SourceDriver } from '../src/drivers/driver.ts'
+import type { DriverWiring, SourceDriver } from '../src/drivers/driver.ts'
 import { formatConnection, parseConnection } from '../src/drivers/postgres-common/connect.ts'
-import { createPostgresLogical } from '../src/drivers/postgres-logical/index.ts'
-import { createPostgresPhysical } from '../src/drivers/postgres-physical/index.ts'
+import { DRIVERS } from '../src/drivers/registry.ts'
 import { openStore } from '../src/storage/open.ts'
 import type { Store } from '../src/storage/store.ts'
 
@@ -70,20 +69,26 @@ export async function openCatalog(config: Config, store: Promise<Store>): Promis
 /** On the site that is primary now, where the source is of a pair. */
 async function createDriver(config: Config, name: string): Promise<SourceDriver> {
   const source = sourceAt(config, name, await currentHost(config, name))
-  return driverOf(source, await connectionOf(config, name))
+  return driverOf(name, source, () => connectionOf(config, name))
 }
 
 /** Its connection names a role and a database only: the server there may be gone, or be another one by now. */
 async function createRepositoryDriver(config: Config, name: string, host: string | undefined): Promise<RepositoryDriver> {
   const source = sourceAt(config, name, host ?? (await repositoryHost(config, name)))
-  return driverOf(source, await resolveSecret(source.connection))
+  return driverOf(name, source, () => configuredConnection(source))
 }
 
-const driverOf = (source: SourceConfig, connection: string): SourceDriver =>
-  source.driver === 'postgres-logical' ? createPostgresLogical(source, connection) : createPostgresPhysical(source, connection)
+async function driverOf(name: string, config: SourceConfig, connection: () => Promise<string>): Promise<SourceDriver> {
+  const { createDriver: create } = await DRIVERS[config.driver].load()
+  const wiring: DriverWiring = { source: name, connection, secret: resolveSecret }
+  // The list holds each driver beside the configuration that it takes.
+  return (create as (config: SourceConfig, wiring: DriverWiring) => Promise<SourceDriver>)(config, wiring)
+}
+
+const configuredConnection = async (source: SourceConfig): Promise<string> => (isPostgres(source) ? resolveSecret(source.connection) : '')
 
 async function connectionOf(config: Config, name: string): Promise<string> {
-  const connection = await resolveSecret(sourceOf(config, name).connection)
+  const connection = await configuredConnection(sourceOf(config, name))
   const pair = groupOfSource(config, name)
   const site = pair?.[1].sites[await primarySite(pair[1])]
   return site ? formatConnection({ ...parseConnection(connection), host: site.address, port: String(site.port) }) : connection
@@ -92,7 +97,7 @@ async function connectionOf(config: Config, name: string): Promise<string> {
 /** While no side of a pair takes writes, what is configured: it is for a command that somebody runs later. */
 async function liveConnection(config: Config, name: string): Promise<string> {
   const live = await connectionOf(config, name).catch((error: unknown) => {
-    if (error instanceof HoldfastError && error.code === 'SOURCE_UNREACHABLE') return resolveSecret(sourceOf(config, name).connection)
+    if (error instanceof HoldfastError && error.code === 'SOURCE_UNREACHABLE') return configuredConnection(sourceOf(config, name))
     throw error
   })
   const { password: _, ...words } = parseConnection(live)

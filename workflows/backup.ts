@@ -54,7 +54,7 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
   const { source, kind } = input
   view.phase('capture')
   try {
-    const { host, driver } = await light.resolveSource({ source })
+    const { host, driver, staged } = await light.resolveSource({ source })
     const heavy = proxyActivities<BackupActivities>(dataOn(host))
     const { id } = await light.reserveId.executeWithOptions({ summary: `${source} ${kind}` }, [
       { source, kind, at: new Date(Date.now()).toISOString() },
@@ -72,11 +72,17 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
       return result
     }
     await step('preflight', () => heavy.preflight.executeWithOptions({ summary: source }, [{ source }]))
-    const captured = await step(
-      'dump',
-      () => heavy.dump.executeWithOptions({ summary: `${driver} ${id}` }, [{ source, id, kind }]),
-      (c) => `${c.storedBytes} bytes`,
-    )
+    const uploaded = (c: Awaited<ReturnType<typeof heavy.dump>>) => `${c.storedBytes} bytes`
+    const summary = `${driver} ${id}`
+    const capture = async () => {
+      if (!staged) return step('dump', () => heavy.dump.executeWithOptions({ summary }, [{ source, id, kind }]), uploaded)
+      saga.undoBy('removeSnapshot', () =>
+        proxyActivities<BackupActivities>(undoOn(host)).removeSnapshot.executeWithOptions({ summary: id }, [{ source, id }]),
+      )
+      const { snapshot } = await step('snapshot', () => heavy.snapshot.executeWithOptions({ summary }, [{ source, id, kind }]))
+      return step('upload', () => heavy.upload.executeWithOptions({ summary }, [{ source, id, kind, snapshot }]), uploaded)
+    }
+    const captured = await capture()
     await step(
       'checksum',
       () => light.checksum.executeWithOptions({ summary: id }, [{ source, id, attempt: captured.attempt, digest: captured.digest }]),
@@ -88,16 +94,17 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
         { ...input, id, attempt: captured.attempt, digest: captured.digest, workflowId, runId },
       ]),
     )
-    return {
-      source,
-      id,
-      driver,
-      kind,
-      sizeBytes: captured.sizeBytes,
-      storedBytes: captured.storedBytes,
-      seconds: 0,
-      warnings: captured.warnings,
+    const warnings = [...captured.warnings]
+    if (staged) {
+      try {
+        await step('removeSnapshot', () => heavy.removeSnapshot.executeWithOptions({ summary: id }, [{ source, id }]))
+      } catch (error) {
+        if (isCancellation(error)) throw error
+        warnings.push(`what the engine left of ${id} was not removed: ${rootFailure(error).message}`)
+      }
     }
+    const { sizeBytes, storedBytes } = captured
+    return { source, id, driver, kind, sizeBytes, storedBytes, seconds: 0, warnings }
   } catch (error) {
     const failed = await saga.compensate()
     view.step('backup', 'failed', [rootFailure(error).message, ...failed.map((f) => `${f.name} failed: ${f.error}`)].join('; '))

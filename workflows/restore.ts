@@ -4,7 +4,7 @@ import type { BackupActivities } from '../activities/backup.ts'
 import type { ProofActivities } from '../activities/proof.ts'
 import type { RecoverActivities } from '../activities/recover.ts'
 import type { RestoreActivities, RestoreReport } from '../activities/restore.ts'
-import type { RestoreInput } from '../src/contract/inputs.ts'
+import type { RestoreChoice, RestoreInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
 import type { BackupResult } from './backup.ts'
 import { failure, parseInput } from './lib/failure.ts'
@@ -37,6 +37,7 @@ export async function restore(given: RestoreInput): Promise<RestoreReport & Ende
 
 async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: View, saga: Saga): Promise<RestoreReport> {
   const { source, target, confirm } = input
+  const choice = choiceOf(input)
   const { host } = await resolveSource({ source, repositoryOnly: target === 'beside' })
   const heavy = proxyActivities<RestoreActivities & ProofActivities>(dataOn(host))
   const undo = proxyActivities<RestoreActivities & RecoverActivities>(undoOn(host))
@@ -44,7 +45,7 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   const { workflowId, runId } = workflowInfo()
   view.phase('check')
   const ready = await heavy.checkRestore.executeWithOptions({ summary: id }, [
-    { source, id, target, ...(confirm !== undefined && { confirm }) },
+    { source, id, target, ...(confirm !== undefined && { confirm }), ...choice },
   ])
   view.phase('verify')
   const proof = await heavy.proveRestore.executeWithOptions({ summary: `${id} read` }, [
@@ -54,16 +55,22 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   const safety = target === 'live' ? await safetyBackup(input, id, view) : undefined
   view.phase('restore')
   const instance = `restore-${runId.slice(-12)}`
-  if (target === 'live') saga.undoBy('removeAside', () => undo.removeAside({ source, id, instance }))
+  if (target === 'live') saga.undoBy('removeAside', () => undo.removeAside({ source, id, instance, ...choice }))
   else saga.undoBy('discardInstance', () => undo.discardInstance({ source, instance }))
-  const made = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${target}` }, [{ source, id, instance, target }])
+  const made = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${target}` }, [{ source, id, instance, target, ...choice }])
   const restored = { ...made, ...(warnings.length > 0 && { warnings }) }
   if (safety === undefined) return restored
   view.phase('swap')
   const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [
-    { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }) },
+    { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }), ...choice },
   ])
   return { ...restored, ...swapped, safetyBackup: safety }
+}
+
+/** Nothing at all where nothing was chosen: the activities are then asked as ever. */
+function choiceOf({ parts, into, mode }: RestoreInput): { choice?: RestoreChoice } {
+  const choice = { ...(parts && { parts }), ...(into !== undefined && { into }), ...(mode && { mode }) }
+  return Object.keys(choice).length > 0 ? { choice } : {}
 }
 
 /** What is about to be replaced, as a recovery point of its own. */

@@ -57,12 +57,13 @@ export async function readManifest(
   return { manifest: record, digest, key }
 }
 
-/** An artifact of another point, however well signed, is no artifact of this one. */
-function checkPlaces({ source, id, artifacts }: Manifest, key: string): void {
-  const below = dataPrefix(source, id)
+/** An artifact of another point, however well signed, is no artifact of this one, unless it says that it needs that point. */
+function checkPlaces({ source, id, artifacts, parents }: Manifest, key: string): void {
+  const below = [id, ...parents].map((point) => dataPrefix(source, point))
   const parts = new Set<string>()
   for (const artifact of artifacts) {
-    if (!artifact.key.startsWith(below)) throw misplaced(key, `its part ${artifact.part} names ${artifact.key}, outside ${below}`)
+    if (!below.some((prefix) => artifact.key.startsWith(prefix)))
+      throw misplaced(key, `its part ${artifact.part} names ${artifact.key}, outside ${below.join(', ')}`)
     if (parts.has(artifact.part)) throw misplaced(key, `it names the part ${artifact.part} twice`)
     parts.add(artifact.part)
   }

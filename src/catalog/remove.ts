@@ -3,8 +3,9 @@
  * never one that is listed and cannot be restored.
  */
 import { HoldfastError } from '../core/errors.ts'
-import type { ObjectInfo } from '../storage/store.ts'
-import { type PointKey, parseKey, pointPrefix } from './keys.ts'
+import { type ObjectInfo, readAll } from '../storage/store.ts'
+import { manifestKey, type PointKey, parseKey, pointPrefix } from './keys.ts'
+import { refuseNeeded } from './needed.ts'
 import { holdsOf } from './notes.ts'
 import type { CatalogContext } from './records.ts'
 
@@ -18,7 +19,8 @@ const ORDER: PointKey['kind'][] = ['manifest', 'reservation', 'other', 'data', '
 
 /**
  * Deletes the point. Safe to repeat after any interruption. A locked manifest is left with everything else; of others
- * that are locked the rest goes. Throws POINT_PROTECTED for a held point. What nobody published is discard's to remove.
+ * that are locked the rest goes. Throws POINT_PROTECTED for a held point, and for one that another needs. What nobody
+ * published is discard's to remove.
  */
 export async function deletePoint(context: CatalogContext, source: string, id: string): Promise<Removed> {
   const objects = await objectsOf(context, source, id)
@@ -35,7 +37,26 @@ export async function deletePoint(context: CatalogContext, source: string, id: s
       next: `holdfast hold ${source} ${id} --release --reason "…"`,
     })
   }
-  return remove(context, objects)
+  await refuseNeeded(context, source, id)
+  if (!published) return remove(context, objects)
+  const key = manifestKey(source, id)
+  const bytes = await readAll(context.store, key)
+  const manifest = await remove(
+    context,
+    objects.filter(({ kind }) => kind === 'manifest'),
+  )
+  if (manifest.locked.length > 0) return manifest
+  // A point that builds on this one may be published at this very moment: whoever publishes looks at the objects after its
+  // manifest stands, this looks for such a manifest before the objects go.
+  await refuseNeeded(context, source, id).catch(async (error: unknown) => {
+    await context.store.put(key, bytes, { ifAbsent: true })
+    throw error
+  })
+  const rest = await remove(
+    context,
+    objects.filter(({ kind }) => kind !== 'manifest'),
+  )
+  return { deleted: [...manifest.deleted, ...rest.deleted], locked: rest.locked }
 }
 
 /**

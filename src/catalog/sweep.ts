@@ -1,5 +1,6 @@
 /** Leftovers of runs that died: objects below an id without a manifest, uploads that nobody completes. */
 import { manifestKey, parseKey, sourcePrefix } from './keys.ts'
+import { neededBy } from './needed.ts'
 import type { CatalogContext } from './records.ts'
 import { type PointObject, type Removed, remove } from './remove.ts'
 
@@ -15,11 +16,7 @@ export interface Swept extends Removed {
 }
 
 /** Removes the source's leftovers. A point with a manifest is never touched, nor an id in use, nor anything younger. */
-export async function sweepOrphans(
-  context: Pick<CatalogContext, 'store'>,
-  source: string,
-  { olderThan, inUse }: SweepOptions,
-): Promise<Swept> {
+export async function sweepOrphans(context: CatalogContext, source: string, { olderThan, inUse }: SweepOptions): Promise<Swept> {
   const { store } = context
   const busy = new Set(inUse)
   const swept: Swept = { deleted: [], locked: [], abortedUploads: [] }
@@ -34,6 +31,8 @@ export async function sweepOrphans(
     if (busy.has(id) || objects.some(({ modified }) => modified >= olderThan)) continue
     // Published since the listing: a run that nobody knew of has ended well.
     if (await store.head(manifestKey(source, id))) continue
+    // A deletion that was cut short, of a point that another was building on.
+    if ((await neededBy(context, source, id)).length > 0) continue
     const removed = await remove(context, objects)
     swept.deleted.push(...removed.deleted)
     swept.locked.push(...removed.locked)

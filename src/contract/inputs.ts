@@ -49,6 +49,9 @@ export const restoreInput = z.strictObject({
   requestedBy: person,
   target: z.enum(['beside', 'live']).default('beside'),
   confirm: z.string().optional().describe('fingerprint of the live target that is replaced'),
+  parts: z.array(z.string().min(1)).min(1).optional().describe('only these, by names that the point lists'),
+  into: z.string().min(1).optional().describe('somewhere else than where the source is configured to be'),
+  mode: z.enum(['empty', 'replace', 'upsert']).optional().describe('what becomes of what is there already'),
 })
 export const pitrInput = z.strictObject({
   source,
@@ -87,6 +90,8 @@ export const walSwitchInput = z.strictObject({ source })
 export type BackupInput = z.infer<typeof backupInput>
 export type VerifyRestoreInput = z.infer<typeof verifyRestoreInput>
 export type RestoreInput = z.infer<typeof restoreInput>
+/** What of a point is wanted, where, and over what. */
+export type RestoreChoice = Pick<RestoreInput, 'parts' | 'into' | 'mode'>
 export type PitrInput = z.infer<typeof pitrInput>
 export type FailoverInput = z.infer<typeof failoverInput>
 export type FailbackInput = z.infer<typeof failbackInput>

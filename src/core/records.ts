@@ -45,6 +45,13 @@ export const contentSchema = z.object({
 })
 export type Content = z.infer<typeof contentSchema>
 
+/**
+ * What is in a point, by name, as facts that a proof compares one by one: `{ "stream ORDERS": { messages: 10, digest: "…" } }`.
+ * Small: what has millions of entries keeps its list as an artifact and a digest of it here.
+ */
+export const inventorySchema = z.record(z.string(), z.record(z.string(), z.union([z.string(), z.number()])))
+export type Inventory = z.infer<typeof inventorySchema>
+
 /** A physical point lives in a pgBackRest repository; the manifest names where and what must be there. */
 export const referenceSchema = z.looseObject({
   engine: z.enum(['pgbackrest']),
@@ -89,6 +96,7 @@ export const manifestSchema = z.looseObject({
     snapshot: z.string().optional(),
   }),
   content: contentSchema.optional(),
+  inventory: inventorySchema.optional(),
   versions: z.record(z.string(), z.string()),
   encryption: z.object({ recipients: z.array(z.string()) }),
   parents: z.array(z.string()),

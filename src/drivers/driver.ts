@@ -3,7 +3,7 @@
  * it is given what it needs, and gives back what happened. test/conformance/driver.ts holds each to these promises.
  */
 import type { Readable } from 'node:stream'
-import type { Artifact, Assertion, Content, Manifest, Reference } from '../core/records.ts'
+import type { Artifact, Assertion, Content, Inventory, Manifest, Reference } from '../core/records.ts'
 import type { PointKind } from '../core/ids.ts'
 import type { Command } from '../process/command.ts'
 
@@ -45,12 +45,21 @@ export interface CaptureRequest {
    * references is kept by nobody. On whichever is there where this is not given.
    */
   known?: readonly string[]
+  /** The point that an incremental builds on, of a driver whose points share objects; absent for all other kinds, and for the first. */
+  base?: Manifest
+  /** What `snapshot` gave, for a driver that has it. */
+  snapshot?: Snapshot
 }
+
+/** What an engine has left to be uploaded: where it is, in the driver's own words. Plain data without secrets. */
+export type Snapshot = Readonly<Record<string, string | number | boolean>>
 
 /** Where a driver puts the bytes of one part: compressed, encrypted, digested and stored by the pipeline. */
 export interface ArtifactSink {
   /** Resolves once the object is stored whole, which is only after every stage exited 0. */
   store(part: { part: string; role: string; required: boolean; stages: Command[] }): Promise<Artifact>
+  /** A stream that this process reads, like a file or an answer; its content is digested as well. An error of it stores nothing. */
+  storeStream(part: { part: string; role: string; required: boolean; stream: Readable }): Promise<Artifact>
   storeBytes(part: { part: string; role: string; required: boolean; bytes: Buffer }): Promise<Artifact>
 }
 
@@ -59,6 +68,7 @@ export interface Captured {
   reference?: Reference
   consistency: Manifest['consistency']
   content?: Content
+  inventory?: Inventory
   sizeBytes: number
   /** Where it is not the sum of the artifacts: what an engine of its own stored. */
   storedBytes?: number
@@ -80,9 +90,36 @@ export interface Target {
   kind: 'scratch' | 'beside' | 'live'
   /** Folder that holds everything of it. */
   dir: string
-  /** libpq key=value words without secrets; scratch instances listen on a socket in `dir` only. */
+  /** Without secrets: libpq key=value words, a URL, a path. Scratch instances listen on a socket in `dir`, else on loopback. */
   connection: string
+  /** What was filled, by its name: a database, a collection, a folder. */
   database: string
+  /** A command that looks at it, where it is not `psql` with the connection. */
+  connect?: string
+}
+
+/** What is wanted of a point, beyond all of it in the usual way. A driver refuses with INPUT_INVALID what it does not know. */
+export interface RestoreChoice {
+  /** Only these, by names that `show` lists: files, graphs, collections, schemas. */
+  parts?: readonly string[]
+  /** Somewhere else than where the source is configured to be: a folder, another name. */
+  into?: string
+  /** What becomes of what is there already. */
+  mode?: 'empty' | 'replace' | 'upsert'
+}
+
+/** Where a restore over a live target may put what it needs meanwhile, and where it reads from. */
+export interface Filling {
+  context: DriverContext
+  source: ArtifactSource
+  dir: string
+  choice: RestoreChoice
+}
+
+/** A question of the user's own about what was restored, in the words of the driver. */
+export interface UserAssertion {
+  name: string
+  [question: string]: unknown
 }
 
 export interface RestoreTarget {
@@ -101,33 +138,58 @@ export interface Restored {
   bytes: number
 }
 
-/** Over a live database: beside it first, then in its place in one transaction, the old one kept under another name. */
+/** Over a live target: beside it first, then in its place, atomically where the engine can; the old one kept where it can be. */
 export interface LiveRestore {
   /** Names the live target beyond doubt: what `confirm` must repeat. */
   fingerprint(): Promise<string>
   /** Throws CONFIRM_MISMATCH, SPACE_SHORT. Changes nothing. */
-  check(manifest: Manifest, confirm: string): Promise<void>
-  /** A new database on the live server, filled from the point. A half of an earlier try is removed first. */
+  check(manifest: Manifest, confirm: string, choice?: RestoreChoice): Promise<void>
+  /** What will take the place, filled from the point and compared. A half of an earlier try is removed first. `oid` names it beyond doubt. */
   restoreAside(
     context: DriverContext,
     manifest: Manifest,
     source: ArtifactSource,
-  ): Promise<{ database: string; oid: string; bytes: number }>
+    place?: { dir: string; choice: RestoreChoice },
+  ): Promise<{ database: string; oid?: string; bytes: number }>
   /**
-   * Ends the sessions and swaps the names in one transaction. Safe to repeat: a swap that happened is found again. With
-   * the oid that restoreAside gave, nothing else is swapped in: a straggler may have made the database again, half full.
+   * Puts it in the place of the live one. Safe to repeat: a swap that happened is found again. With the oid that
+   * restoreAside gave, nothing else is swapped in: a straggler may have made it again, half full.
    */
-  swap(manifest: Manifest, confirm: string, oid?: string): Promise<{ database: string; keptAs: string }>
+  swap(manifest: Manifest, confirm: string, oid?: string, filling?: Filling): Promise<Swapped>
   /** Removes what restoreAside made; no error where there is nothing, nothing happens after a swap. */
-  removeAside(manifest: Manifest): Promise<void>
+  removeAside(manifest: Manifest, place?: { dir: string; choice: RestoreChoice }): Promise<void>
+}
+
+export interface Swapped {
+  database: string
+  /** The name under which what was replaced is kept. */
+  keptAs?: string
+  /** What an operator does with what is kept, or has to know now. */
+  notes?: string[]
 }
 
 export interface SourceDriver {
   readonly kind: string
-  readonly capabilities: { pointInTime: boolean; incremental: boolean; hostBound: boolean; parts: boolean }
+  readonly capabilities: {
+    pointInTime: boolean
+    incremental: boolean
+    hostBound: boolean
+    parts: boolean
+    /** An incremental point has objects of its base among its artifacts. */
+    sharesObjects?: boolean
+    /** What of a restore may be chosen; anything else is refused before it begins. */
+    choices?: readonly (keyof RestoreChoice)[]
+  }
   /** Looks at the source and changes nothing. */
   preflight(context: DriverContext): Promise<Preflight>
-  /** One consistent capture. Leaves nothing behind on the source, also when it fails or is stopped. */
+  /**
+   * For an engine that leaves a file or a snapshot behind: makes it, and says where it is. Found again by the id at a
+   * second try; capture is given it.
+   */
+  snapshot?(context: DriverContext, request: CaptureRequest): Promise<Snapshot>
+  /** Removes what `snapshot` left for this id, also of a try that was killed. Harmless where there is nothing. */
+  removeSnapshot?(context: DriverContext, id: string): Promise<void>
+  /** One consistent capture. Leaves nothing behind on the source but its snapshot, also when it fails or is stopped. */
   capture(context: DriverContext, request: CaptureRequest, sink: ArtifactSink): Promise<Captured>
   /**
    * Restores the point into a new instance under `dir`, quarantined: no archiving, no replication, no network. Removes
@@ -137,14 +199,14 @@ export interface SourceDriver {
     context: DriverContext,
     manifest: Manifest,
     source: ArtifactSource,
-    options: { dir: string; to?: RestoreTarget; promote?: boolean },
+    options: { dir: string; to?: RestoreTarget; promote?: boolean; choice?: RestoreChoice },
   ): Promise<Restored>
   /** Every assertion of the depth on a restored target. A failed one is a result, not an error. */
   verify(
     context: DriverContext,
     manifest: Manifest,
     target: Target,
-    options: { depth: 'restore' | 'full'; assertions: { name: string; sql: string }[] },
+    options: { depth: 'restore' | 'full'; assertions: readonly UserAssertion[] },
   ): Promise<Assertion[]>
   /** Stops the instance and removes `dir`. May be called twice and on halves. */
   destroy(target: { dir: string }): Promise<void>
@@ -172,4 +234,14 @@ export interface SourceDriver {
   discardCapture?(context: DriverContext, id: string, published: readonly string[]): Promise<void>
   /** Ends the current WAL segment and returns its name once the archive has it. */
   switchWal?(): Promise<string>
+}
+
+/** What a driver is made with, beside the configuration of its source. */
+export interface DriverWiring {
+  /** The name of the source. */
+  source: string
+  /** Of a source on PostgreSQL: where the server is now; of a pair, the side that takes writes. */
+  connection(): Promise<string>
+  /** The value of a secret reference, at the last moment. */
+  secret(reference: string): Promise<string>
 }

@@ -1,5 +1,6 @@
 /** The way into the repository: the source's programs, zstd and age, chained by the kernel; JavaScript reads the last stream. */
-import { blake3 } from '@napi-rs/blake-hash'
+import { Readable } from 'node:stream'
+import { blake3, Blake3Hasher } from '@napi-rs/blake-hash'
 import type { Artifact } from '../core/records.ts'
 import type { ArtifactSink, Progress } from '../drivers/driver.ts'
 import { startChain } from '../process/chain.ts'
@@ -31,10 +32,10 @@ export function createSink(options: SinkOptions): ArtifactSink {
   const encryption = options.recipients.length > 0 ? 'age' : 'none'
   const suffix = `${options.attempt > 1 ? `.${options.attempt}` : ''}.zst${encryption === 'age' ? '.age' : ''}`
 
-  async function store({ part, role, required, stages }: Part & { stages: Command[] }): Promise<Artifact> {
+  async function store({ part, role, required, stages, stdin }: Part & { stages: Command[]; stdin?: Readable }): Promise<Artifact> {
     const key = `${options.prefix}${part}${suffix}`
     const signal = options.signal ? { signal: options.signal } : {}
-    const chain = startChain([...stages, ...packing(options)], signal)
+    const chain = startChain([...stages, ...packing(options)], { ...signal, ...(stdin && { stdin }) })
     try {
       // The chain's stream ends only after every program exited 0: a dump that was killed never completes an upload.
       const stored = await uploadStream(options.store, key, chain.stdout, {
@@ -63,10 +64,23 @@ export function createSink(options: SinkOptions): ArtifactSink {
 
   return {
     store,
+    async storeStream({ stream, ...part }) {
+      const content = { bytes: 0, hasher: new Blake3Hasher() }
+      const artifact = await store({ ...part, stages: [], stdin: Readable.from(counted(stream, content), { objectMode: false }) })
+      return { ...artifact, plainBytes: content.bytes, contentBlake3: content.hasher.digest('hex') }
+    },
     async storeBytes({ bytes, ...part }) {
       const artifact = await store({ ...part, stages: [{ program: 'cat', args: [], stdin: bytes }] })
       return { ...artifact, plainBytes: bytes.length, contentBlake3: blake3(bytes).toString('hex') }
     },
+  }
+}
+
+async function* counted(stream: Readable, content: { bytes: number; hasher: Blake3Hasher }): AsyncGenerator<Buffer> {
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    content.bytes += chunk.length
+    content.hasher.update(chunk)
+    yield chunk
   }
 }
 

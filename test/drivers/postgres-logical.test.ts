@@ -52,7 +52,14 @@ async function openHarness(): Promise<DriverHarness> {
         )
       ).map(({ left }) => String(left)),
     alive: async (dir) => (await processesIn(dir)).length > 0,
-    truth: 'count(*) > 0 from sales.orders',
+    assertions: {
+      holds: { name: 'true', sql: 'select count(*) > 0 from sales.orders' },
+      red: [
+        { name: 'false', sql: 'select count(*) = 0 from sales.orders' },
+        { name: 'broken', sql: 'select no_such_column' },
+        { name: 'writes', sql: 'create table written (x int)' },
+      ],
+    },
     leaks: async (target) => {
       const wanted = {
         listen_addresses: '',

@@ -23,6 +23,7 @@ export function manifestOf(driver: string, request: CaptureRequest, captured: Ca
     versions,
     ...(captured.reference ? { reference: captured.reference } : {}),
     ...(captured.content ? { content: captured.content } : {}),
+    ...(captured.inventory ? { inventory: captured.inventory } : {}),
     encryption: { recipients: [] },
     parents: [],
     warnings: captured.warnings,

@@ -72,6 +72,47 @@ test.each(['preflight', 'dump', 'checksum', 'publish'])('a %s that fails ends in
   })
 })
 
+const staged = (own: Parameters<typeof sourceFakes>[0] = {}) =>
+  sourceFakes({ resolveSource: async () => ({ driver: 'redis', staged: true }), ...own })
+
+test('of an engine that leaves a snapshot, it is made, uploaded and removed in steps of their own', async () => {
+  const uploaded: unknown[] = []
+  const upload = sourceFakes()['upload']
+  const fakes = staged({
+    upload: async (input) => {
+      uploaded.push(input)
+      return upload?.(input)
+    },
+  })
+  await stage.play(fakes, async () => {
+    expect(await (await start({})).result()).toMatchObject({ outcome: 'success', storedBytes: 400 })
+    const own = ['snapshot', 'upload', 'checksum', 'publish', 'removeSnapshot']
+    expect(steps()).toEqual(['reserveId', 'preflight', ...own, 'planRetention', 'writeEvidence'])
+    expect(uploaded).toEqual([{ source: 'orders', id: POINT, kind: 'manual', snapshot: { name: 'left' } }])
+  })
+})
+
+test.each(['snapshot', 'upload', 'publish'])('a %s that fails takes away what the engine left', async (name) => {
+  const fail = async () => {
+    throw refused('INTEGRITY', 'no')
+  }
+  await stage.play(staged({ [name]: fail }), async () => {
+    expect((await endOf((await start({})).result())).code).toBe('INTEGRITY')
+    expect(steps().slice(-3)).toEqual(['removeSnapshot', 'discard', 'writeEvidence'])
+  })
+})
+
+test('what the engine left and cannot be removed degrades the backup, which stands', async () => {
+  const fail = async () => {
+    throw refused('SOURCE_UNREACHABLE', 'it is away')
+  }
+  await stage.play(staged({ removeSnapshot: fail }), async () => {
+    const left = expect.stringMatching(/was not removed: it is away/)
+    expect(await (await start({})).result()).toMatchObject({ outcome: 'degraded', id: POINT, warnings: [left] })
+    expect(steps()).not.toContain('discard')
+  })
+})
+
 test('a try that may succeed later is tried again before the backup is given up', async () => {
   let tries = 0
   const dump = sourceFakes()['dump']

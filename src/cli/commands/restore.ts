@@ -1,5 +1,5 @@
 /** restore and pitr: bringing data back, beside the live database or in its place. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
 import { again, byOption, type CommandContext } from '../context.ts'
 import { progressText } from '../follow.ts'
@@ -15,6 +15,8 @@ interface Restored {
   host?: string
   safetyBackup?: string
   keptAs?: string
+  notes?: string[]
+  connect?: string
   warnings?: string[]
 }
 interface Recovered {
@@ -37,6 +39,8 @@ interface RestoreOptions {
   publicKey?: string[]
   engineSetting?: string[]
   into?: string
+  part?: string[]
+  mode?: string
 }
 interface PitrOptions {
   time?: string
@@ -71,7 +75,9 @@ export function addRestoreCommands(program: Command, action: Action): void {
       'with --offline, for a physical point: a pgBackRest setting of this host, like repo1-path=/mnt/backups, no secret; again for more',
       again,
     )
-    .option('--into <folder>', 'with --offline: new folder to restore into')
+    .option('--into <place>', 'somewhere else than where the source is: a folder, a name; with --offline: new folder to restore into')
+    .option('--part <name>', 'only this part of the point: a file, a graph, a collection, a schema; again for more', again)
+    .addOption(new Option('--mode <mode>', 'what becomes of what is there already').choices(['empty', 'replace', 'upsert']))
     .action(
       action((context, source: string | undefined, point: string | undefined, o: RestoreOptions) => {
         refuseIgnored(o)
@@ -117,7 +123,6 @@ const NEEDS = {
     '--identity': 'identity',
     '--public-key': 'publicKey',
     '--engine-setting': 'engineSetting',
-    '--into': 'into',
   },
 } as const
 
@@ -128,6 +133,12 @@ function refuseIgnored(o: RestoreOptions): void {
       next: 'give --offline to restore into a folder of this machine, --live to let the worker replace the live database',
     })
   }
+  const chosen = o.offline ? (o.part && '--part') || (o.mode && '--mode') : undefined
+  if (chosen)
+    throw new HoldfastError('INPUT_INVALID', `${chosen} means nothing with --offline, which brings back all of a point`, {
+      object: chosen,
+      next: `leave ${chosen} out`,
+    })
   for (const [needed, options] of [
     ['live', NEEDS.live],
     ['offline', NEEDS.offline],
@@ -144,18 +155,26 @@ function refuseIgnored(o: RestoreOptions): void {
 async function restore(context: CommandContext, source: string | undefined, point: string | undefined, o: RestoreOptions): Promise<number> {
   if (source === undefined)
     throw new HoldfastError('INPUT_INVALID', "missing required argument 'source'", { object: 'source', next: 'holdfast restore --help' })
-  const input = { source, recoveryPoint: point ?? 'latest', target: o.live ? 'live' : 'beside', confirm: o.confirm, requestedBy: o.by }
+  const choice = { parts: o.part, into: o.into, mode: o.mode }
+  const target = o.live ? 'live' : 'beside'
+  const input = { source, recoveryPoint: point ?? 'latest', target, confirm: o.confirm, requestedBy: o.by, ...choice }
   const { result } = await runWorkflow<Restored>(context, 'restore', input)
   context.output.result(result, [
-    `restored ${result?.id} ${o.live ? 'over the live database' : 'beside the live database'}`,
+    `restored ${result?.id} ${o.live ? 'over the live one' : 'beside the live one'}`,
     ...(result?.warnings ?? []).map((warning) => `warning: ${warning}`),
-    result?.connection && `connect${onHost(result.host)}: psql "${result.connection}"`,
+    result?.connection && `connect${onHost(result.host)}: ${result.connect ?? `psql "${result.connection}"`}`,
     result?.safetyBackup && `safety backup ${result.safetyBackup}`,
-    result?.keptAs &&
-      `what was replaced is kept, closed to connections; to look: alter database "${result.keptAs}" allow_connections true; to end it: drop database "${result.keptAs}"`,
+    ...(result?.notes ?? keptDatabase(result?.keptAs)),
     !o.live && result?.instance ? `when done: holdfast discard ${source} ${result.instance}` : undefined,
   ])
   return EXIT.ok
+}
+
+function keptDatabase(name: string | undefined): string[] {
+  if (name === undefined) return []
+  return [
+    `what was replaced is kept, closed to connections; to look: alter database "${name}" allow_connections true; to end it: drop database "${name}"`,
+  ]
 }
 
 async function offline(context: CommandContext, source: string | undefined, point: string | undefined, o: RestoreOptions): Promise<number> {

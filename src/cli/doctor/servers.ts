@@ -1,6 +1,6 @@
 /** Each PostgreSQL server of a source or a pair, in a session: encryption, clock, version, and what the roles may do. */
 import { join } from 'node:path'
-import type { Config, FailoverGroupConfig, SourceConfig } from '../../config/schema.ts'
+import { type Config, type FailoverGroupConfig, isPostgres, type PostgresSourceConfig } from '../../config/schema.ts'
 import { resolveSecret } from '../../config/secrets.ts'
 import { type Client, formatConnection, parseConnection, withClient } from '../../drivers/postgres-common/connect.ts'
 import { connectionOf, type Site } from '../../failover/database/site.ts'
@@ -27,6 +27,7 @@ const CLOCK_MS = 1_000
 export async function examineServers(config: Config, findings: Findings): Promise<void> {
   await findings.guard('sources', 'connections', async () => {
     for (const [name, source] of Object.entries(config.sources)) {
+      if (!isPostgres(source)) continue
       await findings.guard(name, 'connection', async () => {
         for (const server of await serversOfSource(config, name, source)) await examine(server, findings)
       })
@@ -40,7 +41,7 @@ export async function examineServers(config: Config, findings: Findings): Promis
 }
 
 /** Of a pair's source, one on each site. */
-async function serversOfSource({ failoverGroups }: Config, name: string, source: SourceConfig): Promise<Server[]> {
+async function serversOfSource({ failoverGroups }: Config, name: string, source: PostgresSourceConfig): Promise<Server[]> {
   const words = parseConnection(await resolveSecret(source.connection))
   const [, pair] = Object.entries(failoverGroups).find(([group, { source: of }]) => group === source.group || of === name) ?? []
   const places = pair

@@ -54,12 +54,12 @@ interface Queue {
 export function queuesOf({ sources, failoverGroups }: Config): Queue[] {
   const all = Object.values(sources)
   const hosts = [
-    ...all.flatMap((source) => (source.driver === 'postgres-physical' ? [source.host] : [])),
+    ...all.flatMap(({ host }) => host ?? []),
     ...Object.values(failoverGroups).flatMap(({ sites }) => Object.values(sites).map(({ host }) => host)),
   ]
   return [
     { queue: CONTROL_QUEUE, roles: 'control' },
-    ...(all.some(({ driver }) => driver === 'postgres-logical') ? [{ queue: DATA_QUEUE, roles: 'data' }] : []),
+    ...(all.some(({ host }) => host === undefined) ? [{ queue: DATA_QUEUE, roles: 'data' }] : []),
     ...[...new Set(hosts)].map((host) => ({ queue: hostQueue(host), roles: `host:${host}` })),
   ]
 }

@@ -1,6 +1,6 @@
 /** The programs that this configuration needs on the machine of a worker, with their versions. */
 import { join } from 'node:path'
-import type { Config } from '../../config/schema.ts'
+import { type Config, isPostgres } from '../../config/schema.ts'
 import { run } from '../../process/run.ts'
 import type { Findings } from './finding.ts'
 
@@ -32,13 +32,15 @@ export function toolsOf({ sources, failoverGroups }: Config): Tool[] {
     version('age', 'encrypts every artifact'),
     version('zstd', 'compresses every artifact'),
     version('setpriv', 'ties programs to their worker'),
-    ...all.flatMap(({ driver, binDir }) =>
-      inFolder(
-        binDir,
-        ['postgres', 'pg_amcheck', ...(driver === 'postgres-logical' ? ['pg_dump', 'pg_restore', 'psql', 'initdb'] : [])],
-        'captures and proves',
+    ...all
+      .filter(isPostgres)
+      .flatMap(({ driver, binDir }) =>
+        inFolder(
+          binDir,
+          ['postgres', 'pg_amcheck', ...(driver === 'postgres-logical' ? ['pg_dump', 'pg_restore', 'psql', 'initdb'] : [])],
+          'captures and proves',
+        ),
       ),
-    ),
     ...(all.some(({ driver }) => driver === 'postgres-physical') ? [version('pgbackrest', 'keeps physical backups', ['version'])] : []),
     ...groups.flatMap(({ sites }) =>
       Object.values(sites).flatMap(({ binDir }) =>

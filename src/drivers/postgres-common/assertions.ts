@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { messageOf } from '../../core/errors.ts'
 import type { Assertion } from '../../core/records.ts'
+import type { UserAssertion } from '../driver.ts'
 import { run } from '../../process/run.ts'
 import { pgEnvironment, withClient } from './connect.ts'
 import { withReaders } from './readers.ts'
@@ -9,15 +10,11 @@ import { withReaders } from './readers.ts'
 const LONGEST_MS = 300_000
 
 /** Each query gives one boolean, in a read-only transaction of its own; anything else is a failed assertion. */
-export async function userAssertions(
-  connection: string,
-  assertions: readonly { name: string; sql: string }[],
-  signal?: AbortSignal,
-): Promise<Assertion[]> {
+export async function userAssertions(connection: string, assertions: readonly UserAssertion[], signal?: AbortSignal): Promise<Assertion[]> {
   const results: Assertion[] = []
   for (const assertion of assertions) {
     signal?.throwIfAborted()
-    results.push({ name: assertion.name, expected: 'true', ...(await ask(connection, assertion.sql, signal)) })
+    results.push({ name: assertion.name, expected: 'true', ...(await ask(connection, String(assertion['sql']), signal)) })
   }
   return results
 }

@@ -2,7 +2,7 @@
 import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { LogicalSourceConfig } from '../../config/schema.ts'
+import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Content } from '../../core/records.ts'
 import { run } from '../../process/run.ts'

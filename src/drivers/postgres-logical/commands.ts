@@ -1,6 +1,6 @@
 /** The programs of a dump, as data. Passwords travel by environment; all parts read the same exported snapshot. */
 import { join } from 'node:path'
-import type { LogicalSourceConfig } from '../../config/schema.ts'
+import type { LogicalSourceConfig } from './config.ts'
 import type { Command } from '../../process/command.ts'
 import { parseConnection, pgEnvironment } from '../postgres-common/connect.ts'
 import { selectionArguments } from '../postgres-common/relations.ts'

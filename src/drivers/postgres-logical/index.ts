@@ -1,7 +1,7 @@
 /** A database by pg_dump: every part in one snapshot, restored into a private instance, compared table by table. */
-import type { LogicalSourceConfig } from '../../config/schema.ts'
+import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
-import type { SourceDriver } from '../driver.ts'
+import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
 import { capture } from './capture.ts'
 import { createLive } from './live.ts'
@@ -13,6 +13,9 @@ export interface LogicalTuning {
   /** How long a table that somebody has locked is waited for; 60 s by default. */
   lockWaitMs?: number
 }
+
+export const createDriver = async (config: LogicalSourceConfig, wiring: DriverWiring): Promise<SourceDriver> =>
+  createPostgresLogical(config, await wiring.connection())
 
 export function createPostgresLogical(config: LogicalSourceConfig, connection: string, tuning: LogicalTuning = {}): SourceDriver {
   return {

@@ -1,7 +1,7 @@
 /** Loads a recovery point into a server that is ready for it: roles, the database, its contents. */
 import { mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { LogicalSourceConfig } from '../../config/schema.ts'
+import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Manifest } from '../../core/records.ts'
 import type { Command } from '../../process/command.ts'

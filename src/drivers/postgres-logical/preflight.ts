@@ -1,6 +1,6 @@
 /** Whether a dump of this source can succeed, before it is begun. Changes nothing. */
 import { join } from 'node:path'
-import type { LogicalSourceConfig } from '../../config/schema.ts'
+import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
 import type { DriverContext, Preflight } from '../driver.ts'

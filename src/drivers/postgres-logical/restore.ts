@@ -1,7 +1,7 @@
 /** A private instance with the contents of a recovery point. */
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { LogicalSourceConfig } from '../../config/schema.ts'
+import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { run } from '../../process/run.ts'

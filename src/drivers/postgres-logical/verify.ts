@@ -1,9 +1,9 @@
 /** Every assertion of a proof, on an instance that a restore filled. */
 import { join } from 'node:path'
-import type { LogicalSourceConfig } from '../../config/schema.ts'
+import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
-import type { DriverContext, Target } from '../driver.ts'
+import type { DriverContext, Target, UserAssertion } from '../driver.ts'
 import { amcheck, userAssertions } from '../postgres-common/assertions.ts'
 import { withClient } from '../postgres-common/connect.ts'
 import { compareContent } from '../postgres-common/compare.ts'
@@ -15,7 +15,7 @@ import { startAgain } from './restore.ts'
 
 export interface VerifyOptions {
   depth: 'restore' | 'full'
-  assertions: { name: string; sql: string }[]
+  assertions: readonly UserAssertion[]
 }
 
 export async function verify(

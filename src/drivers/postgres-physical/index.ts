@@ -1,11 +1,11 @@
 /** PostgreSQL, physically: points that reference an engine's backups, and any moment between them by its WAL. */
 import type { Readable } from 'node:stream'
-import type { PhysicalSourceConfig } from '../../config/schema.ts'
+import type { PhysicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { PitrChoice, Windows } from '../../core/planning.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import { DEFAULT_SEGMENT_BYTES } from '../../core/wal.ts'
-import type { ArtifactSource, DriverContext, Restored, RestoreTarget, SourceDriver } from '../driver.ts'
+import type { ArtifactSource, DriverContext, Restored, RestoreTarget, DriverWiring, SourceDriver } from '../driver.ts'
 import { parseConnection } from '../postgres-common/connect.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
 import { archiveHealth, type ArchiveHealth } from './archive-health.ts'
@@ -13,6 +13,7 @@ import { capturePhysical } from './capture.ts'
 import type { PhysicalEngine, Verdict } from './engine.ts'
 import { discardCapture } from './given-up.ts'
 import { listReference } from './look.ts'
+import { removeLeftWal } from './own-wal.ts'
 import { createPgbackrest } from './pgbackrest.ts'
 import { configFromReference } from './pgbackrest-config.ts'
 import { preflightPhysical } from './preflight.ts'
@@ -56,8 +57,11 @@ export interface PhysicalDriver extends SourceDriver {
 
 const QUIET: DriverContext = { signal: new AbortController().signal, onProgress: () => {} }
 
+export const createDriver = async (config: PhysicalSourceConfig, wiring: DriverWiring): Promise<SourceDriver> =>
+  createPostgresPhysical(config, await wiring.connection())
+
 export function createPostgresPhysical(config: PhysicalSourceConfig, connection: string, options: PhysicalOptions = {}): PhysicalDriver {
-  const { binDir, osUser, stanza, barrier } = config
+  const { binDir, osUser, stanza, barrier, scratchDir } = config
   const segmentBytes = options.segmentBytes ?? DEFAULT_SEGMENT_BYTES
   const engine = options.engine ?? createPgbackrest({ configFile: config.pgbackrestConfig, stanza, osUser, segmentBytes })
 
@@ -95,14 +99,15 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
     kind: 'postgres-physical',
     capabilities: { pointInTime: true, incremental: true, hostBound: true, parts: false },
     preflight: () => preflightPhysical(config, connection, engine),
-    capture: (context, request, sink) => capturePhysical({ engine, connection, barrier, segmentBytes, binDir }, context, request, sink),
+    capture: (context, request, sink) =>
+      capturePhysical({ engine, connection, barrier, segmentBytes, binDir, scratchDir, osUser }, context, request, sink),
     async restore(context, manifest, source, restoring) {
       const { user, dbname } = parseConnection(connection)
       const reference = referenceOf(manifest)
       const role = user ?? String(reference.role ?? 'postgres')
       const database = dbname ?? String(reference.database ?? role)
       const engineOf = (workDir: string) => engineFor(manifest, source, workDir)
-      return restorePhysical({ engine: engineOf, binDir, osUser, role, database }, context, manifest, restoring)
+      return restorePhysical({ engine: engineOf, artifacts: source, binDir, osUser, role, database }, context, manifest, restoring)
     },
     verify: (context, manifest, target, verifying) => verifyPhysical({ binDir, osUser }, context, manifest, target, verifying),
     destroy: ({ dir }) => destroyInstance(dir),
@@ -111,7 +116,10 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
       await expireWal()
     },
     dependentsOf: (label) => engine.dependentsOf(label),
-    discardCapture: (context, id, published) => discardCapture(engine, context, id, published),
+    async discardCapture(context, id, published) {
+      await removeLeftWal({ engine, scratchDir }, id)
+      await discardCapture(engine, context, id, published)
+    },
     expireWal,
     switchWal: (context = QUIET) => switchAndAwait(engine, connection, context),
     window: () => recoverableWindow(engine),

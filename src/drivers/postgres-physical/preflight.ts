@@ -1,5 +1,5 @@
 /** Looking at a cluster before a physical backup: nothing is changed, each finding says what to do. */
-import type { PhysicalSourceConfig } from '../../config/schema.ts'
+import type { PhysicalSourceConfig } from './config.ts'
 import type { Finding, Preflight } from '../driver.ts'
 import { type Client, withClient } from '../postgres-common/connect.ts'
 import { explainArchive, readArchiveHealth } from './archive-health.ts'

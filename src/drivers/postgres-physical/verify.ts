@@ -5,7 +5,7 @@ import { messageOf } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import { parseLsn } from '../../core/wal.ts'
 import { run } from '../../process/run.ts'
-import type { DriverContext, Target } from '../driver.ts'
+import type { DriverContext, Target, UserAssertion } from '../driver.ts'
 import { compareContent } from '../postgres-common/compare.ts'
 import { type Client, pgEnvironment, withClient } from '../postgres-common/connect.ts'
 import { startInstance, stopInstance } from '../postgres-common/instance.ts'
@@ -23,7 +23,7 @@ export interface Verifying {
 }
 export interface VerifyOptions {
   depth: 'restore' | 'full'
-  assertions: { name: string; sql: string }[]
+  assertions: readonly UserAssertion[]
 }
 
 export async function verifyPhysical(
@@ -127,7 +127,7 @@ async function userAssertions(connection: string, assertions: VerifyOptions['ass
   for (const { name, sql } of assertions) {
     const actual = await withClient(connection, {}, async (client) => {
       await client.query('begin read only')
-      const { rows } = await client.query<unknown[]>({ text: sql, rowMode: 'array' })
+      const { rows } = await client.query<unknown[]>({ text: String(sql), rowMode: 'array' })
       return String(rows[0]?.[0])
     }).catch((error: unknown) => messageOf(error))
     found.push({ name, ok: actual === 'true', expected: 'true', actual })

@@ -81,12 +81,12 @@ describe('wrong words', () => {
   })
 
   it.each([
-    [['--into', '/tmp/x'], '--into needs --offline'],
+    [['--offline', '--part', 'x'], '--part means nothing with --offline, which brings back all of a point'],
     [['--repository', 'folder:/b'], '--repository needs --offline'],
     [['--identity', 'i'], '--identity needs --offline'],
     [['--public-key', 'a=YQ=='], '--public-key needs --offline'],
     [['--engine-setting', 'a=b'], '--engine-setting needs --offline'],
-    [['--live', '--into', '/tmp/x'], '--into needs --offline'],
+    [['--offline', '--mode', 'upsert'], '--mode means nothing with --offline, which brings back all of a point'],
     [['--confirm', 'abc'], '--confirm needs --live'],
     [['--offline', '--confirm', 'abc'], '--confirm needs --live'],
     [['--offline', '--live'], '--live and --offline exclude each other'],

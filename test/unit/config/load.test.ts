@@ -90,7 +90,8 @@ extra: 1
       [14, 'sources.orders.schedules.logical.calendar'],
       [14, 'sources.orders.schedules.logical.timezone'],
       [16, 'sources.orders.verify.read'],
-      [17, 'sources.orders.verify.assertions[0]'],
+      [17, 'sources.orders.verify.assertions[0].sql'],
+      [17, 'sources.orders.verify.assertions[0].sq'],
       [18, 'sources.orders.freshness'],
       [19, 'sources.orders.jobs'],
       [20, 'encryption.recipients[0]'],
@@ -120,7 +121,7 @@ extra: 1
     ['logical: {', 'walSwitch: {', 'sources.orders.schedules.walSwitch', 'known here: logical, retention, verify'],
     ['Mon-Sat 02:00', 'Mon-Sat', 'sources.orders.schedules.logical.calendar', 'right would be "Sun 02:00"'],
     ['Europe/Berlin', 'Europe/Berln', 'sources.orders.schedules.logical.timezone', 'did you mean "Europe/Berlin"?'],
-    ['{ sql: select true }', 'true', 'sources.orders.verify.assertions[0]', 'must be { sql } or { name, sql }'],
+    ['{ sql: select true }', 'true', 'sources.orders.verify.assertions[0]', 'must be a mapping of keys to values'],
     ['  orders:', '  Orders:', 'sources.Orders', 'lower case letters'],
     ['keyId: a', 'keyId: b', 'signing.publicKeys', 'no public key for keyId "b"'],
   ])('says for %s written %s what would be right', (line, otherwise, path, message) => {

@@ -1,6 +1,8 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { blake3 } from '@napi-rs/blake-hash'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBandwidth } from '../../../src/pipeline/bandwidth.ts'
 import { createSink } from '../../../src/pipeline/capture.ts'
@@ -61,6 +63,21 @@ describe('what is stored', () => {
     await writeFile(join(dir, 'object'), await readAll(store, artifact.key))
     const opened = await run(shell(`age -d -i ${identity.file} ${join(dir, 'object')} | zstd -d`))
     expect(opened.stdout).toBe((await run(shell('seq 1 200000'))).stdout)
+  })
+
+  it('of a stream that this process reads, its content is digested too, and a stream that breaks stores nothing', async () => {
+    const store = createMemoryStore()
+    const body = Buffer.from('holdfast '.repeat(100_000))
+    const chunks = [body.subarray(0, 1000), body.subarray(1000)]
+    const artifact = await sinkOn(store).storeStream({ part: 'file', role: 'file', required: true, stream: Readable.from(chunks) })
+    expect(artifact).toMatchObject({ plainBytes: body.length, contentBlake3: blake3(body).toString('hex') })
+    async function* breaks() {
+      yield body
+      throw new Error('the source went away')
+    }
+    const broken = sinkOn(store).storeStream({ part: 'other', role: 'file', required: true, stream: Readable.from(breaks()) })
+    await expect(broken).rejects.toThrow('the source went away')
+    expect(await leftIn(store)).toEqual({ objects: [artifact.key], uploads: [] })
   })
 
   it('is described as the store has it', async () => {

@@ -1,0 +1,21 @@
+/**
+ * The one list of drivers. A driver's configuration is always at hand; its code, with the packages that it needs, is
+ * loaded where a source asks for it. `staged` ones leave a file or a snapshot first, which is uploaded in a step of its own.
+ */
+import type { z } from 'zod'
+import { logicalSource } from './postgres-logical/config.ts'
+import { physicalSource } from './postgres-physical/config.ts'
+
+interface Registered {
+  readonly config: z.ZodObject
+  readonly staged?: boolean
+  load(): Promise<{ createDriver: unknown }>
+}
+
+export const DRIVERS = {
+  'postgres-logical': { config: logicalSource, load: () => import('./postgres-logical/index.ts') },
+  'postgres-physical': { config: physicalSource, load: () => import('./postgres-physical/index.ts') },
+} as const satisfies Record<string, Registered>
+
+/** Whether sources of this driver are captured in two steps. */
+export const isStaged = (driver: keyof typeof DRIVERS): boolean => (DRIVERS[driver] as Registered).staged === true
