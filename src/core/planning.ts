@@ -215,7 +215,7 @@ function basesIn(run: Run, timeline: number, archive: Archive, bases: readonly P
     .sort((a, b) => (parseLsn(a.lsnStop) < parseLsn(b.lsnStop) ? -1 : 1))
 }
 
-function onWay(base: PitrBase, timeline: number, { histories }: Archive): boolean {
+export function onWay(base: PitrBase, timeline: number, { histories }: Archive): boolean {
   if (base.timeline === timeline) return true
   const fork = histories[timeline]?.find((ancestor) => ancestor.timeline === base.timeline)
   return fork !== undefined && parseLsn(base.lsnStop) <= parseLsn(fork.lsn)
