@@ -70,7 +70,7 @@ export function parseHistory(text: string): Fork[] {
 export interface Archive {
   segmentBytes: number
   /** Whole segments only, in any order. */
-  segments: { wal: string; storedAt: string }[]
+  segments: { wal: string; storedAt: string; bytes?: number }[]
   /** Timeline to its ancestors. Timeline 1 has none. */
   histories: Record<number, Fork[]>
 }

@@ -168,6 +168,24 @@ export interface Swapped {
   notes?: string[]
 }
 
+export interface ArchiveKeeping {
+  /** Every moment of this span before now stays recoverable, like `7d`. */
+  window: string
+  /** All points of the source; a sound one, whose proof did not fail, may be what replay begins with. */
+  points: readonly { manifest: Manifest; sound: boolean }[]
+  /** Points that a dry run would have deleted by now. */
+  leaving?: readonly Manifest[]
+  dryRun: boolean
+}
+
+export interface ArchiveExpiry {
+  segments: number
+  bytes: number
+  /** Why nothing may go; `unhealthy` where that is nothing to wait for. */
+  left?: string
+  unhealthy?: true
+}
+
 export interface SourceDriver {
   readonly kind: string
   readonly capabilities: {
@@ -232,6 +250,11 @@ export interface SourceDriver {
    * was killed. `published` are labels that belong to points and are left alone. Harmless where there is nothing.
    */
   discardCapture?(context: DriverContext, id: string, published: readonly string[]): Promise<void>
+  /**
+   * Removes what the archive holds from before the window, but for what the points need to be restored by themselves;
+   * with `dryRun` only says how much that is. Why nothing may go is a result, not an error.
+   */
+  expireArchive?(keeping: ArchiveKeeping): Promise<ArchiveExpiry>
   /** Ends the current WAL segment and returns its name once the archive has it. */
   switchWal?(): Promise<string>
 }

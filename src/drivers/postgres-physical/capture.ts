@@ -6,6 +6,7 @@ import { parseConnection, withClient } from '../postgres-common/connect.ts'
 import { type Mark, markBehindBarrier, markWithoutBarrier } from './barrier.ts'
 import type { BackupType, EngineBackup, PhysicalEngine } from './engine.ts'
 import { removeGivenUp, typeToTake } from './given-up.ts'
+import { segmentsToMark, storeOwnWal } from './own-wal.ts'
 import { switchAndAwait } from './switch-wal.ts'
 
 export interface Capturing {
@@ -14,6 +15,8 @@ export interface Capturing {
   barrier: boolean
   segmentBytes: number
   binDir: string
+  scratchDir?: string | undefined
+  osUser?: string | undefined
 }
 
 /** How long a retry waits for the pgBackRest of an earlier try, which may still be ending. */
@@ -38,16 +41,18 @@ export async function capturePhysical(
   await switchAndAwait(engine, on.connection, context)
   context.onProgress({ phase: 'describe' })
   const passphrase = await engine.passphrase()
-  const artifacts =
+  const secret =
     passphrase === undefined
       ? []
       : [await sink.storeBytes({ part: 'passphrase', role: 'passphrase', required: true, bytes: Buffer.from(passphrase) })]
+  const toMark = mark.restorePoint ? segmentsToMark(backup.walStop, mark.lsn, on.segmentBytes) : []
+  const ownWal = await storeOwnWal(on, toMark, request, sink)
   if (backup.pageErrors)
     warnings.push(
       `pages of the cluster failed their checksum while ${backup.label} was copied: pgbackrest info --set=${backup.label} names them`,
     )
   return {
-    artifacts,
+    artifacts: [...secret, ...ownWal],
     warnings,
     reference: await referenceTo(on, backup),
     consistency: {
@@ -59,7 +64,7 @@ export async function capturePhysical(
       ...(mark.restorePoint ? { restorePoint: mark.restorePoint } : {}),
     },
     sizeBytes: backup.sizeBytes,
-    storedBytes: backup.addedBytes,
+    storedBytes: ownWal.reduce((sum, { storedBytes }) => sum + storedBytes, backup.addedBytes),
     fileCount: await engine.fileCount(backup.label),
     ...(mark.content ? { content: mark.content } : {}),
   }

@@ -5,9 +5,19 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { PitrChoice, Windows } from '../../core/planning.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import { DEFAULT_SEGMENT_BYTES } from '../../core/wal.ts'
-import type { ArtifactSource, DriverContext, Restored, RestoreTarget, DriverWiring, SourceDriver } from '../driver.ts'
+import type {
+  ArchiveExpiry,
+  ArchiveKeeping,
+  ArtifactSource,
+  DriverContext,
+  Restored,
+  RestoreTarget,
+  DriverWiring,
+  SourceDriver,
+} from '../driver.ts'
 import { parseConnection } from '../postgres-common/connect.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
+import { expireArchive } from './archive-expiry.ts'
 import { archiveHealth, type ArchiveHealth } from './archive-health.ts'
 import { capturePhysical } from './capture.ts'
 import type { PhysicalEngine, Verdict } from './engine.ts'
@@ -45,6 +55,7 @@ export interface PhysicalDriver extends SourceDriver {
    * what lies before the oldest backup, so that every kept point still reaches its mark.
    */
   expireWal(keepFulls?: number): Promise<void>
+  expireArchive(keeping: ArchiveKeeping): Promise<ArchiveExpiry>
   switchWal(context?: DriverContext): Promise<string>
   window(): Promise<Windows>
   /** The base for a target: its label, its point where it has one, the timeline to follow. Changes nothing. */
@@ -121,6 +132,7 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
       await discardCapture(engine, context, id, published)
     },
     expireWal,
+    expireArchive: (keeping) => expireArchive(engine, keeping),
     switchWal: (context = QUIET) => switchAndAwait(engine, connection, context),
     window: () => recoverableWindow(engine),
     plan: (target, manifests) => planRecovery(engine, target, manifests),

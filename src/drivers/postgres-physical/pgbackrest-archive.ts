@@ -40,7 +40,7 @@ export function archiveMethods(
       }
       const segments = files.flatMap((file) => {
         const wal = walOf(file.path)
-        return wal ? [{ wal, storedAt: file.storedAt }] : []
+        return wal ? [{ wal, storedAt: file.storedAt, bytes: file.size }] : []
       })
       return { segmentBytes, segments, histories }
     },

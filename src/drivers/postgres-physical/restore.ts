@@ -5,13 +5,15 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest, Reference } from '../../core/records.ts'
 import { choosePitrBase, describeTarget, goalOf } from '../../core/planning.ts'
 import { type Archive, parseLsn, segmentBefore, segmentName, timelineAt } from '../../core/wal.ts'
+import { shellWord } from '../../process/shell.ts'
 import { until } from '../../process/wait.ts'
-import type { DriverContext, Restored, RestoreTarget } from '../driver.ts'
+import type { ArtifactSource, DriverContext, Restored, RestoreTarget } from '../driver.ts'
 import { formatConnection, withClient } from '../postgres-common/connect.ts'
 import { destroyInstance, makeFolder, makeScratchFolder, startInstance, stopInstance } from '../postgres-common/instance.ts'
 import { baseOf } from './bases.ts'
 import { readControlData, settingsToFollow } from './controldata.ts'
 import type { PhysicalEngine } from './engine.ts'
+import { hasOwnWal, layOutOwnWal } from './own-wal.ts'
 import { COPY_SETTINGS, recoverySettings, type Stop, writeSettings } from './quarantine.ts'
 import { awaitStop, followLog, replayFailure, type StoppedAt } from './replay.ts'
 import { requireSpace } from './space.ts'
@@ -19,6 +21,8 @@ import { requireSpace } from './space.ts'
 export interface Restoring {
   /** Given a folder for files of its own, which goes with the copy. */
   engine(workDir: string): Promise<PhysicalEngine>
+  /** Reads what the point itself holds. */
+  artifacts: ArtifactSource
   binDir: string
   osUser?: string | undefined
   role: string
@@ -69,10 +73,12 @@ async function fill(
   for (const folder of [place.workDir, join(place.workDir, 'tablespaces')]) await makeFolder(folder, on.osUser)
   const engine = await on.engine(place.workDir)
   await requireSameSet(engine, reference)
-  const { stop, timeline, archive } = await planStop(engine, manifest, to)
+  const { stop, timeline, archive, own } = await planStop(engine, manifest, to)
+  const ownWal = own ? join(place.workDir, 'wal') : undefined
+  if (ownWal) await layOutOwnWal(manifest, on.artifacts, ownWal, on.osUser)
   await engine.restore({ label: reference.label, ...place, signal: context.signal, onProgress: context.onProgress })
   const connection = formatConnection({ host: place.socketDir, port: '5432', user: on.role, dbname: on.database, sslmode: 'disable' })
-  const stopped = await replay(on, engine, context, { ...place, connection, stop, timeline })
+  const stopped = await replay(on, engine, context, { ...place, connection, stop, timeline, ownWal })
   requireReached(stopped, to, archive, timeline)
   const stoppedAt = { ...stopped, timeline: timelineAt(stopped.lsn, timeline, archive.histories) }
   await writeFile(join(dir, STOP_FILE), JSON.stringify(stoppedAt))
@@ -89,9 +95,11 @@ interface Plan {
   stop: Stop
   timeline: number
   archive: Archive
+  /** The archive has expired around it: the point's own WAL leads to its mark. */
+  own?: boolean
 }
 
-/** Without a target: the mark that was set when the point was taken; where its WAL is gone, the end of the backup. */
+/** Without a target: the mark that was set when the point was taken; where its WAL is nowhere any more, the end of the backup. */
 async function planStop(engine: PhysicalEngine, manifest: Manifest, to: RestoreTarget | undefined): Promise<Plan> {
   const archive = await engine.archive()
   const base = baseOf(manifest)
@@ -106,7 +114,8 @@ async function planStop(engine: PhysicalEngine, manifest: Manifest, to: RestoreT
       { timeline: base.timeline, number: segmentBefore(parseLsn(lsn), archive.segmentBytes) },
       archive.segmentBytes,
     )
-    if (archive.segments.some(({ wal }) => wal === marked)) return { stop: { name: restorePoint }, timeline: base.timeline, archive }
+    const own = !archive.segments.some(({ wal }) => wal === marked)
+    if (!own || hasOwnWal(manifest)) return { stop: { name: restorePoint }, timeline: base.timeline, archive, own }
   }
   return { stop: { immediate: true }, timeline: base.timeline, archive }
 }
@@ -128,6 +137,8 @@ interface Replaying {
   connection: string
   stop: Stop
   timeline: number
+  /** Folder of segments that the archive may not have any more. */
+  ownWal: string | undefined
 }
 
 async function replay(on: Restoring, engine: PhysicalEngine, context: DriverContext, place: Replaying): Promise<StoppedAt> {
@@ -137,7 +148,7 @@ async function replay(on: Restoring, engine: PhysicalEngine, context: DriverCont
   for (let start = 0; start <= RAISES; start++) {
     await writeSettings(
       dataDir,
-      { ...COPY_SETTINGS, ...follow, restore_command: engine.restoreCommand(place), ...recoverySettings(stop, place.timeline) },
+      { ...COPY_SETTINGS, ...follow, restore_command: restoreCommand(engine, place), ...recoverySettings(stop, place.timeline) },
       on.osUser,
     )
     const log = followLog(logFile, start === 0 ? 0 : await sizeOf(logFile))
@@ -168,6 +179,11 @@ async function replay(on: Restoring, engine: PhysicalEngine, context: DriverCont
     details: follow,
     next: 'begin with a later recovery point',
   })
+}
+
+function restoreCommand(engine: PhysicalEngine, place: Replaying): string {
+  const fromArchive = engine.restoreCommand(place)
+  return place.ownWal === undefined ? fromArchive : `${fromArchive} || cp ${shellWord(place.ownWal).replaceAll('%', '%%')}/%f "%p"`
 }
 
 async function sizeOf(file: string): Promise<number> {

@@ -1,0 +1,43 @@
+/** The WAL before the recoverable window goes, but for what the points that are left need to be restored by themselves. */
+import { seconds } from '../../core/duration.ts'
+import type { Manifest } from '../../core/records.ts'
+import { type ArchivedBackup, planWalExpiry } from '../../core/wal-expiry.ts'
+import type { ArchiveExpiry, ArchiveKeeping } from '../driver.ts'
+import { baseOfBackup } from './bases.ts'
+import type { EngineBackup, PhysicalEngine } from './engine.ts'
+import { hasOwnWal } from './own-wal.ts'
+
+export async function expireArchive(
+  engine: PhysicalEngine,
+  { window, points, leaving = [], dryRun }: ArchiveKeeping,
+  now = Date.now(),
+): Promise<ArchiveExpiry> {
+  const [{ backups }, archive] = await Promise.all([engine.info(), engine.archive()])
+  const gone = new Set(leaving.flatMap(({ reference }) => reference?.label ?? []))
+  const staying = backups.filter(({ label }) => !gone.has(label))
+  const bases = points.filter(({ sound }) => sound).flatMap(({ manifest: { reference } }) => reference?.label ?? [])
+  const plan = planWalExpiry(archive, staying.map(asArchived(bases)), now - seconds(window) * 1000)
+  if ('left' in plan) return { segments: 0, bytes: 0, ...plan }
+  const without = points.find(({ manifest }) => plan.alone.includes(labelOf(manifest)) && !hasOwnWal(manifest))
+  if (without)
+    return {
+      segments: 0,
+      bytes: 0,
+      left: `${without.manifest.id} was taken without WAL of its own, and needs the archive to reach its mark`,
+    }
+  const expired = new Set(plan.segments)
+  const bytes = archive.segments.reduce((sum, segment) => sum + (expired.has(segment.wal) ? (segment.bytes ?? 0) : 0), 0)
+  if (!dryRun && expired.size > 0) await engine.expireWal(plan.keepFulls)
+  return { segments: expired.size, bytes }
+}
+
+const labelOf = ({ reference }: Manifest) => reference?.label ?? ''
+
+const asArchived =
+  (bases: readonly string[]) =>
+  (backup: EngineBackup): ArchivedBackup => ({
+    ...baseOfBackup(backup),
+    type: backup.type,
+    needs: backup.needs,
+    base: bases.includes(backup.label),
+  })
