@@ -1,7 +1,7 @@
 /** What may go, and its going: the engine's own files first asked for, the manifest always first to disappear. */
-import type { SourceConfig } from '../src/config/schema.ts'
+import { retentionRules } from '../src/config/retention-rules.ts'
 import { standingFailures } from '../src/core/proofs.ts'
-import { planRetention, type RetentionRules } from '../src/core/retention.ts'
+import { planRetention } from '../src/core/retention.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { withProgress } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
@@ -29,10 +29,11 @@ export function createRetentionActivities(services: Services) {
     },
 
     async planRetention({ source }: { source: string }): Promise<RetentionReport> {
+      const configured = sourceOf(config, source)
       const catalog = await catalogOf(source)
       const points = await catalog.listPoints(source)
       const failed = standingFailures(points).map(({ id }) => id)
-      const plan = planRetention(points, rulesOf(sourceOf(config, source)), new Date(), { healthy: failed.length === 0 })
+      const plan = planRetention(points, retentionRules(configured, configured.repository), new Date(), { healthy: failed.length === 0 })
       const label = new Map(points.map((point) => [point.id, point.label]))
       return {
         source,
@@ -120,7 +121,3 @@ export function createRetentionActivities(services: Services) {
   }
 }
 export type RetentionActivities = ReturnType<typeof createRetentionActivities>
-
-function rulesOf(source: SourceConfig): RetentionRules {
-  return { ...source.retention, ...(source.driver === 'postgres-physical' && { pitrWindow: source.pitrWindow }) }
-}

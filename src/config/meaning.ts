@@ -4,6 +4,7 @@
  */
 import { parseCalendar } from '../core/calendar.ts'
 import { messageOf } from '../core/errors.ts'
+import { checkScheduleRules } from './meaning-retention.ts'
 import type { Path } from './problem.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -11,13 +12,19 @@ type Report = (path: Path, message: string) => void
 type Fields = Record<string, unknown>
 
 export function checkMeaning(config: unknown, report: Report): void {
-  const { repositories, sources, failoverGroups, signing } = fields(config)
+  const { repositories, sources, archives, failoverGroups, signing } = fields(config)
   for (const [key, source] of entries(sources)) {
     const at = (...rest: Path): Path => ['sources', key, ...rest]
     mustExist(at('repository'), source.repository, 'repository', repositories, report)
     mustExist(at('group'), source.group, 'failover group', failoverGroups, report)
     checkCalendars(source, at, report)
+    const { kinds, repositories: elsewhere } = fields(source.retention)
+    checkScheduleRules(entries(source.schedules), fields(kinds), at, report)
+    for (const name of Object.keys(fields(elsewhere)))
+      mustExist(at('retention', 'repositories', name), name, 'repository', repositories, report)
   }
+  for (const [key, archive] of entries(archives))
+    mustExist(['archives', key, 'repository'], archive.repository, 'repository', repositories, report)
   for (const [key, group] of entries(failoverGroups)) {
     mustExist(['failoverGroups', key, 'primary'], group.primary, 'site', group.sites, report)
     for (const [index, fence] of list(group.fence).entries())
