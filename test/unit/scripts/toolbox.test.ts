@@ -69,7 +69,7 @@ describe('finding a program', () => {
   it('knows one way to install each program', () => {
     const names = PROGRAMS.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
-    expect(PROGRAMS.filter(({ install }) => !/^(apt-get|go) install /.test(install))).toEqual([])
+    expect(PROGRAMS.filter(({ install }) => !/^(apt-get install|go install|npm run toolbox) /.test(install))).toEqual([])
   })
 })
 
@@ -84,10 +84,13 @@ describe('a user who may not install packages', () => {
     process.env.HOLDFAST_CACHE = folder
   })
 
-  it('is told what the tests of the engines need, and the command; the other tests run', async () => {
-    have([...PAIR, ...ENGINES].filter(({ name }) => name !== 'redis-cli'))
+  it('is told what the tests of the engines need, and how to have it; the other tests run', async () => {
+    have([...PAIR, ...ENGINES].filter(({ name }) => !['redis-cli', 'falkordb-check-rdb'].includes(name)))
     await ensureForTests({ progress })
-    expect(lines).toEqual([expect.stringMatching(/redis-cli.*skipped.*apt-get install --no-install-recommends redis-tools$/)])
+    expect(lines).toEqual([
+      expect.stringMatching(/: redis-cli; .*skipped.*apt-get install --no-install-recommends redis-tools$/),
+      expect.stringMatching(/Debian on an x86-64 processor: falkordb-check-rdb; .*skipped/),
+    ])
   })
 
   it('is refused the tests where a program of the pair is missing', async () => {
