@@ -52,19 +52,19 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
     { source, id, depth: 'read', keep: false, workflowId, runId },
   ])
   if (!proof.ok) throw failure('INTEGRITY', `${id} cannot be restored: ${proof.failures.join('; ')}`, { object: id })
-  const safety = target === 'live' ? await safetyBackup(input, id, view) : undefined
+  const safety = target === 'live' && input.safetyBackup ? await safetyBackup(input, id, view) : undefined
   view.phase('restore')
   const instance = `restore-${runId.slice(-12)}`
   if (target === 'live') saga.undoBy('removeAside', () => undo.removeAside({ source, id, instance, ...choice }))
   else saga.undoBy('discardInstance', () => undo.discardInstance({ source, instance }))
   const made = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${target}` }, [{ source, id, instance, target, ...choice }])
   const restored = { ...made, ...(warnings.length > 0 && { warnings }) }
-  if (safety === undefined) return restored
+  if (target === 'beside') return restored
   view.phase('swap')
   const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [
     { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }), ...choice },
   ])
-  return { ...restored, ...swapped, safetyBackup: safety }
+  return { ...restored, ...swapped, ...(safety !== undefined && { safetyBackup: safety }) }
 }
 
 /** Nothing at all where nothing was chosen: the activities are then asked as ever. */
@@ -74,7 +74,11 @@ function choiceOf({ parts, into, mode }: RestoreInput): { choice?: RestoreChoice
 }
 
 /** What is about to be replaced, as a recovery point of its own. */
-async function safetyBackup({ source, requestedBy }: RestoreInput, id: string, view: View): Promise<string> {
+async function safetyBackup(
+  { source, requestedBy }: Pick<RestoreInput, 'source' | 'requestedBy'>,
+  id: string,
+  view: View,
+): Promise<string> {
   view.phase('safety backup')
   const taken = await executeChild<(input: unknown) => Promise<BackupResult>>('backup', {
     workflowId: `${workflowInfo().workflowId}/safety`,

@@ -159,10 +159,14 @@ async function writeConfig(dir: string, parts: { s3: S3Server; dns: DnsServer; p
   return file
 }
 
-export async function startWorkerProcess(dir: string, configFile: string, roles = 'control,data,host:east,host:west'): Promise<Daemon> {
+export async function startWorkerProcess(
+  dir: string,
+  configFile: string,
+  { roles = 'control,data,host:east,host:west', env = {} }: { roles?: string; env?: Record<string, string> } = {},
+): Promise<Daemon> {
   const entry = fileURLToPath(new URL('../../workers/holdfast.ts', import.meta.url))
   return startDaemon(
-    { program: process.execPath, args: [entry, 'worker', '--config', configFile, '--roles', roles] },
+    { program: process.execPath, args: [entry, 'worker', '--config', configFile, '--roles', roles], env },
     { logFile: join(dir, 'worker.log') },
   )
 }

@@ -49,6 +49,10 @@ export const restoreInput = z.strictObject({
   requestedBy: person,
   target: z.enum(['beside', 'live']).default('beside'),
   confirm: z.string().optional().describe('fingerprint of the live target that is replaced'),
+  safetyBackup: z
+    .boolean()
+    .default(true)
+    .describe('false where there is nothing left to save, or no time: over a live target it is then lost'),
   parts: z.array(z.string().min(1)).min(1).optional().describe('only these, by names that the point lists'),
   into: z.string().min(1).optional().describe('somewhere else than where the source is configured to be'),
   mode: z.enum(['empty', 'replace', 'upsert']).optional().describe('what becomes of what is there already'),

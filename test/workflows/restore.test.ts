@@ -69,6 +69,34 @@ test('a safety backup that fails ends the restore before anything is restored', 
   })
 })
 
+test('where nothing is left to save, the restore goes on without a safety backup', async () => {
+  await stage.play(sourceFakes({ dump: fail }), async () => {
+    const result = await (await restore({ ...LIVE, safetyBackup: false })).result()
+    expect(result).toMatchObject({ keptAs: 'shop_pre_restore' })
+    expect(result).not.toHaveProperty('safetyBackup')
+    expect(steps()).toEqual(['resolvePoint', 'checkRestore', 'proveRestore', 'restoreAside', 'swapIn', 'writeEvidence'])
+  })
+})
+
+test('what was chosen of a point reaches every step of its restore; where nothing was, nothing does', async () => {
+  const choices: unknown[] = []
+  const watched = Object.fromEntries(
+    ['checkRestore', 'restoreAside', 'swapIn'].map((name) => [
+      name,
+      async (input: { choice?: unknown }) => {
+        choices.push(input.choice)
+        return sourceFakes()[name]?.(input)
+      },
+    ]),
+  )
+  await stage.play(sourceFakes(watched), async () => {
+    const choice = { parts: ['lens_rel'], into: 'copy', mode: 'upsert' }
+    await (await restore({ ...LIVE, ...choice, safetyBackup: false })).result()
+    await (await restore({ ...LIVE, safetyBackup: false })).result()
+    expect(choices).toEqual([choice, choice, choice, undefined, undefined, undefined])
+  })
+})
+
 test('a point that cannot be read whole is not restored', async () => {
   const proveRestore = async () => ({ ok: false, failures: ['read database: expected aa, found bb'] })
   await stage.play(sourceFakes({ proveRestore }), async () => {

@@ -32,6 +32,7 @@ interface Recovered {
 interface RestoreOptions {
   live: boolean
   confirm?: string
+  safetyBackup: boolean
   by: string
   offline: boolean
   repository?: string
@@ -62,6 +63,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
     )
     .option('--live', 'replace the live database', false)
     .option('--confirm <fingerprint>', 'with --live: fingerprint of the live database that is replaced')
+    .option('--no-safety-backup', 'with --live: keep no recovery point of what is replaced; for where nothing is left to save')
     .addOption(byOption('who asks'))
     .option('--offline', 'without Temporal, worker and configuration', false)
     .option(
@@ -139,6 +141,11 @@ function refuseIgnored(o: RestoreOptions): void {
       object: chosen,
       next: `leave ${chosen} out`,
     })
+  if (!o.safetyBackup && !o.live)
+    throw new HoldfastError('INPUT_INVALID', '--no-safety-backup needs --live', {
+      object: '--no-safety-backup',
+      next: 'add --live, or leave --no-safety-backup out',
+    })
   for (const [needed, options] of [
     ['live', NEEDS.live],
     ['offline', NEEDS.offline],
@@ -155,7 +162,7 @@ function refuseIgnored(o: RestoreOptions): void {
 async function restore(context: CommandContext, source: string | undefined, point: string | undefined, o: RestoreOptions): Promise<number> {
   if (source === undefined)
     throw new HoldfastError('INPUT_INVALID', "missing required argument 'source'", { object: 'source', next: 'holdfast restore --help' })
-  const choice = { parts: o.part, into: o.into, mode: o.mode }
+  const choice = { parts: o.part, into: o.into, mode: o.mode, ...(!o.safetyBackup && { safetyBackup: false }) }
   const target = o.live ? 'live' : 'beside'
   const input = { source, recoveryPoint: point ?? 'latest', target, confirm: o.confirm, requestedBy: o.by, ...choice }
   const { result } = await runWorkflow<Restored>(context, 'restore', input)

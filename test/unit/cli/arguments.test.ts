@@ -88,6 +88,7 @@ describe('wrong words', () => {
     [['--engine-setting', 'a=b'], '--engine-setting needs --offline'],
     [['--offline', '--mode', 'upsert'], '--mode means nothing with --offline, which brings back all of a point'],
     [['--confirm', 'abc'], '--confirm needs --live'],
+    [['--no-safety-backup'], '--no-safety-backup needs --live'],
     [['--offline', '--confirm', 'abc'], '--confirm needs --live'],
     [['--offline', '--live'], '--live and --offline exclude each other'],
   ])('restore with %j is refused: an option is never ignored', async (args, message) => {

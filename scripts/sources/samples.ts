@@ -1,0 +1,4 @@
+/** Every sample there is, under the name that its source has in the quickstart and in tests. */
+import type { OpenSample } from './sample.ts'
+
+export const SAMPLES: Readonly<Record<string, () => Promise<OpenSample>>> = {}

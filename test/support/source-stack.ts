@@ -1,0 +1,80 @@
+/** Temporal, a folder repository and a worker in every role for samples of any kind of source. */
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Client } from '@temporalio/client'
+import { stringify } from 'yaml'
+import { createCleanup, startWorkerProcess } from '../../scripts/quickstart/stack.ts'
+import type { OpenSample, SampleSource } from '../../scripts/sources/sample.ts'
+import type { Run } from '../../scripts/sources/story.ts'
+import { reachableFolder } from '../../scripts/toolbox/postgres.ts'
+import { startTemporal } from '../../scripts/toolbox/temporal.ts'
+import { generateSigningKey } from '../../src/catalog/signing.ts'
+import { connectClient } from '../../src/temporal/connection.ts'
+import { registerSearchAttributes } from '../../src/temporal/search-attributes.ts'
+import { makeIdentity } from './age.ts'
+
+export interface SourceStack {
+  configFile: string
+  client: Client
+  samples: Record<string, SampleSource>
+  run: Run
+  close(): Promise<void>
+}
+
+/** Opens each sample, and starts a worker that serves all of their sources. */
+export async function openSourceStack(openers: Record<string, OpenSample>): Promise<SourceStack> {
+  const cleanup = createCleanup()
+  try {
+    const dir = await reachableFolder('hfs-')
+    cleanup.add(() => rm(dir, { recursive: true, force: true }))
+    const samples: Record<string, SampleSource> = {}
+    for (const [name, open] of Object.entries(openers)) {
+      const own = join(dir, name)
+      await mkdir(own, { mode: 0o755 })
+      const sample = await open(own)
+      cleanup.add(() => sample.close())
+      samples[name] = sample
+    }
+    const temporal = await startTemporal()
+    cleanup.add(() => temporal.stop())
+    const configFile = await writeConfig(dir, temporal.address, samples)
+    const client = await connectClient({ address: temporal.address, namespace: 'default' })
+    cleanup.add(() => client.connection.close())
+    await registerSearchAttributes(client)
+    const env = Object.assign({}, ...Object.values(samples).map((sample) => sample.env)) as Record<string, string>
+    const worker = await startWorkerProcess(dir, configFile, { roles: 'control,data,host:here', env })
+    cleanup.add(() => worker.stop())
+    return { configFile, client, samples, run: runOn(client), close: cleanup.end }
+  } catch (error) {
+    await cleanup.end()
+    throw error
+  }
+}
+
+let runs = 0
+const runOn =
+  (client: Client): Run =>
+  (type, input) =>
+    client.workflow.execute(type, { taskQueue: 'holdfast', workflowId: `${type}-${++runs}`, args: [input] }) as Promise<never>
+
+async function writeConfig(dir: string, address: string, samples: Record<string, SampleSource>): Promise<string> {
+  const keys = join(dir, 'keys')
+  const hot = join(dir, 'hot')
+  const scratchDir = join(dir, 'scratch')
+  for (const folder of [keys, hot, scratchDir]) await mkdir(folder, { mode: 0o755 })
+  const { recipient, file: identityFile } = await makeIdentity(keys)
+  const { publicKey, privateKeyPem } = generateSigningKey()
+  const privateKeyFile = join(keys, 'signing.pem')
+  await writeFile(privateKeyFile, privateKeyPem, { mode: 0o600 })
+  const sources = Object.entries(samples).map(([name, { driver, config }]) => [name, { driver, repository: 'hot', scratchDir, ...config }])
+  const file = join(dir, 'holdfast.yaml')
+  const config = {
+    temporal: { address },
+    repositories: { hot: { type: 'folder', path: hot } },
+    encryption: { recipients: [recipient], identityFile },
+    signing: { keyId: 'test', privateKeyFile, publicKeys: { test: publicKey } },
+    sources: Object.fromEntries(sources),
+  }
+  await writeFile(file, stringify(config))
+  return file
+}
