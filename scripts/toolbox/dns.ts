@@ -1,14 +1,11 @@
 /** A name server of one's own: bind9, authoritative for one zone, on loopback, open to dynamic updates that carry its key. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { Resolver } from 'node:dns/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { HoldfastError, messageOf } from '../../src/core/errors.ts'
-import { startDaemon } from '../../src/process/daemon.ts'
-import { until } from '../../src/process/wait.ts'
 import { findProgram } from './find.ts'
 import { freePort } from './ports.ts'
+import { type Server, serverFolder, startServer } from './server.ts'
 
 export interface DnsRecord {
   name: string
@@ -38,15 +35,13 @@ export interface DnsOptions {
   notify?: string[]
 }
 
-export interface DnsServer {
+export interface DnsServer extends Server {
   /** `address:port`, as the config wants it. */
   server: string
   address: string
   port: number
   zone: string
   key: TsigKey
-  pid: number
-  stop(): Promise<void>
 }
 
 /** Starts the server; resolves once it answers for the zone. */
@@ -55,31 +50,19 @@ export async function startDns(options: DnsOptions): Promise<DnsServer> {
   const port = options.port ?? (await freePort(address))
   const server = `${address}:${port}`
   const key = options.key ?? { name: 'holdfast', algorithm: 'hmac-sha256', secret: randomBytes(32).toString('base64') }
-  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'holdfast-dns-')))
-  await mkdir(dir, { recursive: true })
+  const { dir, remove } = await serverFolder(options.dir, 'holdfast-dns-')
   const configFile = join(dir, 'named.conf')
   await writeFile(configFile, configuration({ ...options, dir, address, port, key }), { mode: 0o600 })
   if (!options.primary) await writeFile(join(dir, 'zone.db'), zoneFile(options.records, address))
-  const logFile = join(dir, 'named.log')
-  // -g: in the foreground, messages to the log file, no syslog. One thread is plenty, and quicker to stop.
-  const daemon = await startDaemon({ program: findProgram('named'), args: ['-g', '-n', '1', '-c', configFile], cwd: dir }, { logFile })
-  const stop = async () => {
-    await daemon.stop()
-    if (!options.dir) await rm(dir, { recursive: true, force: true })
-  }
-  let ended = false
-  void daemon.exited.then(() => {
-    ended = true
+  const started = await startServer({
+    what: `the name server on ${server}`,
+    // -g: in the foreground, messages to the log file, no syslog. One thread is plenty, and quicker to stop.
+    command: { program: findProgram('named'), args: ['-g', '-n', '1', '-c', configFile], cwd: dir },
+    logFile: join(dir, 'named.log'),
+    answers: () => answers(server, options.zone),
+    cleanUp: remove,
   })
-  try {
-    await until(async () => ended || (await answers(server, options.zone)), { timeoutMs: 60_000, what: `the name server on ${server}` })
-    if (ended)
-      throw new HoldfastError('PROCESS_FAILED', `the name server on ${server} ended at once: ${await tail(logFile)}`, { object: server })
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  return { server, address, port, zone: options.zone, key, pid: daemon.pid, stop }
+  return { server, address, port, zone: options.zone, key, ...started }
 }
 
 interface Settled extends DnsOptions {
@@ -133,9 +116,4 @@ async function answers(server: string, zone: string): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-async function tail(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => messageOf(error))
-  return text.trim().split('\n').slice(-5).join(' | ')
 }

@@ -1,23 +1,18 @@
 /** The AWS API stand-in moto, for what no server on this machine speaks: Route 53. It answers the API, not DNS. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { existsSync, readlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { HoldfastError } from '../../src/core/errors.ts'
-import { startDaemon } from '../../src/process/daemon.ts'
-import { until } from '../../src/process/wait.ts'
 import { freePort } from './ports.ts'
 import { cacheDir } from './programs.ts'
 import { installPython } from './python.ts'
+import { type Server, serverFolder, startServer } from './server.ts'
 
 const VERSION = '5.2.5'
 const LINK = 'moto-venv'
 
-export interface MotoServer {
+export interface MotoServer extends Server {
   endpoint: string
-  pid: number
-  stop(): Promise<void>
 }
 
 /** Starts it, with nothing in it; resolves once it answers. Installs it where it is missing. */
@@ -25,39 +20,19 @@ export async function startMoto(): Promise<MotoServer> {
   const python = await ensureMoto()
   const port = await freePort()
   const endpoint = `http://127.0.0.1:${port}`
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-moto-'))
-  const logFile = join(folder, 'moto.log')
-  const daemon = await startDaemon(
-    { program: python, args: ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], cwd: folder },
-    { logFile },
-  )
-  const stop = async () => {
-    await daemon.stop()
-    await rm(folder, { recursive: true, force: true })
-  }
-  let ended = false
-  void daemon.exited.then(() => {
-    ended = true
+  const { dir, remove } = await serverFolder(undefined, 'holdfast-moto-')
+  const server = await startServer({
+    what: `moto on ${endpoint}`,
+    command: { program: python, args: ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)], cwd: dir },
+    logFile: join(dir, 'moto.log'),
+    answers: () =>
+      fetch(`${endpoint}/moto-api/data.json`).then(
+        (reply) => reply.ok,
+        () => false,
+      ),
+    cleanUp: remove,
   })
-  try {
-    await until(
-      async () =>
-        ended ||
-        (await fetch(`${endpoint}/moto-api/data.json`).then(
-          (reply) => reply.ok,
-          () => false,
-        )),
-      { timeoutMs: 90_000, what: `moto on ${endpoint}` },
-    )
-    if (ended)
-      throw new HoldfastError('PROCESS_FAILED', `moto on ${endpoint} ended at once: ${(await readFile(logFile, 'utf8')).slice(-500)}`, {
-        object: endpoint,
-      })
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  return { endpoint, pid: daemon.pid, stop }
+  return { endpoint, ...server }
 }
 
 /**

@@ -1,18 +1,15 @@
 /** An S3 server of one's own: versitygw on a folder, on loopback, over TLS with a CA of its own. */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdir } from 'node:fs/promises'
 import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
-import { HoldfastError, messageOf } from '../../src/core/errors.ts'
-import { startDaemon } from '../../src/process/daemon.ts'
-import { until } from '../../src/process/wait.ts'
 import { type Certificate, makeCertificate } from './certificate.ts'
 import { findProgram } from './find.ts'
 import { freePort } from './ports.ts'
+import { type Server, serverFolder, startServer } from './server.ts'
 
 export interface S3Options {
   /** Keeps objects and certificates there and leaves them at stop; without it a temporary folder is used and removed. */
@@ -24,22 +21,20 @@ export interface S3Options {
   credentials?: { accessKeyId: string; secretAccessKey: string }
 }
 
-export interface S3Server {
+export interface S3Server extends Server {
   endpoint: string
   /** PEM of the authority that signed the certificate; undefined without TLS. */
   caFile: string | undefined
   accessKeyId: string
   secretAccessKey: string
-  pid: number
   /** Creates the bucket; with objectLock it keeps versions and can hold retention. One that is there is fine. */
   createBucket(name: string, options?: { objectLock?: boolean }): Promise<void>
-  stop(): Promise<void>
 }
 
 /** Starts the server; resolves once it answers. */
 export async function startS3(options: S3Options = {}): Promise<S3Server> {
   const program = findProgram('versitygw')
-  const dir = options.dir ? resolve(options.dir) : await mkdtemp(join(tmpdir(), 'holdfast-s3-'))
+  const { dir, remove } = await serverFolder(options.dir, 'holdfast-s3-')
   const tls = options.tls ?? true
   await layOut(dir)
   const certificate = tls ? await certificateIn(join(dir, 'tls')) : undefined
@@ -48,45 +43,26 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
     accessKeyId: `test-${randomBytes(4).toString('hex')}`,
     secretAccessKey: randomBytes(20).toString('hex'),
   }
-  const logFile = join(dir, 'versitygw.log')
-  const daemon = await startDaemon(
-    {
+  const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  const server = await startServer({
+    what: `the S3 server on ${endpoint}`,
+    command: {
       program,
       args: argumentsOf(dir, port, certificate),
       env: { ROOT_ACCESS_KEY_ID: keys.accessKeyId, ROOT_SECRET_ACCESS_KEY: keys.secretAccessKey },
     },
-    { logFile },
-  )
-  const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
-  const stop = async () => {
-    await daemon.stop()
-    if (!options.dir) await rm(dir, { recursive: true, force: true })
-  }
-  let ended = false
-  void daemon.exited.then(() => {
-    ended = true
+    logFile: join(dir, 'versitygw.log'),
+    answers: () => answers(`${endpoint}/health`, certificate?.caFile),
+    code: 'STORE_UNREACHABLE',
+    cleanUp: remove,
   })
-  try {
-    await until(() => ended || answers(`${endpoint}/health`, certificate?.caFile), {
-      timeoutMs: 60_000,
-      what: `the S3 server on ${endpoint}`,
-    })
-    if (ended)
-      throw new HoldfastError('STORE_UNREACHABLE', `the S3 server on ${endpoint} ended at once: ${await tail(logFile)}`, {
-        object: endpoint,
-      })
-  } catch (error) {
-    await stop()
-    throw error
-  }
   const caFile = certificate?.caFile
   const createBucket: S3Server['createBucket'] = (name, lock) => makeBucket({ endpoint, caFile, ...keys }, name, lock?.objectLock ?? false)
-  return { endpoint, caFile, ...keys, pid: daemon.pid, createBucket, stop }
+  return { endpoint, caFile, ...keys, createBucket, ...server }
 }
 
 async function layOut(dir: string): Promise<void> {
   // Programs that run as another user, pgBackRest first of all, read the CA below it.
-  await mkdir(dir, { recursive: true })
   await chmod(dir, 0o755)
   for (const name of ['data', 'versions', 'tls']) await mkdir(join(dir, name), { recursive: true, mode: 0o755 })
 }
@@ -143,9 +119,4 @@ async function makeBucket(access: Access, name: string, objectLock: boolean): Pr
   } finally {
     client.destroy()
   }
-}
-
-async function tail(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => messageOf(error))
-  return text.trim().split('\n').slice(-5).join(' | ')
 }

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { HoldfastError, messageOf } from '../../src/core/errors.ts'
+import { type ErrorCode, HoldfastError, messageOf } from '../../src/core/errors.ts'
 import type { Command } from '../../src/process/command.ts'
 import { startDaemon } from '../../src/process/daemon.ts'
 import { until } from '../../src/process/wait.ts'
@@ -14,6 +14,8 @@ export interface ServerOptions {
   logFile: string
   /** Asked again until it is true; the process id tells the server from another one on its port. */
   answers(pid: number): Promise<boolean>
+  /** Of the error where it ends instead; PROCESS_FAILED by default. */
+  code?: ErrorCode
   /** Runs after the server ended, also where its start failed. */
   cleanUp(): Promise<void>
 }
@@ -32,7 +34,7 @@ export async function serverFolder(named: string | undefined, prefix: string): P
 }
 
 /** Starts the server; resolves once it answers, and throws with the end of its log where it ends before that. */
-export async function startServer({ what, command, logFile, answers, cleanUp }: ServerOptions): Promise<Server> {
+export async function startServer({ what, command, logFile, answers, code = 'PROCESS_FAILED', cleanUp }: ServerOptions): Promise<Server> {
   const daemon = await startDaemon(command, { logFile }).catch(async (error: unknown) => {
     await cleanUp()
     throw error
@@ -46,8 +48,8 @@ export async function startServer({ what, command, logFile, answers, cleanUp }: 
     ended = true
   })
   try {
-    await until(async () => ended || (await answers(daemon.pid)), { timeoutMs: 60_000, what })
-    if (ended) throw new HoldfastError('PROCESS_FAILED', `${what} ended at once: ${await tail(logFile)}`, { object: what })
+    await until(async () => ended || (await answers(daemon.pid)), { timeoutMs: 90_000, what })
+    if (ended) throw new HoldfastError(code, `${what} ended at once: ${await tail(logFile)}`, { object: what })
   } catch (error) {
     await stop()
     throw error

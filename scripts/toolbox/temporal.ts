@@ -1,13 +1,9 @@
 /** A Temporal server of one's own: the dev server, on loopback, in memory or on a file. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Connection } from '@temporalio/client'
-import { HoldfastError, messageOf } from '../../src/core/errors.ts'
-import { startDaemon } from '../../src/process/daemon.ts'
-import { until } from '../../src/process/wait.ts'
 import { findProgram } from './find.ts'
 import { freePort } from './ports.ts'
+import { type Server, serverFolder, startServer } from './server.ts'
 
 /** Types the server knows; sqlite takes at most 10 Keyword, 3 Int and 3 KeywordList. */
 export type SearchAttributeType = 'Text' | 'Keyword' | 'Int' | 'Double' | 'Bool' | 'Datetime' | 'KeywordList'
@@ -25,12 +21,10 @@ export interface TemporalOptions {
   dynamicConfig?: Readonly<Record<string, string>>
 }
 
-export interface TemporalServer {
+export interface TemporalServer extends Server {
   address: string
   uiUrl?: string
   namespace: 'default'
-  pid: number
-  stop(): Promise<void>
 }
 
 /** Starts the server; resolves once it serves the namespace with all search attributes. */
@@ -39,32 +33,17 @@ export async function startTemporal(options: TemporalOptions = {}): Promise<Temp
   const ip = options.ip ?? '127.0.0.1'
   const port = options.port ?? (await freePort(ip))
   const uiPort = options.ui ? (options.uiPort ?? (await freePort(ip))) : undefined
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-temporal-'))
-  const logFile = join(folder, 'temporal.log')
-  const daemon = await startDaemon({ program, args: await argumentsOf(options, ip, port, uiPort) }, { logFile })
-  const stop = async () => {
-    await daemon.stop()
-    await rm(folder, { recursive: true, force: true })
-  }
-  let ended = false
-  void daemon.exited.then(() => {
-    ended = true
-  })
+  const { dir, remove } = await serverFolder(undefined, 'holdfast-temporal-')
   const address = `${ip}:${port}`
-  try {
-    await until(() => ended || serves(address, Object.keys(options.searchAttributes ?? {})), {
-      timeoutMs: 60_000,
-      what: `Temporal on ${address}`,
-    })
-    if (ended)
-      throw new HoldfastError('TEMPORAL_UNREACHABLE', `the Temporal server on ${address} ended at once: ${await tail(logFile)}`, {
-        object: address,
-      })
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  return { address, namespace: 'default', pid: daemon.pid, stop, ...(uiPort ? { uiUrl: `http://${ip}:${uiPort}` } : {}) }
+  const server = await startServer({
+    what: `the Temporal server on ${address}`,
+    command: { program, args: await argumentsOf(options, ip, port, uiPort) },
+    logFile: join(dir, 'temporal.log'),
+    answers: () => serves(address, Object.keys(options.searchAttributes ?? {})),
+    code: 'TEMPORAL_UNREACHABLE',
+    cleanUp: remove,
+  })
+  return { address, namespace: 'default', ...(uiPort ? { uiUrl: `http://${ip}:${uiPort}` } : {}), ...server }
 }
 
 async function argumentsOf(options: TemporalOptions, ip: string, port: number, uiPort: number | undefined): Promise<string[]> {
@@ -93,9 +72,4 @@ async function serves(address: string, attributes: readonly string[]): Promise<b
   } finally {
     await connection?.close()
   }
-}
-
-async function tail(file: string): Promise<string> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => messageOf(error))
-  return text.trim().split('\n').slice(-5).join(' | ')
 }
