@@ -1,6 +1,7 @@
 /** The quickstart's holdfast.yaml: what an operator would write for such a pair. */
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import type { SampleSource } from '../sources/sample.ts'
 import type { DnsServer } from '../toolbox/dns.ts'
 import type { Pair, PairSite } from '../toolbox/pair.ts'
 import type { S3Server } from '../toolbox/s3.ts'
@@ -13,6 +14,7 @@ export interface ConfigParts {
   dns: DnsServer
   pair: Pair
   temporal: TemporalServer
+  samples: Record<string, SampleSource>
   recipient: string
   identityFile: string
   publicKey: string
@@ -66,6 +68,12 @@ export function configText(parts: ConfigParts): string {
         },
       },
       'shop-logical': { driver: 'postgres-logical', ...common, schedules: { logical: { calendar: 'daily 03:30' } } },
+      ...Object.fromEntries(
+        Object.entries(parts.samples).map(([name, { driver, config }]) => [
+          name,
+          { driver, repository: 'hot', scratchDir: common.scratchDir, ...config },
+        ]),
+      ),
     },
     failoverGroups: {
       shop: {

@@ -12,8 +12,10 @@ import { createCleanup, startStack } from './stack.ts'
 import { apply, backupSources, load, mistake, prove } from './steps-backup.ts'
 import { failBack } from './steps-failback.ts'
 import { crashAndFailOver } from './steps-failover.ts'
+import { everySource } from './steps-sources.ts'
+import { SAMPLES } from '../sources/samples.ts'
 
-const USAGE = 'npm run quickstart [-- --keep] [--until N] [--scale N] [--json FILE]'
+const USAGE = 'npm run quickstart [-- --all] [--keep] [--until N] [--scale N] [--json FILE]'
 const started = Date.now()
 const say = (line: string) => void process.stdout.write(`${((Date.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}\n`)
 
@@ -33,8 +35,9 @@ process.exit(await main())
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
+      all: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
-      until: { type: 'string', default: '9' },
+      until: { type: 'string', default: '99' },
       scale: { type: 'string', default: '20' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -67,6 +70,7 @@ async function main(): Promise<number> {
     dir,
     last,
     scale,
+    all: values.all,
     onStart: (start) => {
       starting = start
     },
@@ -103,10 +107,12 @@ interface Run {
   dir: string
   last: number
   scale: number
+  /** Every installable kind of source, beside the pair. */
+  all: boolean
   onStart(start: Promise<unknown>): void
 }
 
-async function runSteps({ report, cleanup, signal, dir, last, scale, onStart }: Run): Promise<void> {
+async function runSteps({ report, cleanup, signal, dir, last, scale, all, onStart }: Run): Promise<void> {
   const timed = async (name: string, act: () => Promise<string>): Promise<void> => {
     signal.throwIfAborted()
     const from = Date.now()
@@ -125,8 +131,8 @@ async function runSteps({ report, cleanup, signal, dir, last, scale, onStart }: 
   }
   let session: Session | undefined
   const start = timed('start', async () => {
-    await ensureToolbox({ only: PAIR, progress: say, signal })
-    const stack = await startStack(say, cleanup, signal, dir)
+    await ensureToolbox({ ...(!all && { only: PAIR }), progress: say, signal })
+    const stack = await startStack(say, cleanup, signal, { dir, samples: all ? Object.entries(SAMPLES) : [] })
     session = {
       stack,
       report,
@@ -141,7 +147,8 @@ async function runSteps({ report, cleanup, signal, dir, last, scale, onStart }: 
   })
   onStart(start)
   await start
-  for (const [index, step] of STEPS.entries()) {
+  const steps = all ? [...STEPS, { name: 'sources', act: everySource }] : STEPS
+  for (const [index, step] of steps.entries()) {
     if (!session || index + 2 > last) return
     const now = session
     const lost = now.stack.workerEnded.then(async (code) => {

@@ -1,5 +1,7 @@
 /** The report of a run: what `--json FILE` writes, and what decides about the exit code. */
 
+import type { SourceRow } from '../sources/story.ts'
+
 export interface StepRow {
   name: string
   ok: boolean
@@ -22,12 +24,14 @@ export interface Report {
     fenceProven: boolean
   }
   failback?: { method: string; seconds: number; acknowledged: number; lost: number }
+  /** With --all: every other kind of source. */
+  sources?: SourceRow[]
 }
 
 export const emptyReport = (): Report => ({ ok: false, steps: [], backups: [], proofs: [] })
 
 /** What must be true of a whole run, each as a sentence; empty when all is well. */
-export function shortcomings({ steps, pitr, failover, failback, backups, proofs }: Report): string[] {
+export function shortcomings({ steps, pitr, failover, failback, backups, proofs, sources = [] }: Report): string[] {
   const wrong: string[] = []
   const must = (ok: boolean, sentence: string) => void (ok || wrong.push(sentence))
   for (const step of steps) must(step.ok, `${step.name}: ${step.detail}`)
@@ -40,6 +44,10 @@ export function shortcomings({ steps, pitr, failover, failback, backups, proofs 
     must(lost <= reportedLost && reportedLost <= lost + unknown, `lost ${lost} ≤ reported ${reportedLost} ≤ ${lost} + unknown ${unknown}`)
     must(failback.lost === 0, `the failback lost ${failback.lost} acknowledged writes`)
     must(failback.acknowledged >= 10_000, `${failback.acknowledged} writes were acknowledged during the failback`)
+  }
+  for (const { source, proof, restoredEqual } of sources) {
+    must(proof, `the proof of ${source} passed`)
+    must(restoredEqual, `${source} is back as it was at its backup`)
   }
   return wrong
 }

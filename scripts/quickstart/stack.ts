@@ -9,6 +9,7 @@ import { type Daemon, startDaemon } from '../../src/process/daemon.ts'
 import { run } from '../../src/process/run.ts'
 import { connectClient } from '../../src/temporal/connection.ts'
 import { generateSigningKey } from '../../src/catalog/signing.ts'
+import type { OpenSample, SampleSource } from '../sources/sample.ts'
 import { type DnsServer, startDns } from '../toolbox/dns.ts'
 import { findProgram } from '../toolbox/find.ts'
 import { createPair, type Pair } from '../toolbox/pair.ts'
@@ -28,6 +29,7 @@ export interface Stack {
   s3: S3Server
   dns: DnsServer
   pair: Pair
+  samples: Record<string, SampleSource>
   /** Stops what was started here, last first. May be called at any moment, and twice. */
   stop(): Promise<void>
   /** The worker is to run to the end: whoever waits for a run waits for this too. */
@@ -57,9 +59,15 @@ export function createCleanup() {
 }
 export type Cleanup = ReturnType<typeof createCleanup>
 
-/** Everything lies in `dir`, which goes with the cleanup. */
-export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal, given?: string): Promise<Stack> {
-  const dir = given ?? (await reachableFolder('holdfast-quickstart-'))
+export interface StackOptions {
+  /** Made up by default; goes with the cleanup. */
+  dir?: string
+  /** Sources beside the pair: one of every kind that can be installed. */
+  samples?: readonly (readonly [name: string, open: () => Promise<OpenSample>])[]
+}
+
+export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal, options: StackOptions = {}): Promise<Stack> {
+  const dir = options.dir ?? (await reachableFolder('holdfast-quickstart-'))
   cleanup.add(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }))
   // Temporary folders of every part lie inside: what is left at the end is seen in one place.
   process.env['TMPDIR'] = join(dir, 'tmp')
@@ -117,18 +125,30 @@ export async function startStack(say: Say, cleanup: Cleanup, signal: AbortSignal
   }
   say('making the stanza')
   await createStanza(join(pair.primary.dir, 'backrest', 'pgbackrest.conf'), STANZA)
+  const samples: Record<string, SampleSource> = {}
+  for (const [name, open] of options.samples ?? []) {
+    const own = join(dir, 'sources', name)
+    await mkdir(own, { recursive: true, mode: 0o755 })
+    const sample = await begin(`a source of the kind ${name}`, async () => {
+      const made = await (await open())(own)
+      return { ...made, stop: () => made.close() }
+    })
+    samples[name] = sample
+  }
   const temporal = await begin('Temporal and its UI', () => startTemporal({ ui: true, dbFile: join(dir, 'temporal.db') }))
-  const configFile = await writeConfig(dir, { s3, dns, pair, temporal })
+  const configFile = await writeConfig(dir, { s3, dns, pair, temporal, samples })
   const config = await loadConfig(configFile)
   const client = await connectClient({ address: temporal.address, namespace: temporal.namespace })
-  const worker = await begin('a worker', () => startWorkerProcess(dir, configFile))
-  return { dir, configFile, config, client, temporal, s3, dns, pair, stop: cleanup.end, onStop: cleanup.add, workerEnded: worker.exited }
+  const env = Object.assign({}, ...Object.values(samples).map((sample) => sample.env)) as Record<string, string>
+  const worker = await begin('a worker', () => startWorkerProcess(dir, configFile, { env, roles: `${PAIR_ROLES},host:here` }))
+  const parts = { dir, configFile, config, client, temporal, s3, dns, pair, samples }
+  return { ...parts, stop: cleanup.end, onStop: cleanup.add, workerEnded: worker.exited }
 }
 
 /** pgBackRest compares the certificate with names only, never with an address. */
 const byName = (endpoint: string) => endpoint.replace('127.0.0.1', 'localhost')
 
-async function writeConfig(dir: string, parts: { s3: S3Server; dns: DnsServer; pair: Pair; temporal: TemporalServer }): Promise<string> {
+async function writeConfig(dir: string, parts: Pick<Stack, 's3' | 'dns' | 'pair' | 'temporal' | 'samples'>): Promise<string> {
   const keys = join(dir, 'keys')
   await mkdir(keys, { mode: 0o700 })
   const identityFile = join(keys, 'identity.txt')
@@ -159,10 +179,12 @@ async function writeConfig(dir: string, parts: { s3: S3Server; dns: DnsServer; p
   return file
 }
 
+const PAIR_ROLES = 'control,data,host:east,host:west'
+
 export async function startWorkerProcess(
   dir: string,
   configFile: string,
-  { roles = 'control,data,host:east,host:west', env = {} }: { roles?: string; env?: Record<string, string> } = {},
+  { roles = PAIR_ROLES, env = {} }: { roles?: string; env?: Record<string, string> } = {},
 ): Promise<Daemon> {
   const entry = fileURLToPath(new URL('../../workers/holdfast.ts', import.meta.url))
   return startDaemon(
