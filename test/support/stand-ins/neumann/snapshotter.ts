@@ -1,4 +1,5 @@
 /** Takes a node's snapshots, one at a time, while it goes on serving; and drops the log that they make needless. */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Faults } from './faults.ts'
 import { Refused } from './errors.ts'
 import type { Raft } from './raft.ts'
@@ -37,7 +38,7 @@ export class Snapshotter {
     const { folder } = this.raft
     try {
       const { snapshot, snapshotMs } = this.faults.current
-      await new Promise((resolve) => setTimeout(resolve, snapshotMs ?? folder.config.raft.snapshot_ms))
+      await pause(snapshotMs ?? folder.config.raft.snapshot_ms, undefined, { ref: false })
       if (snapshot === 'fails') throw new Error('snapshot failed: input/output error')
       this.faults.checkDisk()
       keepSnapshot(folder.dir, text, place)

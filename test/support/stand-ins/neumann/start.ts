@@ -20,8 +20,8 @@ export interface Neumann {
   /** In the order of their ids, from 1. */
   nodes: NeumannNode[]
   dir: string
-  /** Runs neumann-admin with NEUMANN_ADDR set to the node, the first that runs by default. Throws where it fails. */
-  admin(args: readonly string[], node?: NeumannNode): Promise<RunResult>
+  /** Runs neumann-admin with NEUMANN_ADDR set to the node, the first that runs by default. Throws where it exits with another code. */
+  admin(args: readonly string[], node?: NeumannNode, exitCode?: number): Promise<RunResult>
   /** Waits until every node that runs names the same one, and that one runs. */
   leader(): Promise<NeumannNode>
   /** By way of any node; resolves once a majority has it. A null deletes. Throws where it is refused. */
@@ -94,11 +94,10 @@ function clusterOf(dir: string, nodes: NeumannNode[], remove: boolean): Neumann 
     dir,
     nodes,
     metric,
-    admin: (args, node) =>
-      run(
-        { program: join(NEUMANN_BIN, 'neumann-admin'), args, env: { NEUMANN_ADDR: anyOf(node).url.replace('http://', '') } },
-        { timeoutMs: 60_000 },
-      ),
+    admin: (args, node, exitCode = 0) => {
+      const env = { NEUMANN_ADDR: anyOf(node).url.replace('http://', '') }
+      return run({ program: join(NEUMANN_BIN, 'neumann-admin'), args, env }, { timeoutMs: 60_000, accept: [exitCode] })
+    },
     leader: () => until(agreed, { timeoutMs: 60_000, what: 'the nodes to agree on a leader' }),
     put: async (key, value) => {
       const reply = await fetch(`${anyOf().url}/kv`, { method: 'POST', body: JSON.stringify({ key, value }) })

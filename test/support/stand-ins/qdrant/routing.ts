@@ -44,7 +44,8 @@ export function createQdrantServer(routes: Routes, options: { apiKey?: string | 
     try {
       if (pathname === FAULTS) return send(200, { result: order((await bodyOf(incoming)) as Fault) ?? true, status: 'ok' })
       const fault = take(method, pathname)
-      await pause(options.latencyMs + (fault?.delayMs ?? 0))
+      // Nobody waits for a slow reply once the server is told to stop.
+      await pause(options.latencyMs + (fault?.delayMs ?? 0), undefined, { ref: false })
       if (fault?.cutAfterBytes !== undefined) cutAfter(outgoing, fault.cutAfterBytes)
       if (fault?.status) throw new QdrantError(fault.status, fault.error ?? 'Service internal error: ordered by a test')
       const refused = OPEN.includes(pathname) ? undefined : refusal(incoming, options.apiKey)

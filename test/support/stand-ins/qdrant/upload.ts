@@ -6,6 +6,7 @@ import { basename, join } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy, type BusboyHeaders } from '@fastify/busboy'
+import { messageOf } from '../../../../src/core/errors.ts'
 import { badRequest } from './errors.ts'
 
 export interface Received {
@@ -17,17 +18,25 @@ export interface Received {
 /** The file of the form's field `snapshot`, stored in the folder. Rejects where the request ends early or has none. */
 export async function receive(incoming: IncomingMessage, folder: string): Promise<Received> {
   let file: Promise<Received> | undefined
+  const cut = new AbortController()
   const form = new Busboy({ headers: incoming.headers as BusboyHeaders, limits: { fileSize: Number.POSITIVE_INFINITY } })
   form.on('file', (field, stream, name) => {
-    if (field === 'snapshot') file = store(stream, join(folder, 'received'), basename(name || randomUUID()))
+    if (field === 'snapshot') file = store(stream, join(folder, 'received'), basename(name || randomUUID()), cut.signal)
     else stream.resume()
   })
-  await pipeline(incoming, form)
+  try {
+    await pipeline(incoming, form)
+  } catch (error) {
+    // The form says nothing to the stream of its file: it would wait for the rest for ever.
+    cut.abort(error)
+    await file?.catch(() => {})
+    throw badRequest(`Multipart error: ${messageOf(error)}`)
+  }
   if (!file) throw badRequest('Multipart error: Field with name `snapshot` is required')
   return file
 }
 
-async function store(stream: NodeJS.ReadableStream, path: string, name: string): Promise<Received> {
+async function store(stream: NodeJS.ReadableStream, path: string, name: string, signal: AbortSignal): Promise<Received> {
   const hash = createHash('sha256')
   const digesting = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -35,6 +44,6 @@ async function store(stream: NodeJS.ReadableStream, path: string, name: string):
       done(null, chunk)
     },
   })
-  await pipeline(stream, digesting, createWriteStream(path))
+  await pipeline(stream, digesting, createWriteStream(path), { signal })
   return { path, name, digest: hash.digest('hex') }
 }
