@@ -61,13 +61,20 @@ export function windowLines({ source, window, windowProblem }: SourceStatus): st
   const { windows, gaps } = window
   if (windows.length === 0) return [`window of ${source}: NONE: no backup with its WAL is there`]
   return [
-    ...windows.map(
-      ({ timeline, from, to }) =>
-        `window of ${source}: ${from.time} (${from.lsn}) to ${to.time} (${to.lsn}), timeline ${timeline}, from ${from.label}`,
-    ),
-    ...gaps.map(
-      ({ timeline, missing, afterWal, beforeWal }) =>
-        `  GAP on timeline ${timeline}: ${missing} WAL segments between ${afterWal} and ${beforeWal} are missing: nothing in between can be recovered`,
-    ),
+    ...windows
+      .filter(({ alone }) => alone)
+      .map(({ from }) => `point of ${source} by itself: ${from.label}, ${from.time} (${from.lsn}): the WAL after it has expired`),
+    ...windows
+      .filter(({ alone }) => !alone)
+      .map(
+        ({ timeline, from, to }) =>
+          `window of ${source}: ${from.time} (${from.lsn}) to ${to.time} (${to.lsn}), timeline ${timeline}, from ${from.label}`,
+      ),
+    ...gaps
+      .filter(({ expired }) => !expired)
+      .map(
+        ({ timeline, missing, afterWal, beforeWal }) =>
+          `  GAP on timeline ${timeline}: ${missing} WAL segments between ${afterWal} and ${beforeWal} are missing: nothing in between can be recovered`,
+      ),
   ]
 }

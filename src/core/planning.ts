@@ -9,6 +9,7 @@ import {
   parseSegmentName,
   type Run,
   runsOf,
+  type Segment,
   segmentEnd,
   segmentName,
   segmentOf,
@@ -45,12 +46,16 @@ export interface Window {
   timeline: number
   from: { lsn: string; time: string; label: string }
   to: { lsn: string; time: string; wal: string }
+  /** Nothing but the backup itself: the WAL after it has expired. */
+  alone?: true
 }
 export interface Gap {
   timeline: number
   afterWal: string
   beforeWal: string
   missing: number
+  /** Taken away by retention, and no loss: from here to the next backup no moment was to stay recoverable. */
+  expired?: true
 }
 export interface Windows {
   windows: Window[]
@@ -86,14 +91,16 @@ export function windowsOf(archive: Archive, bases: readonly PitrBase[]): Windows
     const oldest = Math.min(...bases.filter((base) => onWay(base, timeline, archive)).map((base) => segmentNumber(base.walStart, archive)))
     for (const [index, run] of runs.entries()) {
       const first = basesIn(run, timeline, archive, bases)[0]
-      if (first && run.last.number >= own) windows.push(windowOf(timeline, run, first, archive))
       const after = runs[index + 1]
+      const expired = after !== undefined && hasExpired(run, after, archive, bases)
+      if (first && run.last.number >= own) windows.push({ ...windowOf(timeline, run, first, archive), ...(expired && { alone: expired }) })
       if (!after || after.first.number < own || after.first.number < oldest) continue
       gaps.push({
         timeline,
         missing: after.first.number - run.last.number - 1,
         afterWal: segmentName(run.last, archive.segmentBytes),
         beforeWal: segmentName(after.first, archive.segmentBytes),
+        ...(expired && { expired }),
       })
     }
   }
@@ -221,6 +228,16 @@ export function onWay(base: PitrBase, timeline: number, { histories }: Archive):
   return fork !== undefined && parseLsn(base.lsnStop) <= parseLsn(fork.lsn)
 }
 
+/**
+ * What retention leaves ends where a backup ends and goes on where one begins. A hole that archiving left does not end there:
+ * the mark after a backup was in the archive before that was a point.
+ */
+function hasExpired(run: Run, after: Run, archive: Archive, bases: readonly PitrBase[]): boolean {
+  const at = (name: 'walStart' | 'walStop', segment: Segment) =>
+    bases.some((base) => base[name] === segmentName(segment, archive.segmentBytes))
+  return at('walStop', run.last) && at('walStart', after.first)
+}
+
 function windowOf(timeline: number, run: Run, first: PitrBase, archive: Archive): Window {
   return {
     timeline,
@@ -252,7 +269,7 @@ function ofSystem(all: readonly PitrBase[], systemId: string | undefined): PitrB
 }
 
 function outOfRange(target: TargetMoment, { windows, gaps }: Windows, archive: Archive, timelines: number[]): HoldfastError {
-  const shown = windows.filter((window) => timelines.includes(window.timeline))
+  const shown = windows.filter((window) => timelines.includes(window.timeline) && !window.alone)
   const [first, last] = [shown[0]?.from, shown.at(-1)?.to]
   const range =
     first && last
@@ -260,12 +277,17 @@ function outOfRange(target: TargetMoment, { windows, gaps }: Windows, archive: A
       : 'no backup with its WAL is there'
   const passed = new Set(timelines.flatMap((timeline) => wayOf(timeline, archive).map((stretch) => stretch.timeline)))
   const holes = gaps
-    .filter((gap) => passed.has(gap.timeline))
+    .filter((gap) => passed.has(gap.timeline) && !gap.expired)
     .map((gap) => `${gap.missing} WAL segments between ${gap.afterWal} and ${gap.beforeWal} are missing`)
-  return new HoldfastError('TARGET_OUT_OF_RANGE', [`${describeTarget(target)} cannot be reached: ${range}`, ...holes].join('; '), {
-    object: describeTarget(target),
-    details: { windows, gaps },
-  })
+  const alone = windows.some((window) => window.alone) ? ['of before, retention has left points by themselves'] : []
+  return new HoldfastError(
+    'TARGET_OUT_OF_RANGE',
+    [`${describeTarget(target)} cannot be reached: ${range}`, ...holes, ...alone].join('; '),
+    {
+      object: describeTarget(target),
+      details: { windows, gaps },
+    },
+  )
 }
 
 function ambiguous(target: TargetMoment, branches: Branch[]): HoldfastError {

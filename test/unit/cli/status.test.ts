@@ -51,6 +51,16 @@ describe('the recoverable window', () => {
     ])
   })
 
+  it('names points that are left by themselves, and takes what has expired for no gap', () => {
+    const from = { lsn: '0/1000', time: '2025-01-14T02:00:00Z', label: '20250114-020000F' }
+    const old = { timeline: 2, from, to: stretch.to, alone: true as const }
+    const gaps = [{ timeline: 2, missing: 900, afterWal: 'a', beforeWal: 'b', expired: true as const }]
+    expect(windowLines({ source: 'orders', points: 2, window: { windows: [old, stretch], gaps } })).toEqual([
+      'point of orders by itself: 20250114-020000F, 2025-01-14T02:00:00Z (0/1000): the WAL after it has expired',
+      expect.stringMatching(/^window of orders: 2026-01-14T02:00:00Z/),
+    ])
+  })
+
   it('is NONE where no backup has its WAL, and not known where the engine does not answer', () => {
     expect(windowLines({ source: 'orders', points: 0, window: { windows: [], gaps: [] } })).toEqual([
       'window of orders: NONE: no backup with its WAL is there',

@@ -99,6 +99,23 @@ describe('out of reach', () => {
     expect(() => choosePitrBase([base('a', 3), base('b', 14)], { lsn: lsn(13) }, holed)).toThrow(refused('TARGET_OUT_OF_RANGE'))
   })
 
+  test('what retention took away is told apart from a loss, and no moment of it is promised', () => {
+    const bases = [base('old', 3), base('b', 14)]
+    const expired = archive({ 1: [3, ...upTo(14, 20)] })
+    expect(windowsOf(expired, bases)).toMatchObject({
+      windows: [{ from: { label: 'old' }, alone: true }, { from: { label: 'b' } }],
+      gaps: [{ missing: 10, expired: true }],
+    })
+    expect(windowsOf(expired, bases).windows[1]).not.toHaveProperty('alone')
+    expect(() => choosePitrBase(bases, { time: at(9) }, expired)).toThrow(
+      refused('TARGET_OUT_OF_RANGE', new RegExp(`first recoverable moment is ${at(14)} .* points by themselves$`)),
+    )
+    for (const lost of [archive({ 1: [3, 4, ...upTo(14, 20)] }), archive({ 1: [3, ...upTo(13, 20)] })]) {
+      expect(windowsOf(lost, bases).gaps[0]).not.toHaveProperty('expired')
+      expect(windowsOf(lost, bases).windows[0]).not.toHaveProperty('alone')
+    }
+  })
+
   test('windows and gaps are both shown', () => {
     const holed = archive({ 1: [...upTo(2, 9), ...upTo(12, 20)] })
     expect(windowsOf(holed, [base('a', 3), base('b', 14)])).toEqual({
