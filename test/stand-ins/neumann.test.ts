@@ -60,8 +60,8 @@ describe('replication', () => {
 
   it('gives every entry a later time than the one before', async () => {
     await start({ nodes: 1 })
-    const times: string[] = []
-    for (let count = 0; count < 20; count++) times.push((await cluster.put('a', String(count))).time)
+    const entries = await Promise.all(Array.from({ length: 20 }, (_, count) => cluster.put('a', String(count))))
+    const times = entries.sort((a, b) => a.index - b.index).map(({ time }) => time)
     expect([...new Set(times)].sort()).toEqual(times)
   })
 })

@@ -1,7 +1,7 @@
 /** The stand-in for Qdrant as a process: what it keeps, whom it lets in, and the faults that only it can be ordered to have. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,11 +37,19 @@ it('has collections, points, indexes, aliases and snapshots again after a kill',
   const made = await client.createSnapshot('docs')
   await client.delete('docs', { wait: true, points: [2] })
   const before = await client.scroll('docs', { with_vector: true })
-  process.kill(server.pid, 'SIGKILL')
+  // Killed in the middle of a write, and again after the next.
+  for (const ids of [[], [4]]) {
+    process.kill(server.pid, 'SIGKILL')
+    await server.stop()
+    await appendFile(join(dir, 'collections', 'docs', 'points.ndjson'), '{"upsert":[{"id":')
+    await start()
+    expect((await client.scroll('live', { with_vector: true })).points.slice(0, 2)).toEqual(before.points)
+    await write(ids)
+  }
   await server.stop()
   await start()
-  expect(await client.scroll('live', { with_vector: true })).toEqual(before)
-  expect((await client.getCollection('docs')).payload_schema['n']).toMatchObject({ data_type: 'integer', points: 2 })
+  expect((await client.scroll('live')).points.map(({ id }) => id)).toEqual([1, 3, 4])
+  expect((await client.getCollection('docs')).payload_schema['n']).toMatchObject({ data_type: 'integer', points: 3 })
   expect(await client.listSnapshots('docs')).toEqual([made])
 })
 

@@ -122,7 +122,8 @@ export class Raft {
       const others = (await Promise.all(this.peers.map((peer) => ask<Standing>(peer, '/raft/status')))).filter(
         (other) => other !== undefined,
       )
-      if (others.length + 1 < this.majority || others.some((other) => this.isBetter(other))) return
+      // Somebody may have won while the others were asked.
+      if (this.leader !== undefined || others.length + 1 < this.majority || others.some((other) => this.isBetter(other))) return
       Object.assign(state, { term: state.term + 1, votedFor: this.id })
       writeState(dir, state)
       const vote: Vote = { cluster: state.cluster ?? '', term: state.term, candidate: this.id, last: log.last }
@@ -203,7 +204,8 @@ export class Raft {
       this.commit = snapshot.header.index
       this.folder.snapshotIndex = snapshot.header.index
     }
-    return { term: state.term, ok: true, last: log.last.index }
+    // What it has beyond that may not be what the leader has.
+    return { term: state.term, ok: true, last: this.commit }
   }
 
   /** The lowest entry that every node which answers has; what follows may still have to be sent. */

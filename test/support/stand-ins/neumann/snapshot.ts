@@ -1,7 +1,8 @@
 /** Snapshot files: a header line with index, term and SHA-256, then every key with its value, a line each. */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { replaceFile } from '../files.ts'
 import type { Member } from './config.ts'
 
 export interface Header {
@@ -43,9 +44,7 @@ export function parseSnapshot(text: string, name: string): Snapshot {
 
 export function keepSnapshot(dir: string, text: string, place: { index: number; term: number }): string {
   const file = join(snapshotsDir(dir), nameOf(place))
-  mkdirSync(snapshotsDir(dir), { recursive: true })
-  writeFileSync(`${file}.tmp`, text)
-  renameSync(`${file}.tmp`, file)
+  replaceFile(file, text)
   return file
 }
 

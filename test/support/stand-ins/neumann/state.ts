@@ -1,6 +1,7 @@
 /** What a node must not forget: its cluster, its term, its vote, whether writes are paused. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { replaceFile } from '../files.ts'
 import type { Member } from './config.ts'
 
 export interface State {
@@ -22,11 +23,4 @@ export function readState(dir: string): State | undefined {
 
 export function writeState(dir: string, state: State): void {
   replaceFile(fileOf(dir), JSON.stringify(state))
-}
-
-/** Whole or not at all. */
-export function replaceFile(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(`${file}.tmp`, text)
-  renameSync(`${file}.tmp`, file)
 }

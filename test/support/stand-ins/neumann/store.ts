@@ -1,9 +1,9 @@
 /** The data: keys and values in memory, and in store/kv.db the entries that were applied since it was last written anew. */
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { replaceFile } from '../files.ts'
 import { type Entry, encode, readRecords } from './entry.ts'
 import type { Snapshot } from './snapshot.ts'
-import { replaceFile } from './state.ts'
 
 interface Base {
   base: { index: number; entries: number; time: string | null }

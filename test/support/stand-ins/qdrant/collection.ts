@@ -1,6 +1,7 @@
 /** One collection: its configuration in a file, its points in memory and in a log that is replayed at start. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { replaceFile, wholeLines } from '../files.ts'
 import { valueAt } from './filter.ts'
 import { parseJson, printJson } from './json.ts'
 import type { Vectors, VectorsConfig } from './vectors.ts'
@@ -44,15 +45,14 @@ export class Collection {
   constructor(dir: string) {
     this.dir = dir
     this.state = parseJson(readFileSync(join(dir, STATE_FILE), 'utf8')) as State
-    // The last line is empty, or what a killed server had not finished: nobody was told that it is there.
-    for (const line of readFileSync(join(dir, LOG_FILE), 'utf8').split('\n').slice(0, -1)) this.apply(parseJson(line) as Operation)
+    for (const line of wholeLines(join(dir, LOG_FILE))) this.apply(parseJson(line) as Operation)
     this.written = this.points.size
   }
 
   static create(dir: string, config: Config): Collection {
     mkdirSync(dir, { recursive: true })
     writeFileSync(join(dir, LOG_FILE), '')
-    writeFileSync(join(dir, STATE_FILE), printJson({ config, indexes: {} } satisfies State))
+    replaceFile(join(dir, STATE_FILE), printJson({ config, indexes: {} } satisfies State))
     return new Collection(dir)
   }
 
@@ -99,7 +99,7 @@ export class Collection {
   }
 
   save(): void {
-    writeFileSync(join(this.dir, STATE_FILE), printJson(this.state))
+    replaceFile(join(this.dir, STATE_FILE), printJson(this.state))
   }
 
   /** `points` counts a point that was written again twice until the server starts anew: the real one is off so, too. */

@@ -1,6 +1,6 @@
 /** Snapshots: a tar of a collection's folder under `snapshots/<collection>/`, its SHA-256 in a file beside it. */
 import { createHash } from 'node:crypto'
-import { copyFileSync, createReadStream, mkdirSync } from 'node:fs'
+import { copyFileSync, createReadStream } from 'node:fs'
 import { mkdir, readFile, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -67,18 +67,20 @@ async function orAccepted(request: Request, work: () => Promise<unknown>): Promi
 async function create(storage: Storage, name: string) {
   const { dir } = storage.collection(name)
   const scratch = await storage.scratchFolder('snapshot')
-  // Copied in one go, between two writes: one moment of the collection.
-  mkdirSync(join(scratch, 'state'))
-  for (const file of [STATE_FILE, LOG_FILE]) copyFileSync(join(dir, file), join(scratch, 'state', file))
-  const made = join(scratch, 'made')
-  await run({ program: 'tar', args: ['--blocking-factor=1', '-cf', made, '-C', join(scratch, 'state'), STATE_FILE, LOG_FILE] })
-  const folder = join(storage.snapshotsDir, name)
-  const file = join(folder, `${name}-${storage.peerId}-${new Date().toISOString().slice(0, 19).replace(/[T:]/g, '-')}.snapshot`)
-  await mkdir(folder, { recursive: true })
-  await writeFile(`${file}.checksum`, await digestOf(made))
-  await rename(made, file)
-  await rm(scratch, { recursive: true })
-  return describe(file)
+  try {
+    // Copied in one go, between two writes: one moment of the collection.
+    for (const file of [STATE_FILE, LOG_FILE]) copyFileSync(join(dir, file), join(scratch, file))
+    const made = join(scratch, 'made')
+    await run({ program: 'tar', args: ['--blocking-factor=1', '-cf', made, '-C', scratch, STATE_FILE, LOG_FILE] })
+    const folder = join(storage.snapshotsDir, name)
+    const file = join(folder, `${name}-${storage.peerId}-${new Date().toISOString().slice(0, 19).replace(/[T:]/g, '-')}.snapshot`)
+    await mkdir(folder, { recursive: true })
+    await writeFile(`${file}.checksum`, await digestOf(made))
+    await rename(made, file)
+    return await describe(file)
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
 }
 
 async function describe(file: string) {
@@ -90,6 +92,7 @@ async function describe(file: string) {
 /** The uploaded file stays among the snapshots of the collection, also where the recovery from it fails. */
 async function upload(storage: Storage, request: Request): Promise<unknown> {
   const collection = request.params['collection'] ?? ''
+  storage.checkName(collection)
   const scratch = await storage.scratchFolder('upload')
   try {
     const { path, name, digest } = await receive(request.incoming, scratch)
@@ -105,6 +108,7 @@ async function upload(storage: Storage, request: Request): Promise<unknown> {
 }
 
 async function recover(storage: Storage, name: string, file: string): Promise<boolean> {
+  storage.checkName(name)
   const scratch = await storage.scratchFolder('recovery')
   try {
     await run({ program: 'tar', args: ['-xf', file, '-C', scratch] }).catch((error) => {

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
+import { replaceFile } from '../files.ts'
 import { Collection, type Config } from './collection.ts'
 import { badInput, exists, notFound } from './errors.ts'
 
@@ -24,7 +25,9 @@ export class Storage {
     if (!existsSync(peer)) writeFileSync(peer, JSON.stringify({ peer_id: Math.floor(Math.random() * 2 ** 50) }))
     this.peerId = (JSON.parse(readFileSync(peer, 'utf8')) as { peer_id: number }).peer_id
     this.aliases = new Map(Object.entries(existsSync(this.aliasFile) ? JSON.parse(readFileSync(this.aliasFile, 'utf8')) : {}))
-    for (const name of readdirSync(join(dir, 'collections'))) this.collections.set(name, new Collection(this.folderOf(name)))
+    // A folder that a killed server was making is no collection: nobody was told of it.
+    const names = readdirSync(join(dir, 'collections')).filter((name) => Collection.isIn(this.folderOf(name)))
+    for (const name of names) this.collections.set(name, new Collection(this.folderOf(name)))
   }
 
   private get aliasFile(): string {
@@ -48,9 +51,13 @@ export class Storage {
 
   create(name: string, config: Config): void {
     if (this.collections.has(name)) throw exists(`Collection \`${name}\` already exists!`)
-    if (this.aliases.has(name)) throw badInput(`Can't create collection with name ${name}. Alias with the same name already exists`)
-    if (!/^[^<>:"/\\|?*\0]{1,255}$/.test(name)) throw badInput(`collection name cannot be "${name}"`)
+    this.checkName(name)
     this.collections.set(name, Collection.create(this.folderOf(name), config))
+  }
+
+  checkName(name: string): void {
+    if (this.aliases.has(name)) throw badInput(`Can't create collection with name ${name}. Alias with the same name already exists`)
+    if (!/^(?!\.)[^<>:"/\\|?*\0]{1,255}$/.test(name)) throw badInput(`collection name cannot be "${name}"`)
   }
 
   /** Its aliases go with it; its snapshots stay. False where there is none. */
@@ -69,7 +76,7 @@ export class Storage {
     change(changed)
     this.aliases.clear()
     for (const [alias, name] of changed) this.aliases.set(alias, name)
-    writeFileSync(this.aliasFile, JSON.stringify(Object.fromEntries(changed)))
+    replaceFile(this.aliasFile, JSON.stringify(Object.fromEntries(changed)))
   }
 
   /** Puts the collection of a folder in the place of one that there may be. */
