@@ -3,6 +3,8 @@ import { retentionRules } from '../src/config/retention-rules.ts'
 import { standingFailures } from '../src/core/proofs.ts'
 import { planRetention } from '../src/core/retention.ts'
 import { HoldfastError } from '../src/core/errors.ts'
+import type { ArchiveExpiry } from '../src/drivers/driver.ts'
+import { createArchiveExpiry, windowOf } from './archive-expiry.ts'
 import { withProgress } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
 
@@ -18,18 +20,24 @@ export interface RetentionReport {
   failed?: string[]
   /** Left alone: backups of the engine need them, by their labels, that are of no recovery point. */
   needed?: { id: string; by: string[] }[]
+  /** The span of which every moment stays recoverable: there is an archive, of which what lies before may go. */
+  pitrWindow?: string
+  archive?: ArchiveExpiry
 }
 
 export function createRetentionActivities(services: Services) {
   const { config } = services
   const catalogOf = (source: string) => services.catalog(sourceOf(config, source).repository)
   return {
+    ...createArchiveExpiry(services),
+
     async listSources(): Promise<string[]> {
       return Object.keys(config.sources)
     },
 
     async planRetention({ source }: { source: string }): Promise<RetentionReport> {
       const configured = sourceOf(config, source)
+      const window = windowOf(configured)
       const catalog = await catalogOf(source)
       const points = await catalog.listPoints(source)
       const failed = standingFailures(points).map(({ id }) => id)
@@ -42,6 +50,7 @@ export function createRetentionActivities(services: Services) {
         locked: [],
         held: [],
         ...(failed.length > 0 && { failed }),
+        ...(window !== undefined && { pitrWindow: window }),
       }
     },
 

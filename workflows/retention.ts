@@ -25,7 +25,8 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
         const report = await prune(view, source, input.dryRun)
         const left = report.locked.length + report.held.length + (report.needed?.length ?? 0)
         const gone = `${report.delete.length - left} ${input.dryRun ? 'would go' : 'deleted'}`
-        view.step(source, 'done', `${gone}, ${report.keep.length} kept${left > 0 ? `, ${left} locked, held or needed` : ''}`)
+        const stayed = left > 0 ? `, ${left} locked, held or needed` : ''
+        view.step(source, 'done', `${gone}, ${report.keep.length} kept${stayed}${walOf(report, input.dryRun)}`)
         reports.push(report)
       } catch (error) {
         view.step(source, 'failed', rootFailure(error).message)
@@ -40,16 +41,35 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
   })
 }
 
+function walOf({ archive }: RetentionReport, dryRun: boolean): string {
+  if (!archive) return ''
+  if (archive.left !== undefined) return `; no WAL: ${archive.left}`
+  return `; ${archive.segments} WAL segments ${dryRun ? 'would go' : 'deleted'}`
+}
+
 function prune(view: View, source: string, dryRun: boolean): Promise<RetentionReport> {
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
     const plan = await planRetention({ source })
-    if (dryRun || plan.delete.length === 0) return plan
+    const archived = plan.pitrWindow !== undefined
+    if (!archived && (dryRun || plan.delete.length === 0)) return plan
     const { host } = await resolveSource({ source, repositoryOnly: true })
-    const { deletePoints } = proxyActivities<RetentionActivities>(dataOn(host))
-    const report = await deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
-    const missing = await record(view, { workflow: 'retention', source }, 'success', report)
-    if (missing !== undefined)
-      throw failure('STORE_UNREACHABLE', `${source}: what was deleted is not in the record: ${missing}`, { object: source })
-    return report
+    const { deletePoints, expireArchive } = proxyActivities<RetentionActivities>(dataOn(host))
+    const remember = async (report: object) => {
+      const missing = await record(view, { workflow: 'retention', source }, 'success', report)
+      if (missing !== undefined)
+        throw failure('STORE_UNREACHABLE', `${source}: what was deleted is not in the record: ${missing}`, { object: source })
+    }
+    let report = plan
+    if (!dryRun && plan.delete.length > 0) {
+      report = await deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
+      await remember(report)
+    }
+    if (!archived) return report
+    // After the points: what these needed of the archive goes as well.
+    const archive = await expireArchive.executeWithOptions({ summary: `WAL of ${source} before the last ${plan.pitrWindow}` }, [
+      { source, leaving: plan.delete.map(({ id }) => id), dryRun },
+    ])
+    if (!dryRun && archive.segments > 0) await remember({ source, archive })
+    return { ...report, archive }
   })
 }

@@ -36,11 +36,12 @@ interface Done {
   locked: readonly unknown[]
   needed?: readonly unknown[]
   failed?: readonly unknown[]
+  archive?: { unhealthy?: true }
 }
 
 /** Something should have gone and could not, or nothing may go. */
-export const fellShort = ({ failed, needed, locked, delete: listed }: Done): boolean =>
-  failed !== undefined || needed !== undefined || (locked.length > 0 && locked.length === listed.length)
+export const fellShort = ({ failed, needed, locked, archive, delete: listed }: Done): boolean =>
+  failed !== undefined || archive?.unhealthy === true || needed !== undefined || (locked.length > 0 && locked.length === listed.length)
 
 type Kept = Map<PointSummary, string[]>
 interface Rule {

@@ -171,7 +171,7 @@ export interface Swapped {
 export interface ArchiveKeeping {
   /** Every moment of this span before now stays recoverable, like `7d`. */
   window: string
-  /** All points of the source; a sound one, whose proof did not fail, may be what replay begins with. */
+  /** All points of the archive, of whichever source; a sound one, whose proof did not fail, may be what replay begins with. */
   points: readonly { manifest: Manifest; sound: boolean }[]
   /** Points that a dry run would have deleted by now. */
   leaving?: readonly Manifest[]
@@ -207,6 +207,11 @@ export interface SourceDriver {
   snapshot?(context: DriverContext, request: CaptureRequest): Promise<Snapshot>
   /** Removes what `snapshot` left for this id, also of a try that was killed. Harmless where there is nothing. */
   removeSnapshot?(context: DriverContext, id: string): Promise<void>
+  /**
+   * Where the source stands now, in its own words: what it holds at this moment is in every point that is captured later.
+   * An engine that can leaves a mark of that name, to which a recovery can go exactly.
+   */
+  mark?(context: DriverContext, label: string): Promise<Record<string, string>>
   /** One consistent capture. Leaves nothing behind on the source but its snapshot, also when it fails or is stopped. */
   capture(context: DriverContext, request: CaptureRequest, sink: ArtifactSink): Promise<Captured>
   /**

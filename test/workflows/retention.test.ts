@@ -71,6 +71,51 @@ test('points that are all still locked are a normal answer, but not a success', 
   })
 })
 
+const withWindow = async (request: { source: string }) => ({ ...(await planRetention(request)), pitrWindow: '7d' })
+
+test('where there is an archive, its WAL goes after the points, by the same run and into the record', async () => {
+  const asked: unknown[] = []
+  const expireArchive = async (request: unknown) => {
+    asked.push(request)
+    return { segments: 3, bytes: 48 }
+  }
+  await stage.play(sourceFakes({ planRetention: withWindow, expireArchive }), async () => {
+    const run = await start('retention', { source: 'orders' })
+    expect(await run.result()).toMatchObject([{ delete: OLD, archive: { segments: 3, bytes: 48 } }])
+    expect(asked).toEqual([{ source: 'orders', leaving: OLD.map(({ id }) => id), dryRun: false }])
+    expect(stage.ran.filter((name) => /deletePoints|expireArchive|writeEvidence/.test(name))).toEqual([
+      'deletePoints',
+      'writeEvidence',
+      'expireArchive',
+      'writeEvidence',
+    ])
+    expect(await outcomeOf(run)).toBe('success')
+  })
+})
+
+test('a dry run says how much WAL would go, and records nothing', async () => {
+  const expireArchive = async ({ dryRun }: { dryRun: boolean }) => ({ segments: dryRun ? 3 : 0, bytes: 48 })
+  await stage.play(sourceFakes({ planRetention: withWindow, expireArchive }), async () => {
+    const run = await start('retention', { source: 'orders', dryRun: true })
+    expect(await run.result()).toMatchObject([{ delete: OLD, archive: { segments: 3 } }])
+    expect(stage.ran).not.toContain('deletePoints')
+    expect(stage.ran).not.toContain('writeEvidence')
+  })
+})
+
+test('an archive that nothing is taken from because something is wrong is no success; one that only has to wait is', async () => {
+  const kept = (unhealthy: boolean) => async () => ({ segments: 0, bytes: 0, left: 'why', ...(unhealthy && { unhealthy }) })
+  for (const [unhealthy, outcome] of [
+    [true, 'degraded'],
+    [false, 'success'],
+  ] as const)
+    await stage.play(sourceFakes({ planRetention: withWindow, expireArchive: kept(unhealthy) }), async () => {
+      const run = await start('retention', { source: 'orders' })
+      expect(await run.result()).toMatchObject([{ archive: { left: 'why' } }])
+      expect(await outcomeOf(run)).toBe(outcome)
+    })
+})
+
 test('a point is deleted once its id was given twice, and not before', async () => {
   await stage.play(sourceFakes(), async () => {
     const wrong = await start('deleteRecoveryPoint', { source: 'orders', recoveryPoint: POINT, confirm: 'yes' })

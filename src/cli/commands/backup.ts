@@ -38,6 +38,8 @@ interface RetentionDone {
   needed?: { id: string; by: string[] }[]
   /** Their failed proofs keep everything. */
   failed?: string[]
+  /** WAL before the recoverable window. */
+  archive?: { segments: number; bytes: number; left?: string }
 }
 interface BackupOptions {
   kind: string
@@ -132,5 +134,11 @@ function retentionLines(report: RetentionDone, dryRun: boolean): string[] {
     ...(report.needed ?? []).map(
       ({ id, by }) => `  needed ${id}  by ${by.join(', ')}, of no recovery point: pgbackrest expire --set=… removes one`,
     ),
+    ...(report.archive ? [archiveLine(report.archive, dryRun)] : []),
   ]
+}
+
+function archiveLine({ segments, bytes: size, left }: NonNullable<RetentionDone['archive']>, dryRun: boolean): string {
+  if (left !== undefined) return `  WAL    all of it stays: ${left}`
+  return `  WAL    ${segments} segments, ${bytes(size)}, ${dryRun ? 'would go' : 'deleted'}`
 }

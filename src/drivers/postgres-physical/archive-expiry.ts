@@ -7,17 +7,21 @@ import { baseOfBackup } from './bases.ts'
 import type { EngineBackup, PhysicalEngine } from './engine.ts'
 import { hasOwnWal } from './own-wal.ts'
 
+const NOTHING = { segments: 0, bytes: 0 }
+const MEANWHILE = 'a backup is being taken: the next retention looks again'
+
 export async function expireArchive(
   engine: PhysicalEngine,
   { window, points, leaving = [], dryRun }: ArchiveKeeping,
   now = Date.now(),
 ): Promise<ArchiveExpiry> {
-  const [{ backups }, archive] = await Promise.all([engine.info(), engine.archive()])
+  const [{ backups, busy }, archive] = await Promise.all([engine.info(), engine.archive()])
+  if (busy) return { ...NOTHING, left: MEANWHILE }
   const gone = new Set(leaving.flatMap(({ reference }) => reference?.label ?? []))
   const staying = backups.filter(({ label }) => !gone.has(label))
   const bases = points.filter(({ sound }) => sound).flatMap(({ manifest: { reference } }) => reference?.label ?? [])
   const plan = planWalExpiry(archive, staying.map(asArchived(bases)), now - seconds(window) * 1000)
-  if ('left' in plan) return { segments: 0, bytes: 0, ...plan }
+  if ('left' in plan) return { ...NOTHING, ...plan }
   const without = points.find(({ manifest }) => plan.alone.includes(labelOf(manifest)) && !hasOwnWal(manifest))
   if (without)
     return {
@@ -27,7 +31,13 @@ export async function expireArchive(
     }
   const expired = new Set(plan.segments)
   const bytes = archive.segments.reduce((sum, segment) => sum + (expired.has(segment.wal) ? (segment.bytes ?? 0) : 0), 0)
-  if (!dryRun && expired.size > 0) await engine.expireWal(plan.keepFulls)
+  if (!dryRun && expired.size > 0) {
+    // The engine counts from its newest backup: with one more, it would take away the WAL of the last that counts.
+    const now = await engine.info()
+    if (now.busy || now.backups.map(({ label }) => label).join() !== backups.map(({ label }) => label).join())
+      return { ...NOTHING, left: MEANWHILE }
+    await engine.expireWal(plan.keepFulls)
+  }
   return { segments: expired.size, bytes }
 }
 
