@@ -18,7 +18,7 @@ const NODE = `node:|(?:${builtinModules.join('|')})$`
 const NO_TEMPORAL = /^@temporalio\//
 
 /** Free of Temporal, so that they can be used and tested without one. */
-const ENGINES = ['drivers', 'storage', 'pipeline', 'process', 'catalog', 'failover', 'config', 'notify']
+const ENGINES = ['drivers', 'storage', 'pipeline', 'process', 'catalog', 'failover', 'config', 'notify', 'wal']
 
 export const RULES: readonly Rule[] = [
   { from: 'src/core', may: ['src/core'], never: new RegExp(`^(?:${NODE}|@temporalio/(?!common$))`) },

@@ -7,11 +7,10 @@ import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import type { SourceDriver } from '../drivers/driver.ts'
 import type { Store } from '../storage/store.ts'
-import { connectClient } from '../temporal/connection.ts'
 import type { Output } from './output.ts'
 
-/** Opens what a command needs without Temporal. */
-export type OpenServices = (config: Config) => {
+/** What a command needs without Temporal. */
+export interface OpenedServices {
   store(repository: string): Promise<Store>
   catalog(repository: string): Promise<Catalog>
   driver(source: string): Promise<SourceDriver>
@@ -19,6 +18,8 @@ export type OpenServices = (config: Config) => {
   repositoryDriver(source: string): Promise<Pick<SourceDriver, 'window'>>
   close(): Promise<void>
 }
+
+export type OpenServices = (config: Config) => OpenedServices | Promise<OpenedServices>
 
 export interface ServeOptions {
   configFile: string
@@ -57,7 +58,7 @@ export interface CommandContext {
 
 /** Runs `use` with the configuration and a client, which is closed afterwards. */
 export async function withClient<T>({ options }: CommandContext, use: (client: Client, config: Config) => Promise<T>): Promise<T> {
-  const config = await loadConfig(options.config)
+  const [config, { connectClient }] = await Promise.all([loadConfig(options.config), import('../temporal/connection.ts')])
   const client = await connectClient(config.temporal)
   try {
     return await use(client, config)
@@ -69,10 +70,10 @@ export async function withClient<T>({ options }: CommandContext, use: (client: C
 /** Runs `use` with the repositories and drivers themselves: works with Temporal down. */
 export async function withServices<T>(
   { options, wiring }: CommandContext,
-  use: (services: ReturnType<OpenServices>, config: Config) => Promise<T>,
+  use: (services: OpenedServices, config: Config) => Promise<T>,
 ): Promise<T> {
   const config = await loadConfig(options.config)
-  const services = wiring.openServices(config)
+  const services = await wiring.openServices(config)
   try {
     return await use(services, config)
   } finally {

@@ -2,15 +2,9 @@
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client'
 import { ERRORS, type ErrorCode, HoldfastError, messageOf } from '../core/errors.ts'
 import { missingNamespace } from '../temporal/connection.ts'
+import { type Failure, plainFailure as failure } from './plain-failure.ts'
 
-export interface Failure {
-  code: string
-  message: string
-  next: string
-  /** What it is about, or null. */
-  object: string | null
-  exitCode: number
-}
+export type { Failure }
 
 /** Numbers of gRPC: a request that the server does not take, as one for a run without an id; a server that is not there. */
 const INVALID = 3
@@ -47,13 +41,4 @@ function rootOf(error: unknown): unknown {
 
 function isCode(type: string | null | undefined): type is ErrorCode {
   return typeof type === 'string' && Object.hasOwn(ERRORS, type)
-}
-
-function failure(
-  code: ErrorCode,
-  message: string,
-  { object, next }: { object?: string | undefined; next?: string | undefined } = {},
-): Failure {
-  const { exitCode, next: usual } = ERRORS[code]
-  return { code, message, next: next ?? usual, object: object ?? null, exitCode }
 }

@@ -1,8 +1,5 @@
-/** The command line: one file for each family of commands, documented exit codes, one way to fail. */
-import { Command, CommanderError } from 'commander'
-import { DEFAULT_FILE } from '../config/load.ts'
-import { ERRORS, EXIT } from '../core/errors.ts'
-import { VERSION } from '../core/version.ts'
+/** The whole command line: one file for each family of commands. */
+import { buildProgram, type Family, type Program } from './build.ts'
 import { addBackupCommands } from './commands/backup.ts'
 import { addFailoverCommands } from './commands/failover.ts'
 import { addPointCommands } from './commands/points.ts'
@@ -10,109 +7,21 @@ import { addRestoreCommands } from './commands/restore.ts'
 import { addSetupCommands } from './commands/setup.ts'
 import { addStatusCommands } from './commands/status.ts'
 import { addSteeringCommands } from './commands/steering.ts'
-import type { CommandContext, GlobalOptions, Wiring } from './context.ts'
-import { failureOf } from './failure.ts'
-import { Detached } from './follow.ts'
-import { createOutput, type Streams } from './output.ts'
+import { WAL_FAMILY } from './commands/wal.ts'
+import type { Wiring } from './context.ts'
+import type { Streams } from './output.ts'
 
-/** Makes a command's action of a function that is given the context first; what it resolves with is the exit code. */
-export type Action = <A extends unknown[]>(
-  act: (context: CommandContext, ...args: A) => Promise<number> | Promise<void>,
-) => (...args: A) => Promise<void>
+export { type Action, EXIT_MEANINGS } from './build.ts'
 
-/** Every exit code with its meaning; scripts rely on them. */
-export const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
-  ok: 'done',
-  failed: 'failed',
-  usage: 'wrong input or configuration',
-  degraded: 'done with something lacking, or something needs attention',
-  refused: 'refused: protected, not approved, not ready, or past the point of no return',
-  busy: 'busy: another run holds the resource',
-  notFound: 'not found',
-  integrity: 'integrity or a proof failed',
-  unreachable: 'a server cannot be reached',
-  cancelled: 'cancelled, or left by Ctrl-C while the run goes on',
+const FAMILIES: Readonly<Record<string, Family>> = {
+  'Setting up:': addSetupCommands,
+  'Taking and proving:': addBackupCommands,
+  'Recovery points:': addPointCommands,
+  'Bringing back:': addRestoreCommands,
+  'A pair:': addFailoverCommands,
+  'Runs under way:': addSteeringCommands,
+  'How it stands:': addStatusCommands,
+  ...WAL_FAMILY,
 }
 
-const exitLines = (Object.keys(EXIT) as (keyof typeof EXIT)[]).map((name) => `  ${String(EXIT[name]).padStart(3)}  ${EXIT_MEANINGS[name]}`)
-
-export interface Program {
-  /** Never rejects: resolves with the exit code. */
-  run(args: string[]): Promise<number>
-  readonly command: Command
-}
-
-export function createProgram(wiring: Wiring, streams?: Streams): Program {
-  let exitCode: number = EXIT.ok
-  const program = new Command('holdfast')
-  const action: Action =
-    (act) =>
-    async (...args) => {
-      const options = program.opts<GlobalOptions>()
-      const context: CommandContext = { wiring, options, output: createOutput(options.json, streams) }
-      exitCode = (await act(context, ...args)) || (context.lacking ? EXIT.degraded : EXIT.ok)
-    }
-  program
-    .description('Backup and disaster recovery as Temporal workflows.')
-    .version(VERSION)
-    .option('-c, --config <file>', 'configuration; HOLDFAST_CONFIG or holdfast.yaml by default')
-    .option('--json', 'one JSON document on stdout; an error is one on stderr', false)
-    .hook('preAction', () => {
-      if (!program.opts<Partial<GlobalOptions>>().config) program.setOptionValue('config', process.env['HOLDFAST_CONFIG'] || DEFAULT_FILE)
-    })
-    .addHelpText('afterAll', `\nExit codes:\n${exitLines.join('\n')}`)
-    .configureOutput({ writeErr: () => {}, writeOut: (text) => void (streams?.out ?? process.stdout).write(text) })
-    .exitOverride()
-    .showHelpAfterError(false)
-  const families = {
-    'Setting up:': addSetupCommands,
-    'Taking and proving:': addBackupCommands,
-    'Recovery points:': addPointCommands,
-    'Bringing back:': addRestoreCommands,
-    'A pair:': addFailoverCommands,
-    'Runs under way:': addSteeringCommands,
-    'How it stands:': addStatusCommands,
-  }
-  for (const [heading, add] of Object.entries(families)) add(program.commandsGroup(heading), action)
-  return {
-    command: program,
-    async run(args) {
-      exitCode = EXIT.ok
-      try {
-        await program.parseAsync(args, { from: 'user' })
-        return exitCode
-      } catch (error) {
-        return fail(error, createOutput(args.includes('--json'), streams), program)
-      }
-    },
-  }
-}
-
-function fail(error: unknown, output: CommandContext['output'], program: Command): number {
-  if (error instanceof CommanderError) {
-    if (error.exitCode === 0) return EXIT.ok
-    const message = error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '')
-    output.failure({
-      code: 'INPUT_INVALID',
-      message,
-      next: `${helpFor(program)} --help`,
-      object: null,
-      exitCode: ERRORS.INPUT_INVALID.exitCode,
-    })
-    return EXIT.usage
-  }
-  if (error instanceof Detached) {
-    const { value, lines } = error.answer()
-    output.result(value, lines)
-    return EXIT.cancelled
-  }
-  const failure = failureOf(error)
-  output.failure(failure)
-  return failure.exitCode
-}
-
-/** The command that was being read. */
-function helpFor(program: Command): string {
-  const [name] = program.args
-  return program.commands.some((command) => command.name() === name) ? `holdfast ${name}` : 'holdfast'
-}
+export const createProgram = (wiring: Wiring, streams?: Streams): Program => buildProgram(FAMILIES, wiring, streams)

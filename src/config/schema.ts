@@ -1,10 +1,12 @@
 /** The one schema of holdfast.yaml. The JSON Schema and the reference page are generated from it. */
 import { z } from 'zod'
+import { archiveSchema } from './schema/archives.ts'
 import { failoverGroup } from './schema/failover-groups.ts'
 import { repositorySchema } from './schema/repositories.ts'
 import { sourceSchema } from './schema/sources.ts'
 import { name } from './schema/values.ts'
 
+export * from './schema/archives.ts'
 export * from './schema/failover-groups.ts'
 export * from './schema/repositories.ts'
 export * from './schema/sources.ts'
@@ -36,6 +38,7 @@ export const configSchema = z.strictObject({
     name.refine((key) => !['sets', 'index', 'evidence', 'heads'].includes(key), 'the repository uses this name itself'),
     sourceSchema,
   ),
+  archives: z.record(name, archiveSchema).default({}),
   failoverGroups: z.record(name, failoverGroup).default({}),
 })
 export type Config = z.infer<typeof configSchema>

@@ -4,7 +4,6 @@ import { resolveSecret } from '../config/secrets.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { createFolderStore } from './folder.ts'
 import { createRetryingStore } from './retrying.ts'
-import { createS3Store } from './s3.ts'
 import type { Store } from './store.ts'
 import type { TryOptions } from './tries.ts'
 
@@ -14,6 +13,8 @@ export async function openStore(config: RepositoryConfig, tries?: TryOptions): P
 
 async function openBare(config: RepositoryConfig): Promise<Store> {
   if (config.type === 'folder') return createFolderStore(config.path)
+  // Its client takes longer to load than a small object to store.
+  const { createS3Store } = await import('./s3.ts')
   const { bucket, region, endpoint, prefix, caFile, storageClass, uploads } = config
   return createS3Store({ bucket, region, endpoint, prefix, caFile, storageClass, uploads, credentials: await credentialsOf(config) })
 }

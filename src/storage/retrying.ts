@@ -91,6 +91,8 @@ async function getOn(
   { signal, start = 0 }: { signal?: AbortSignal; start?: number } = {},
 ): Promise<Readable> {
   let current = await attempt(begin, `read ${key}`, () => store.get(key, { signal, start }), signal)
+  // Whoever reads it sees its error; one that comes before, as of a signal, must not end the process.
+  current.on('error', () => {})
   let at = start
 
   async function* bytes(): AsyncIterable<Buffer> {

@@ -2,7 +2,7 @@
 import { loadConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { HoldfastError } from '../../core/errors.ts'
-import type { CommandContext, OpenServices } from '../context.ts'
+import type { CommandContext, OpenedServices } from '../context.ts'
 import { examineConfig, examineSecrets } from './config.ts'
 import { AREAS, type Area, collect, type DoctorFinding, type Findings } from './finding.ts'
 import { examineRepositories } from './repositories.ts'
@@ -13,7 +13,7 @@ import { examineTools } from './tools.ts'
 
 export { AREAS, report } from './finding.ts'
 
-type Examine = (config: Config, findings: Findings, services: ReturnType<OpenServices>) => Promise<void>
+type Examine = (config: Config, findings: Findings, services: OpenedServices) => Promise<void>
 
 const EXAMINE: Record<Area, Examine> = {
   config: examineConfig,
@@ -31,7 +31,7 @@ export async function examine({ options, wiring }: CommandContext, only: readonl
   if (unknown)
     throw new HoldfastError('INPUT_INVALID', `doctor has no area "${unknown}"`, { object: unknown, next: `choose of ${AREAS.join(', ')}` })
   const config = await loadConfig(options.config)
-  const services = wiring.openServices(config)
+  const services = await wiring.openServices(config)
   try {
     const areas = AREAS.filter((area) => only.includes(area))
     const examined = await Promise.all(

@@ -1,12 +1,12 @@
 /** Each source's own preflight: what would make its next backup fail or say less. */
 import { access, constants } from 'node:fs/promises'
 import type { Config } from '../../config/schema.ts'
-import type { OpenServices } from '../context.ts'
+import type { OpenedServices } from '../context.ts'
 import type { Findings } from './finding.ts'
 
 const PREFLIGHT_MS = 120_000
 
-export async function examineSources({ sources }: Config, findings: Findings, services: ReturnType<OpenServices>): Promise<void> {
+export async function examineSources({ sources }: Config, findings: Findings, services: OpenedServices): Promise<void> {
   for (const [name, source] of Object.entries(sources)) {
     if (source.driver === 'postgres-physical' && !(await isReadable(source.pgbackrestConfig))) {
       const detail = `${source.pgbackrestConfig} is not on this machine: what hangs on the host was not looked at`

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { HoldfastError } from '../../../src/core/errors.ts'
 import { crc32Of } from '../../../src/storage/crc.ts'
@@ -124,6 +125,20 @@ describe('a stream that is cut', () => {
     faulty.failNext('list', 'busy')
     expect(await keysIn(store)).toEqual(['a', 'b', 'c', 'd'])
   })
+})
+
+it('a download that is stopped while it begins is an error of its reader, and ends nobody else', async () => {
+  await put()
+  const stop = new AbortController()
+  const begun: Store = {
+    ...memory,
+    async get() {
+      stop.abort()
+      return Readable.from(['body'], { signal: stop.signal })
+    },
+  }
+  const stream = await createRetryingStore(begun).get(KEY, { signal: stop.signal })
+  await expect(stream.toArray()).rejects.toMatchObject({ name: 'AbortError' })
 })
 
 it('parts and the start of an upload are retried', async () => {

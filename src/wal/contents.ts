@@ -1,0 +1,120 @@
+/** What an archive holds: the segments of each timeline, and where segments are missing between two that are there. */
+import { type Archive, branchesOf, DEFAULT_SEGMENT_BYTES, runsOf, segmentName, wayOf } from '../core/wal.ts'
+import { archivePrefix, parseWalKey, parseWalName } from './names.ts'
+import { findRecord, type ReadingArchive } from './record.ts'
+
+export interface Timeline {
+  timeline: number
+  segments: number
+  first: string
+  last: string
+  /** When the last of them was archived. */
+  lastAt: string
+  storedBytes: number
+}
+
+/** Segments that are missing: no recovery gets past `from` on this way. */
+export interface Gap {
+  from: string
+  to: string
+  segments: number
+}
+
+export interface Contents {
+  segmentBytes: number
+  timelines: Timeline[]
+  gaps: Gap[]
+  /** Partial segments, backup labels, histories, and what other engines archived. */
+  others: number
+  /** Objects that no record names: of pushes under way, or that were killed. */
+  unrecorded: number
+}
+
+interface Held {
+  name: string
+  archivedAt: Date
+  storedBytes: number
+}
+
+export async function contentsOf(archive: ReadingArchive): Promise<Contents> {
+  const { held, unrecorded } = await list(archive)
+  const segments = held.filter(({ name }) => parseWalName(name).kind === 'segment')
+  const wal: Archive = {
+    segmentBytes: await segmentBytesOf(archive, segments.at(-1)),
+    segments: segments.map(({ name, archivedAt }) => ({ wal: name, storedAt: archivedAt.toISOString() })),
+    histories: await historiesOf(archive, held),
+  }
+  return {
+    segmentBytes: wal.segmentBytes,
+    timelines: timelinesOf(segments),
+    gaps: gapsOf(wal),
+    others: held.length - segments.length,
+    unrecorded,
+  }
+}
+
+async function list({ archive, store }: ReadingArchive): Promise<{ held: Held[]; unrecorded: number }> {
+  const found = new Map<string, { record?: Date; storedBytes: number }>()
+  for await (const { key, size, modified } of store.list(archivePrefix(archive))) {
+    const place = parseWalKey(archive, key)
+    if (!place) continue
+    const entry = found.get(place.name) ?? { storedBytes: 0 }
+    found.set(place.name, entry)
+    if (place.isRecord) entry.record = modified
+    else entry.storedBytes += size
+  }
+  const held = [...found].flatMap(([name, { record, storedBytes }]) => (record ? [{ name, archivedAt: record, storedBytes }] : []))
+  return { held, unrecorded: found.size - held.length }
+}
+
+/** All segments of a cluster have the size that it was made with. */
+async function segmentBytesOf(archive: ReadingArchive, newest: Held | undefined): Promise<number> {
+  const record = newest && (await findRecord(archive, parseWalName(newest.name)))
+  return record?.artifact.plainBytes ?? DEFAULT_SEGMENT_BYTES
+}
+
+async function historiesOf(archive: ReadingArchive, held: Held[]): Promise<Archive['histories']> {
+  const histories: Archive['histories'] = {}
+  for (const name of held.map((each) => parseWalName(each.name))) {
+    if (name.kind !== 'history' || name.timeline === undefined) continue
+    const record = await findRecord(archive, name)
+    if (record?.history) histories[name.timeline] = record.history
+  }
+  return histories
+}
+
+function timelinesOf(segments: Held[]): Timeline[] {
+  const timelines = new Map<number, Timeline>()
+  for (const { name, archivedAt, storedBytes } of [...segments].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const { timeline = 0 } = parseWalName(name)
+    const before = timelines.get(timeline) ?? { timeline, segments: 0, first: name, last: name, lastAt: '', storedBytes: 0 }
+    timelines.set(timeline, {
+      ...before,
+      segments: before.segments + 1,
+      last: name,
+      lastAt: archivedAt.toISOString(),
+      storedBytes: before.storedBytes + storedBytes,
+    })
+  }
+  return [...timelines.values()]
+}
+
+/** On the way to each timeline that ends somewhere of its own; what two ways share is told once. */
+export function gapsOf(archive: Archive): Gap[] {
+  const gaps = new Map<string, Gap>()
+  for (const timeline of branchesOf(archive)) {
+    const way = wayOf(timeline, archive)
+    const nameAt = (number: number) => {
+      const on = way.find(({ from, to }) => from <= number && number <= to)?.timeline ?? timeline
+      return segmentName({ timeline: on, number }, archive.segmentBytes)
+    }
+    const runs = runsOf(timeline, archive)
+    for (const [index, { first }] of runs.entries()) {
+      const before = runs[index - 1]
+      if (!before) continue
+      const [from, to] = [before.last.number + 1, first.number - 1]
+      gaps.set(`${nameAt(from)} ${nameAt(to)}`, { from: nameAt(from), to: nameAt(to), segments: to - from + 1 })
+    }
+  }
+  return [...gaps.values()].sort((a, b) => (a.from < b.from ? -1 : 1))
+}
