@@ -13,6 +13,7 @@ import { createProofActivities } from '../activities/proof.ts'
 import { createRecoverActivities } from '../activities/recover.ts'
 import { createRestoreActivities } from '../activities/restore.ts'
 import { createRetentionActivities } from '../activities/retention.ts'
+import { createSetActivities } from '../activities/sets.ts'
 import { StragglerInterceptor } from '../activities/straggler.ts'
 import type { Config } from '../src/config/schema.ts'
 import { CONTROL_QUEUE, DATA_QUEUE, hostQueue } from '../src/contract/vocabulary.ts'
@@ -74,6 +75,7 @@ export async function startWorker(
     ...createRetentionActivities(services),
     ...createRecoverActivities(services),
     ...createRestoreActivities(services),
+    ...createSetActivities(services),
   }
   const control = { ...data, ...createLockActivities(services), ...createEvidenceActivities(services), ...createPairActivities(services) }
   if (roles.control) {

@@ -1,5 +1,6 @@
 /** Every workflow by name: the names are public, operators type them. */
 export { backup } from './backup.ts'
+export { backupSet } from './backup-set.ts'
 export { discardInstance } from './discard-instance.ts'
 export { evaluateReadiness } from './evaluate-readiness.ts'
 export { failback } from './failback.ts'

@@ -1,6 +1,7 @@
 /** The catalogue of a repository: everything known of its recovery points, kept beside them. FORMAT.md specifies it. */
 import { HoldfastError } from '../core/errors.ts'
 import type { PointKind } from '../core/ids.ts'
+import type { SetRecord } from '../core/sets.ts'
 import type { Hold, Manifest, PointSummary, Proof } from '../core/records.ts'
 import type { Reader, Store } from '../storage/store.ts'
 import { appendEvidence, type ChainReport, type EvidenceHead, type NewEvidence, publishHead, verifyEvidence } from './evidence.ts'
@@ -10,6 +11,7 @@ import { addHold, appendProof, holdsOf, proofsOf } from './notes.ts'
 import type { CatalogContext } from './records.ts'
 import { deletePoint, discard, type Removed } from './remove.ts'
 import { reserveId } from './reserve.ts'
+import { listSets, publishSet } from './sets.ts'
 import { settle } from './settle.ts'
 import { rebuildIndex, type Survey, survey } from './survey.ts'
 import { type SweepOptions, type Swept, sweepOrphans } from './sweep.ts'
@@ -39,6 +41,10 @@ export interface Catalog {
   /** Removes what tries left below a point whose run has ended: published or given up. Touches no run under way. */
   settle(source: string, id: string): Promise<Removed>
   sweepOrphans(source: string, options: SweepOptions): Promise<Swept>
+  /** Records what was taken together. The same run may repeat it. */
+  publishSet(record: SetRecord): Promise<void>
+  /** Newest first; of one set, or of all. */
+  listSets(set?: string): Promise<SetRecord[]>
   /** Returns the number of the record in the writer's chain. */
   appendEvidence(writer: string, evidence: NewEvidence): Promise<number>
   verifyEvidence(writer: string, headsIn?: Reader): Promise<ChainReport>
@@ -69,6 +75,8 @@ export function createCatalog(context: CatalogContext): Catalog {
     discard: (source, id) => discard(context, source, id),
     settle: (source, id) => settle(context, source, id),
     sweepOrphans: (source, options) => sweepOrphans(context, source, options),
+    publishSet: (record) => publishSet(context, record),
+    listSets: (set) => listSets(context, set),
     appendEvidence: (writer, evidence) => appendEvidence(context, writer, evidence),
     verifyEvidence: (writer, headsIn) => verifyEvidence(context, writer, headsIn),
     publishHead: (writer, elsewhere) => publishHead(context, writer, elsewhere),

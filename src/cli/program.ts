@@ -4,6 +4,7 @@ import { addBackupCommands } from './commands/backup.ts'
 import { addFailoverCommands } from './commands/failover.ts'
 import { addPointCommands } from './commands/points.ts'
 import { addRestoreCommands } from './commands/restore.ts'
+import { addSetCommands } from './commands/sets.ts'
 import { addSetupCommands } from './commands/setup.ts'
 import { addStatusCommands } from './commands/status.ts'
 import { addSteeringCommands } from './commands/steering.ts'
@@ -17,6 +18,7 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   'Setting up:': addSetupCommands,
   'Taking and proving:': addBackupCommands,
   'Recovery points:': addPointCommands,
+  'Recovery sets:': addSetCommands,
   'Bringing back:': addRestoreCommands,
   'A pair:': addFailoverCommands,
   'Runs under way:': addSteeringCommands,

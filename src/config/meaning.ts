@@ -4,6 +4,7 @@
  */
 import { parseCalendar } from '../core/calendar.ts'
 import { messageOf } from '../core/errors.ts'
+import { inOrder } from '../core/sets.ts'
 import { checkScheduleRules } from './meaning-retention.ts'
 import type { Path } from './problem.ts'
 import { didYouMean } from './suggest.ts'
@@ -12,7 +13,7 @@ type Report = (path: Path, message: string) => void
 type Fields = Record<string, unknown>
 
 export function checkMeaning(config: unknown, report: Report): void {
-  const { repositories, sources, archives, failoverGroups, signing } = fields(config)
+  const { repositories, sources, archives, sets, failoverGroups, signing } = fields(config)
   for (const [key, source] of entries(sources)) {
     const at = (...rest: Path): Path => ['sources', key, ...rest]
     mustExist(at('repository'), source.repository, 'repository', repositories, report)
@@ -25,6 +26,7 @@ export function checkMeaning(config: unknown, report: Report): void {
   }
   for (const [key, archive] of entries(archives))
     mustExist(['archives', key, 'repository'], archive.repository, 'repository', repositories, report)
+  for (const [key, set] of entries(sets)) checkSet(['sets', key], set, sources, report)
   for (const [key, group] of entries(failoverGroups)) {
     mustExist(['failoverGroups', key, 'primary'], group.primary, 'site', group.sites, report)
     for (const [index, fence] of list(group.fence).entries())
@@ -32,6 +34,30 @@ export function checkMeaning(config: unknown, report: Report): void {
     mustExist(['failoverGroups', key, 'source'], group.source, 'source', sources, report)
   }
   checkSigning(fields(signing), report)
+}
+
+function checkSet(path: Path, set: Fields, sources: unknown, report: Report): void {
+  const members = list(set.sources).map((one) => (typeof one === 'string' ? { name: one, after: [] } : fields(one)))
+  const named = Object.fromEntries(members.map((one) => [String(one.name), one]))
+  for (const [index, { name, after }] of members.entries()) {
+    mustExist([...path, 'sources', index], name, 'source', sources, report)
+    for (const other of list(after)) mustExist([...path, 'sources', index, 'after'], other, 'member', named, report)
+  }
+  for (const [index, check] of list(set.checks).entries())
+    for (const side of ['left', 'right'])
+      mustExist([...path, 'checks', index, side, 'source'], fields(fields(check)[side]).source, 'member', named, report)
+  const ordered = members.map(({ name, after }) => ({ name: String(name), after: list(after).map(String) }))
+  if (ordered.every(({ after }) => after.every((other) => Object.hasOwn(named, other)))) checkOrder(path, ordered, report)
+  checkCalendar([...path, 'schedule', 'calendar'], fields(set.schedule).calendar, report)
+  checkTimezone([...path, 'schedule', 'timezone'], fields(set.schedule).timezone, report)
+}
+
+function checkOrder(path: Path, members: { name: string; after: string[] }[], report: Report): void {
+  try {
+    inOrder(members)
+  } catch (error) {
+    report([...path, 'sources'], messageOf(error))
+  }
 }
 
 function checkCalendars(source: Fields, at: (...rest: Path) => Path, report: Report): void {

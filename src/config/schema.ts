@@ -3,12 +3,14 @@ import { z } from 'zod'
 import { archiveSchema } from './schema/archives.ts'
 import { failoverGroup } from './schema/failover-groups.ts'
 import { repositorySchema } from './schema/repositories.ts'
+import { setSchema } from './schema/sets.ts'
 import { sourceSchema } from './schema/sources.ts'
 import { name } from './schema/values.ts'
 
 export * from './schema/archives.ts'
 export * from './schema/failover-groups.ts'
 export * from './schema/repositories.ts'
+export * from './schema/sets.ts'
 export * from './schema/sources.ts'
 export { duration } from './schema/values.ts'
 
@@ -39,6 +41,7 @@ export const configSchema = z.strictObject({
     sourceSchema,
   ),
   archives: z.record(name, archiveSchema).default({}),
+  sets: z.record(name, setSchema).default({}),
   failoverGroups: z.record(name, failoverGroup).default({}),
 })
 export type Config = z.infer<typeof configSchema>

@@ -63,6 +63,10 @@ export const pitrInput = z.strictObject({
   into: z.enum(['beside', 'scratch']).default('beside'),
   tables: z.array(z.string()).default([]),
 })
+export const backupSetInput = z.strictObject({
+  set: z.string().min(1, 'a set is named as in sets of holdfast.yaml, like everything'),
+  kind: z.enum(POINT_KINDS).default('manual'),
+})
 export const discardInput = z.strictObject({
   source,
   instance: z.string().min(1, 'an instance is named as its recovery printed it, like pitr-20260115T120000000Z'),
@@ -92,6 +96,7 @@ export const holdInput = z.strictObject({ source, recoveryPoint: pointRef, held:
 export const walSwitchInput = z.strictObject({ source })
 
 export type BackupInput = z.infer<typeof backupInput>
+export type BackupSetInput = z.input<typeof backupSetInput>
 export type VerifyRestoreInput = z.infer<typeof verifyRestoreInput>
 export type RestoreInput = z.infer<typeof restoreInput>
 /** What of a point is wanted, where, and over what. */
@@ -106,6 +111,7 @@ export type DeleteInput = z.infer<typeof deleteInput>
 /** Each workflow type with its schema and an input that works: shown in errors, in help and tried by a test. */
 export const WORKFLOWS = {
   backup: { schema: backupInput, example: { source: 'orders' } },
+  backupSet: { schema: backupSetInput, example: { set: 'everything' } },
   verifyRestore: { schema: verifyRestoreInput, example: { source: 'orders', depth: 'full' } },
   restore: { schema: restoreInput, example: { source: 'orders', recoveryPoint: 'latest', requestedBy: 'ana' } },
   pointInTimeRecovery: { schema: pitrInput, example: { source: 'orders', target: { time: '2026-01-15T12:00:00Z' } } },

@@ -8,7 +8,7 @@ import { kindOfSchedule } from '../core/ids.ts'
 export interface DesiredSchedule {
   /** `holdfast/<source or group>/<name>`. */
   id: string
-  workflowType: 'backup' | 'walSwitch' | 'retention' | 'verifyRestore' | 'evaluateReadiness'
+  workflowType: 'backup' | 'walSwitch' | 'retention' | 'verifyRestore' | 'backupSet' | 'evaluateReadiness'
   input: Record<string, string>
   /** Runs get this with the time behind it. */
   workflowId: string
@@ -29,6 +29,7 @@ export const SCHEDULE_PREFIX = 'holdfast/'
 /** A missed backup, proof or retention is made good once; a missed look or segment switch is of no use later. */
 const POLICY: Record<DesiredSchedule['workflowType'], { catchupWindow: Duration; jitter: Duration }> = {
   backup: { catchupWindow: '1 day', jitter: '1 minute' },
+  backupSet: { catchupWindow: '1 day', jitter: '1 minute' },
   verifyRestore: { catchupWindow: '7 days', jitter: '10 minutes' },
   retention: { catchupWindow: '1 day', jitter: '10 minutes' },
   walSwitch: { catchupWindow: '5 minutes', jitter: '10 seconds' },
@@ -42,6 +43,9 @@ type Wanted = Pick<DesiredSchedule, 'workflowType' | 'input'> & { of: string; na
 export function planSchedules(config: Config): DesiredSchedule[] {
   const wanted = [
     ...Object.entries(config.sources).flatMap(([name, source]) => [...ofSchedules(name, source), ...ofProofs(name, source)]),
+    ...Object.entries(config.sets).flatMap(([set, { schedule }]): Wanted[] =>
+      schedule ? [{ of: set, name: 'set', workflowType: 'backupSet', input: { set, kind: 'scheduled' }, ...schedule }] : [],
+    ),
     ...Object.keys(config.failoverGroups).map(
       (group): Wanted => ({ of: group, name: 'readiness', workflowType: 'evaluateReadiness', input: { group }, calendar: READINESS }),
     ),

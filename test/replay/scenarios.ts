@@ -103,6 +103,25 @@ function backups(): Scenario[] {
   const cancelled = createGate()
   return [
     { name: 'backup', type: 'backup', input: { ...source, prove: 'full', tags: ['nightly'] }, fakes: manyTables() },
+    {
+      name: 'backup-staged',
+      type: 'backup',
+      input: source,
+      fakes: sourceFakes({ resolveSource: async () => ({ driver: 'redis', staged: true }) }),
+    },
+    {
+      name: 'backupSet',
+      type: 'backupSet',
+      input: { set: 'everything' },
+      fakes: sourceFakes({
+        planSet: async () => ({
+          members: ['orders', 'users'].map((name) => ({ name, required: name === 'orders', after: [] })),
+          parallel: 1,
+        }),
+        markBarrier: async () => ({ lsn: '0/1' }),
+        recordSet: async () => ({ id: '20260115_120000_everything', complete: true, checks: [] }),
+      }),
+    },
     { name: 'backup-failed', ends: 'FAILED', type: 'backup', input: source, fakes: sourceFakes({ checksum: fail }) },
     {
       name: 'backup-cancelled',

@@ -3,6 +3,7 @@ import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
+import { mark } from '../postgres-common/mark.ts'
 import { capture } from './capture.ts'
 import { createLive } from './live.ts'
 import { preflight } from './preflight.ts'
@@ -21,6 +22,7 @@ export function createPostgresLogical(config: LogicalSourceConfig, connection: s
   return {
     kind: 'postgres-logical',
     capabilities: { pointInTime: false, incremental: false, hostBound: false, parts: true },
+    mark: (_, label) => mark(connection, label),
     preflight: (context) => preflight(config, connection, context),
     capture: (context, request, sink) => capture({ config, connection, lockWaitMs: tuning.lockWaitMs ?? 60_000 }, context, request, sink),
     async restore(context, manifest, source, { dir, to }) {

@@ -17,6 +17,7 @@ import type {
 } from '../driver.ts'
 import { parseConnection } from '../postgres-common/connect.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
+import { mark } from '../postgres-common/mark.ts'
 import { expireArchive } from './archive-expiry.ts'
 import { archiveHealth, type ArchiveHealth } from './archive-health.ts'
 import { capturePhysical } from './capture.ts'
@@ -109,6 +110,7 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
   return {
     kind: 'postgres-physical',
     capabilities: { pointInTime: true, incremental: true, hostBound: true, parts: false },
+    mark: (_, label) => mark(connection, label),
     preflight: () => preflightPhysical(config, connection, engine),
     capture: (context, request, sink) =>
       capturePhysical({ engine, connection, barrier, segmentBytes, binDir, scratchDir, osUser }, context, request, sink),

@@ -10,6 +10,7 @@ import { createCluster } from '../../../scripts/toolbox/postgres.ts'
 import { canonicalBytes } from '../../../src/catalog/canonical.ts'
 import { manifestKey, parseKey } from '../../../src/catalog/keys.ts'
 import { manifestSchema, proofSchema, holdSchema, evidenceSchema, artifactSchema, referenceSchema } from '../../../src/core/records.ts'
+import { setMemberSchema, setRecordSchema } from '../../../src/core/sets.ts'
 import { createMemoryStore } from '../../../src/storage/memory.ts'
 import { readAll } from '../../../src/storage/store.ts'
 import { addPoint, signer, SIGNING } from '../../support/catalog.ts'
@@ -67,7 +68,16 @@ describe('FORMAT.md', () => {
 
   it('names every field of every record, and every kind of key', async () => {
     const text = await readFile(FORMAT, 'utf8')
-    for (const schema of [manifestSchema, proofSchema, holdSchema, evidenceSchema, artifactSchema, referenceSchema]) {
+    for (const schema of [
+      manifestSchema,
+      proofSchema,
+      holdSchema,
+      evidenceSchema,
+      artifactSchema,
+      referenceSchema,
+      setRecordSchema,
+      setMemberSchema,
+    ]) {
       for (const field of Object.keys(schema.shape)) expect(text).toContain(`\`${field}`)
     }
     for (const kind of ['manifest', 'data', 'proof', 'hold', 'reservation']) {

@@ -1,0 +1,114 @@
+/** Recovery sets: who is in one, where each stood at the barrier, and the record of what was taken. */
+import { setId } from '../src/catalog/sets.ts'
+import type { Config } from '../src/config/schema.ts'
+import { HoldfastError } from '../src/core/errors.ts'
+import type { Assertion, Manifest } from '../src/core/records.ts'
+import { inOrder, judgeCheck, type SetMember, type SetRecord } from '../src/core/sets.ts'
+import { withProgress } from './context.ts'
+import { currentHost } from './placement.ts'
+import { type Services, sourceOf } from './services.ts'
+
+export interface PlannedMember {
+  name: string
+  required: boolean
+  after: string[]
+  host?: string
+}
+
+export interface SetPlan {
+  /** In the order of a restore. */
+  members: PlannedMember[]
+  parallel: number
+}
+
+/** What a run says of a member once its backup has ended. */
+export type Taken = Pick<SetMember, 'source' | 'barrier' | 'id' | 'problem'>
+
+export function createSetActivities(services: Services) {
+  const { config } = services
+  return {
+    async planSet({ set }: { set: string }): Promise<SetPlan> {
+      const members = membersOf(config, set)
+      const placed = members.map(async ({ name, required, after }) => {
+        const host = await currentHost(config, name)
+        return { name, required, after, ...(host !== undefined && { host }) }
+      })
+      return { members: await Promise.all(placed), parallel: setOf(config, set).parallel }
+    },
+
+    /** Where the source stands now. What it holds at this moment is in every point that is captured later. */
+    async markBarrier({ source, label }: { source: string; label: string }): Promise<Record<string, string>> {
+      return withProgress(async (context) => {
+        const driver = await services.driver(source)
+        return { time: new Date().toISOString(), ...(await driver.mark?.(context, label)) }
+      })
+    },
+
+    /** Writes the record into every repository that has a point of the set, and gives back what was recorded. */
+    async recordSet(input: {
+      set: string
+      at: string
+      taken: Taken[]
+      workflowId: string
+      runId: string
+    }): Promise<{ id: string; complete: boolean; checks: Assertion[] }> {
+      const { set, at, taken, workflowId, runId } = input
+      const points = new Map<string, Manifest>()
+      for (const { source, id } of taken) {
+        if (id === undefined) continue
+        const catalog = await services.catalog(sourceOf(config, source).repository)
+        points.set(source, (await catalog.readManifest(source, id)).manifest)
+      }
+      const members = membersOf(config, set).map(({ name, required, after }): SetMember => {
+        const found = taken.find(({ source }) => source === name)
+        const { repository } = sourceOf(config, name)
+        return { barrier: {}, ...found, source: name, repository, required, after }
+      })
+      const record: SetRecord = {
+        format: 'holdfast/v1',
+        type: 'set',
+        set,
+        id: setId(set, new Date(at)),
+        createdAt: at,
+        completedAt: new Date().toISOString(),
+        complete: members.every(({ required, id }) => !required || id !== undefined),
+        members,
+        checks: setOf(config, set).checks.map((check) => judgeCheck(check, points)),
+        workflowId,
+        runId,
+      }
+      for (const repository of new Set(members.map((member) => member.repository)))
+        await (await services.catalog(repository)).publishSet(record)
+      return { id: record.id, complete: record.complete, checks: record.checks }
+    },
+
+    /** The newest complete set of that name, or the one of that id, from whichever repository has it. */
+    async findSet({ set, recoverySet }: { set: string; recoverySet?: string }): Promise<SetRecord> {
+      const repositories = new Set(membersOf(config, set).map(({ name }) => sourceOf(config, name).repository))
+      for (const repository of repositories) {
+        const records = await (await services.catalog(repository)).listSets(set)
+        const found = records.find(({ id, complete }) => (recoverySet === undefined ? complete : id === recoverySet))
+        if (found) return found
+      }
+      throw new HoldfastError('NOT_FOUND', `there is no ${recoverySet ?? 'complete'} recovery set of ${set}`, {
+        object: recoverySet ?? set,
+        next: `holdfast sets ${set}`,
+      })
+    },
+  }
+}
+export type SetActivities = ReturnType<typeof createSetActivities>
+
+export function setOf(config: Config, set: string) {
+  const found = config.sets[set]
+  if (found) return found
+  throw new HoldfastError('NOT_FOUND', `No set "${set}"; there is ${Object.keys(config.sets).join(', ') || 'none'}`, { object: set })
+}
+
+/** In the order of a restore. */
+export function membersOf(config: Config, set: string): { name: string; required: boolean; after: string[] }[] {
+  const { sources, order } = setOf(config, set)
+  const members = sources.map((one) => (typeof one === 'string' ? { name: one, required: true, after: [] as string[] } : one))
+  if (order === 'dependency') return inOrder(members)
+  return members.map((one, index) => ({ ...one, after: members.slice(Math.max(0, index - 1), index).map(({ name }) => name) }))
+}
