@@ -149,9 +149,32 @@ describe('total loss', () => {
     await cluster.admin(['init-cluster', '--bootstrap'])
     await cluster.leader()
     await becomes(cluster, 'neumann_total_entries', (entries) => entries === 5, cluster.nodes[2])
-    expect((await cluster.admin(['cluster-status'])).stdout).toMatch(/^node 3 \S+ healthy/m)
+    const status = await until(() => cluster.admin(['cluster-status']).catch(() => undefined), {
+      timeoutMs: 30_000,
+      what: 'a healthy cluster',
+    })
+    expect(status.stdout).toMatch(/^node 3 \S+ healthy index \d+$/m)
     expect(JSON.parse((await cluster.admin(['cluster-info'])).stdout)).toMatchObject({ initialized: true, total_entries: 5 })
     await expect(cluster.admin(['init-cluster', '--bootstrap'])).rejects.toThrow('already a member of cluster')
+  })
+})
+
+describe('a node of another cluster', () => {
+  it('is not taken in, and does not hinder the others', async () => {
+    const cluster = await start({ start: false })
+    const [one, two, three] = cluster.nodes
+    for (const node of [two, one]) {
+      await two?.stop()
+      await node?.start()
+      await cluster.admin(['init-cluster', '--bootstrap'], node)
+    }
+    await three?.start()
+    await two?.start()
+    await becomes(cluster, 'neumann_raft_is_leader', (leads) => leads === 1, one)
+    await cluster.put('a', '1')
+    await becomes(cluster, 'neumann_total_entries', (entries) => entries === 1, three)
+    expect(await cluster.metric('neumann_total_entries', two as NeumannNode)).toBe(0)
+    expect((await cluster.admin(['cluster-status'], one, 1)).stdout).toMatch(/^node 2 \S+ unreachable$/m)
   })
 })
 

@@ -1,7 +1,7 @@
 /** The stand-in for Qdrant as a process: what it keeps, whom it lets in, and the faults that only it can be ordered to have. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,6 +42,7 @@ it('has collections, points, indexes, aliases and snapshots again after a kill',
     process.kill(server.pid, 'SIGKILL')
     await server.stop()
     await appendFile(join(dir, 'collections', 'docs', 'points.ndjson'), '{"upsert":[{"id":')
+    await mkdir(join(dir, 'collections', 'half made'), { recursive: true })
     await start()
     expect((await client.scroll('live', { with_vector: true })).points.slice(0, 2)).toEqual(before.points)
     await write(ids)

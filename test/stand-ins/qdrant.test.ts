@@ -13,6 +13,8 @@ const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex
 
 describe.each(servers)('$server', ({ url: given }) => {
   let standIn: QdrantStandIn | undefined
+  const key = given ? process.env['QDRANT_API_KEY'] : undefined
+  const headers: Record<string, string> = key ? { 'api-key': key } : {}
   let url = given
   let client: QdrantClient
   const name = `holdfast-check-${process.pid}`
@@ -21,7 +23,7 @@ describe.each(servers)('$server', ({ url: given }) => {
   beforeAll(async () => {
     if (!given) standIn = await startQdrantStandIn()
     url ||= standIn?.url ?? ''
-    client = new QdrantClient({ url, ...(process.env['QDRANT_API_KEY'] && given ? { apiKey: process.env['QDRANT_API_KEY'] } : {}) })
+    client = new QdrantClient({ url, ...(key ? { apiKey: key } : {}) })
     await client.createCollection(name, {
       vectors: {
         text: { size: 4, distance: 'Cosine' },
@@ -53,12 +55,13 @@ describe.each(servers)('$server', ({ url: given }) => {
     const { points } = await client.scroll(collection, { limit: 1000, with_payload: true, with_vector: true })
     return points.map(({ id, payload, vector }) => ({ id, payload, vector }))
   }
-  const download = (collection: string, snapshot: string) => fetch(`${url}/collections/${collection}/snapshots/${snapshot}`)
+  const download = (collection: string, snapshot: string) => fetch(`${url}/collections/${collection}/snapshots/${snapshot}`, { headers })
   const upload = async (collection: string, bytes: Buffer, query = '') => {
     const form = new FormData()
     form.set('snapshot', new Blob([new Uint8Array(bytes)]), 'uploaded.snapshot')
     const reply = await fetch(`${url}/collections/${collection}/snapshots/upload?priority=snapshot&wait=true${query}`, {
       method: 'POST',
+      headers,
       body: form,
     })
     return { status: reply.status, body: (await reply.json()) as { result?: unknown; status: string | { error: string } } }
@@ -90,7 +93,7 @@ describe.each(servers)('$server', ({ url: given }) => {
 
   it('refuses a second collection of a name with 409, and an unknown one with 404', async () => {
     await expect(client.createCollection(name, { vectors: { size: 4, distance: 'Dot' } })).rejects.toMatchObject({ status: 409 })
-    const reply = await fetch(`${url}/collections/${name}-none`)
+    const reply = await fetch(`${url}/collections/${name}-none`, { headers })
     expect(reply.status).toBe(404)
     expect(await reply.json()).toMatchObject({ status: { error: `Not found: Collection \`${name}-none\` doesn't exist!` } })
   })
@@ -154,6 +157,8 @@ describe.each(servers)('$server', ({ url: given }) => {
     expect(await everything(other)).toEqual(await everything(name))
     expect((await client.getCollection(other)).payload_schema['city']).toMatchObject({ data_type: 'keyword' })
     expect((await client.getCollectionAliases(other)).aliases).toEqual([])
+    // Read in Qdrant's source: whoever uploads has to delete it.
+    expect((await client.listSnapshots(other)).map((snapshot) => snapshot.name)).toEqual(['uploaded.snapshot'])
   })
 
   it('replaces what an existing collection holds with the snapshot', async () => {

@@ -35,7 +35,7 @@ export function openFolder(dir: string): Folder {
 
 /** Whether the node's members are those of its config: moved to other addresses, it must be initialized again. */
 export function hasItsMembers({ config, state }: Folder): boolean {
-  return state.cluster !== null && JSON.stringify(state.members) === JSON.stringify(config.cluster.members)
+  return JSON.stringify(state.members) === JSON.stringify(config.cluster.members)
 }
 
 /** A new cluster that begins with what this folder holds. */

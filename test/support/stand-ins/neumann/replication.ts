@@ -9,6 +9,7 @@ interface Follower {
   member: Member
   next: number
   match: number
+  /** Of one that never answered: when the term began, so that it has time to. */
   heardAt: number
   busy: boolean
 }
@@ -109,6 +110,7 @@ export class Replication {
 
   get health(): { id: number; addr: string; healthy: boolean; match: number }[] {
     const { election_ms } = this.raft.folder.config.raft
-    return this.followers.map(({ member, heardAt, match }) => ({ ...member, healthy: performance.now() - heardAt <= election_ms, match }))
+    const healthy = ({ heardAt, match }: Follower) => match > 0 && performance.now() - heardAt <= election_ms
+    return this.followers.map((follower) => ({ ...follower.member, healthy: healthy(follower), match: follower.match }))
   }
 }
