@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity'
 import type { Config } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
+import { admit, fillOf, type Wanted } from '../src/core/repository-fill.ts'
 import type { Snapshot } from '../src/drivers/driver.ts'
 import { isStaged } from '../src/drivers/registry.ts'
 import { writeCanary } from '../src/failover/database/canary.ts'
@@ -42,7 +43,8 @@ export function createBackupActivities(services: Services) {
       return { id: await catalog.reserveId(source, kind, new Date(at), owner) }
     },
 
-    async preflight({ source }: { source: string }) {
+    /** What is `crowded` degrades the run. Throws SOURCE_UNFIT, REPOSITORY_FULL. */
+    async preflight({ source, kind = 'manual' }: { source: string; kind?: PointKind }) {
       return withProgress(async (context) => {
         const found = await (await services.driver(source)).preflight(context)
         const broken = found.findings.filter((finding) => finding.required && !finding.ok)
@@ -53,9 +55,11 @@ export function createBackupActivities(services: Services) {
             { object: source, next: broken[0]?.next },
           )
         }
+        const crowded = await crowdedBy(services, { source, kind, estimateBytes: found.estimateBytes })
         return {
           estimateBytes: found.estimateBytes,
           warnings: found.findings.filter((finding) => !finding.ok).map((f) => `${f.name}: ${f.detail}`),
+          ...(crowded !== undefined && { crowded }),
         }
       })
     },
@@ -106,6 +110,15 @@ export function createBackupActivities(services: Services) {
       return { segment: await driver.switchWal() }
     },
   }
+}
+
+/** Throws REPOSITORY_FULL. Only a repository with a limit is asked for all its points. */
+async function crowdedBy(services: Services, wanted: Wanted): Promise<string | undefined> {
+  const { repository } = sourceOf(services.config, wanted.source)
+  const limit = services.config.repositories[repository]?.limit
+  if (!limit) return undefined
+  const points = await (await services.catalog(repository)).listPoints()
+  return admit(fillOf(repository, limit, points), points, wanted)
 }
 
 function withoutArchive(config: Config, source: string): HoldfastError {

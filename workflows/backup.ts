@@ -71,7 +71,7 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
       view.step(name, 'done', say?.(result))
       return result
     }
-    await step('preflight', () => heavy.preflight.executeWithOptions({ summary: source }, [{ source }]))
+    const { crowded } = await step('preflight', () => heavy.preflight.executeWithOptions({ summary: source }, [{ source, kind }]))
     const uploaded = (c: Awaited<ReturnType<typeof heavy.dump>>) => `${c.storedBytes} bytes`
     const summary = `${driver} ${id}`
     const capture = async () => {
@@ -94,7 +94,7 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
         { ...input, id, attempt: captured.attempt, digest: captured.digest, workflowId, runId },
       ]),
     )
-    const warnings = [...captured.warnings]
+    const warnings = [...(crowded === undefined ? [] : [crowded]), ...captured.warnings]
     if (staged) {
       try {
         await step('removeSnapshot', () => heavy.removeSnapshot.executeWithOptions({ summary: id }, [{ source, id }]))

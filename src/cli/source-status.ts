@@ -1,9 +1,10 @@
 /** How a source stands: its newest points, whether they are good and fresh, what can be recovered. Pure. */
-import { seconds } from '../core/duration.ts'
+import { seconds, sizeText } from '../core/duration.ts'
 import type { Windows } from '../core/planning.ts'
 import { newestFirst } from '../core/points.ts'
 import { standingFailures } from '../core/proofs.ts'
 import type { PointSummary } from '../core/records.ts'
+import type { RepositoryFill } from '../core/repository-fill.ts'
 import { columns } from './output.ts'
 
 export interface SourceStatus {
@@ -52,6 +53,16 @@ export function statusLines(statuses: readonly SourceStatus[]): string[] {
       failed.map((id) => `PROOF FAILED ${source} ${id}: holdfast show ${source} ${id} says of what`),
     ),
   ]
+}
+
+/** The points of a repository beside its limit, loudly where they are beyond it. */
+export function fillLine({ repository, usedBytes, warnBytes, capBytes, state }: RepositoryFill): string {
+  const loud = { ok: '', warn: 'FILLING ', full: 'FULL ' }[state]
+  const limits = [
+    warnBytes !== undefined && `warned of beyond ${sizeText(warnBytes)}`,
+    capBytes !== undefined && `no backup is begun beyond ${sizeText(capBytes)}`,
+  ]
+  return `${loud}repository ${repository}: ${[`${sizeText(usedBytes)} of points`, ...limits.filter((text) => text !== false)].join(', ')}`
 }
 
 /** Each stretch that can be recovered to any moment, and each hole in it. */

@@ -21,3 +21,9 @@ export function bytesOf(size: string): number {
     throw new HoldfastError('CONFIG_INVALID', `"${size}" is no size: a number and B, kB, MB, GB or TB, like 16MB`, { object: size })
   return Number(found[1]) * (BYTES[found[2] ?? ''] ?? 1)
 }
+
+/** The other way round, with one digit after the point: 16 777 216 is `16MB`. */
+export function sizeText(bytes: number): string {
+  const [unit, size] = Object.entries(BYTES).findLast(([, size]) => bytes >= size) ?? ['B', 1]
+  return `${Number((bytes / size).toFixed(1))}${unit}`
+}

@@ -47,6 +47,7 @@ export const ERRORS = {
   KEY_MISSING: entry(false, EXIT.refused, 'provide the age identity of one of the recipients named in the manifest'),
   KEY_WRONG: entry(false, EXIT.refused, 'provide the age identity of one of the recipients named in the manifest'),
   SPACE_SHORT: entry(false, EXIT.failed, 'free the named space or choose another folder'),
+  REPOSITORY_FULL: entry(false, EXIT.refused, 'free room by keeping less, or raise the cap of the repository where its store has room'),
   SOURCE_UNREACHABLE: entry(true, EXIT.unreachable, 'check the connection of the source'),
   SOURCE_LOCKED: entry(
     true,

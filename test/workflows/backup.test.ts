@@ -36,6 +36,28 @@ test('a point is published last, after the store was asked what it has; evidence
   })
 })
 
+test('a repository that fills up degrades the backup; beyond its cap nothing is captured', async () => {
+  const asked: unknown[] = []
+  const crowded = async (input: unknown) => {
+    asked.push(input)
+    return { estimateBytes: 1000, warnings: [], crowded: 'the repository hot holds 85GB' }
+  }
+  await stage.play(sourceFakes({ preflight: crowded }), async () => {
+    const run = await start({ kind: 'full' })
+    expect(await run.result()).toMatchObject({ outcome: 'degraded', warnings: ['the repository hot holds 85GB'] })
+    expect(asked).toEqual([{ source: 'orders', kind: 'full' }])
+  })
+  const full = async () => {
+    throw refused('REPOSITORY_FULL', 'its cap is 100GB')
+  }
+  await stage.play(sourceFakes({ preflight: full }), async () => {
+    const run = await start({})
+    expect(await endOf(run.result())).toMatchObject({ code: 'REPOSITORY_FULL' })
+    expect(stage.ran).not.toContain('dump')
+    expect(stage.ran).not.toContain('planRetention')
+  })
+})
+
 test('what the operator gave with it goes into the point', async () => {
   const published: unknown[] = []
   await stage.play(sourceFakes({ publish: async (input) => published.push(input) }), async () => {

@@ -3,11 +3,12 @@ import type { Command } from 'commander'
 import type { Problem } from '../../catalog/generations.ts'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
 import type { Windows } from '../../core/planning.ts'
+import { fillOf, type RepositoryFill } from '../../core/repository-fill.ts'
 import { type CommandContext, withClient, withServices } from '../context.ts'
 import { failureOf, type Failure } from '../failure.ts'
 import type { Action } from '../program.ts'
 import { runStatus } from '../run-status.ts'
-import { type SourceStatus, statusLines, statusOf, windowLines } from '../source-status.ts'
+import { fillLine, type SourceStatus, statusLines, statusOf, windowLines } from '../source-status.ts'
 import { problemLines, surveyAll } from './points.ts'
 
 interface Options {
@@ -22,6 +23,8 @@ interface Running {
 }
 interface Status {
   sources: SourceStatus[]
+  /** Of those that have a limit. */
+  repositories: RepositoryFill[]
   /** Records that cannot be trusted. */
   problems: Problem[]
   running: Running[]
@@ -49,21 +52,25 @@ export function addStatusCommands(program: Command, action: Action): void {
 /** Temporal out of reach is part of the answer: what the repository says is what matters then. */
 async function gather(context: CommandContext, { repoOnly, window }: Options): Promise<Status> {
   const { points, problems } = await surveyAll(context)
-  const sources = await withServices(context, async (services, config) => {
+  const { sources, repositories } = await withServices(context, async (services, config) => {
     const found: SourceStatus[] = []
+    const fills: RepositoryFill[] = []
+    for (const [name, { limit }] of Object.entries(config.repositories))
+      if (limit) fills.push(fillOf(name, limit, await (await services.catalog(name)).listPoints()))
     for (const [name, { freshness }] of Object.entries(config.sources)) {
       const status = statusOf(name, points, freshness)
       if (window) Object.assign(status, await windowOf(() => services.repositoryDriver(name)))
       found.push(status)
     }
-    return found
+    return { sources: found, repositories: fills }
   })
-  if (repoOnly) return { sources, problems, running: [] }
+  const known = { sources, repositories, problems }
+  if (repoOnly) return { ...known, running: [] }
   try {
-    return { sources, problems, running: await runsUnderWay(context) }
+    return { ...known, running: await runsUnderWay(context) }
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'TEMPORAL_UNREACHABLE') throw error
-    return { sources, problems, running: [], temporal: failureOf(error) }
+    return { ...known, running: [], temporal: failureOf(error) }
   }
 }
 
@@ -87,10 +94,11 @@ async function runsUnderWay(context: CommandContext): Promise<Running[]> {
   })
 }
 
-function linesOf({ sources, problems, running, temporal }: Status, { window }: Options): string[] {
+function linesOf({ sources, repositories, problems, running, temporal }: Status, { window }: Options): string[] {
   const windows = sources.flatMap(windowLines)
   return [
     ...statusLines(sources),
+    ...repositories.map(fillLine),
     ...(window && windows.length === 0 ? ['no window: none of the sources archives its WAL'] : windows),
     ...problemLines(problems),
     ...running.map(({ type, workflowId, since }) => `running ${type} ${workflowId} since ${since}`),
@@ -100,10 +108,11 @@ function linesOf({ sources, problems, running, temporal }: Status, { window }: O
   ]
 }
 
-function exitCodeOf({ sources, problems, temporal }: Status): number {
+function exitCodeOf({ sources, repositories, problems, temporal }: Status): number {
   if (temporal) return temporal.exitCode
   const lacking = sources.some(
     ({ fresh, newestGood, failed, windowProblem }) => fresh === false || !newestGood || failed !== undefined || windowProblem !== undefined,
   )
-  return lacking || problems.length > 0 ? EXIT.degraded : EXIT.ok
+  const crowded = repositories.some(({ state }) => state !== 'ok')
+  return lacking || crowded || problems.length > 0 ? EXIT.degraded : EXIT.ok
 }

@@ -1,6 +1,15 @@
 /** Where recovery points are kept. */
 import { z } from 'zod'
-import { awsKey, secret } from './values.ts'
+import { bytesOf } from '../../core/duration.ts'
+import { awsKey, secret, size } from './values.ts'
+
+const limit = z
+  .strictObject({
+    warn: size.optional().describe('with more bytes of points than this, status and every backup are degraded'),
+    cap: size.optional().describe('a backup that would go beyond it is refused; nothing is ever deleted for room'),
+  })
+  .refine(({ warn, cap }) => warn === undefined || cap === undefined || bytesOf(warn) < bytesOf(cap), 'warn must be less than cap')
+  .optional()
 
 const s3Repository = z.strictObject({
   type: z.literal('s3'),
@@ -13,8 +22,9 @@ const s3Repository = z.strictObject({
   secretAccessKey: secret.optional(),
   storageClass: z.string().optional().describe('of artifacts, like STANDARD_IA'),
   uploads: z.number().int().min(1).max(16).default(4).describe('parts in flight at once'),
+  limit,
 })
-const folderRepository = z.strictObject({ type: z.literal('folder'), path: z.string().describe('a folder that every worker sees') })
+const folderRepository = z.strictObject({ type: z.literal('folder'), path: z.string().describe('a folder that every worker sees'), limit })
 
 export const repositorySchema = z.discriminatedUnion('type', [s3Repository, folderRepository])
 export type RepositoryConfig = z.infer<typeof repositorySchema>

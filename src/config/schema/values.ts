@@ -7,6 +7,7 @@ export const secret = z.string().min(1).describe('a secret reference: ${env:NAME
 /** Without it the AWS SDK looks where it always looks: environment, profile, instance role. */
 export const awsKey = secret.optional().describe('a secret reference; without one, what the AWS SDK finds: environment, profile, role')
 export const duration = z.string().regex(/^\d+(s|m|h|d)$/, 'a duration is a number and s, m, h or d, like 15m')
+export const size = z.string().regex(/^\d+(B|kB|MB|GB|TB)$/, 'a size is a number and B, kB, MB, GB or TB, like 16MB')
 export const command = z.array(z.string()).min(1).describe('a program and its arguments')
 export const binDir = z
   .string()

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bytesOf, seconds } from '../../../src/core/duration.ts'
+import { bytesOf, seconds, sizeText } from '../../../src/core/duration.ts'
 
 describe('durations and sizes', () => {
   it('are read as they are written', () => {
@@ -9,6 +9,11 @@ describe('durations and sizes', () => {
 
   it.each(['15', 'm', '1.5h', '-1s', '1 h', '1w', ''])('"%s" is no duration', (text) => {
     expect(() => seconds(text)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+
+  it('are written as they are read', () => {
+    expect([0, 5, 1024, 16_777_216, 1_099_511_627_776].map(sizeText)).toEqual(['0B', '5B', '1kB', '16MB', '1TB'])
+    expect([1536, 84.52 * 1024 ** 3, 2000 * 1024 ** 4].map(sizeText)).toEqual(['1.5kB', '84.5GB', '2000TB'])
   })
 
   it.each(['16', '16mb', '1.5GB', 'MB', ''])('"%s" is no size', (text) => {
