@@ -82,6 +82,7 @@ describe('a proof of a physical point', () => {
     expect(needs).toEqual([referenceOf(FULL).label])
     expect((await newest(INCREMENTAL)).assertions.map(({ name }) => name)).toEqual([
       'object passphrase',
+      expect.stringMatching(/^object wal\/[0-9A-F]{24}$/),
       `backup ${label}`,
       `backup ${needs[0]}`,
       `engine manifest ${label}`,
