@@ -22,7 +22,9 @@ export function createPairActivities(services: Services) {
       return {
         source: found.source,
         /** All that follow the primary: none of them is backed up while it moves. */
-        sources: Object.keys(config.sources).filter((name) => name === found.source || config.sources[name]?.group === group),
+        sources: Object.entries(config.sources).flatMap(([name, source]) =>
+          name === found.source || ('group' in source && source.group === group) ? [name] : [],
+        ),
         slot: found.database.slot,
         primary: found.primary,
         sites: Object.fromEntries(Object.entries(found.sites).map(([name, site]) => [name, site.host])),

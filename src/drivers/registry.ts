@@ -3,6 +3,7 @@
  * loaded where a source asks for it. `staged` ones leave a file or a snapshot first, which is uploaded in a step of its own.
  */
 import type { z } from 'zod'
+import { filesSource } from './files/config.ts'
 import { logicalSource } from './postgres-logical/config.ts'
 import { physicalSource } from './postgres-physical/config.ts'
 
@@ -13,6 +14,7 @@ interface Registered {
 }
 
 export const DRIVERS = {
+  files: { config: filesSource, load: () => import('./files/index.ts') },
   'postgres-logical': { config: logicalSource, load: () => import('./postgres-logical/index.ts') },
   'postgres-physical': { config: physicalSource, load: () => import('./postgres-physical/index.ts') },
 } as const satisfies Record<string, Registered>

@@ -23,6 +23,7 @@ export interface Watched {
   stop(): Promise<void>
   stdin?: Readable
   signal?: AbortSignal
+  accept?: readonly number[]
 }
 
 /** Long enough to see the ends of programs that died of the same cause, before the others are stopped. */
@@ -37,7 +38,7 @@ export async function superviseChain(chain: Watched): Promise<void> {
   })
   signal?.addEventListener('abort', abort, { once: true })
   try {
-    await Promise.race([aborted, Promise.all([feed(chain), forward(chain), ...stages.map(exitedWell)])])
+    await Promise.race([aborted, Promise.all([feed(chain), forward(chain), ...stages.map((stage) => exitedWell(stage, chain))])])
     await drained(...stages.map(({ child }) => child.stderr))
     stdout.end()
   } catch (error) {
@@ -49,9 +50,9 @@ export async function superviseChain(chain: Watched): Promise<void> {
   }
 }
 
-async function exitedWell(stage: Stage): Promise<void> {
-  const exit = await stage.exited
-  if (exit.code !== 0) throw new StageEnded()
+async function exitedWell(stage: Stage, { accept = [0] }: Watched): Promise<void> {
+  const { code } = await stage.exited
+  if (code === null || !accept.includes(code)) throw new StageEnded()
 }
 
 /** Says only that some program ended badly: which is to blame is seen when all have ended. */

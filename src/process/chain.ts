@@ -17,6 +17,16 @@ export interface ChainOptions {
   signal?: AbortSignal
   /** How long the programs may take to end by themselves when they are stopped; 10 s by default. */
   graceMs?: number
+  /** Exit codes that are no failure; only 0 by default. What they mean is for the caller to judge, by `ended`. */
+  accept?: readonly number[]
+}
+
+/** How a program of a chain ended, and the last that it said. */
+export interface ChainEnd {
+  exitCode: number | null
+  stderr: string
+  /** True where it said more than what is kept. */
+  truncated: boolean
 }
 
 export interface Chain {
@@ -26,6 +36,8 @@ export interface Chain {
   done: Promise<void>
   /** Stops all of them with their children; resolves when none is left. */
   stop(): Promise<void>
+  /** One for each program; whole once stdout has ended. */
+  ended(): ChainEnd[]
 }
 
 const STDERR_BYTES = 64 * 1024
@@ -40,11 +52,14 @@ export function startChain(commands: Command[], options: ChainOptions = {}): Cha
   const stop = async () => {
     await Promise.all(stages.map((stage) => terminate(stage, { graceMs: options.graceMs })))
   }
-  const done = superviseChain({ stages, whole, stdout, stop, stdin: options.stdin, signal: options.signal })
+  const { stdin, signal, accept } = options
+  const done = superviseChain({ stages, whole, stdout, stop, stdin, signal, accept })
   // Whoever reads sees the error on the stream, or awaits `done`; the other of the two must not end the worker.
   stdout.on('error', () => {})
   done.catch(() => {})
-  return { stdout, done, stop }
+  const ended = () =>
+    stages.map(({ ended: end, stderr }) => ({ exitCode: end?.exit.code ?? null, stderr: stderr.text(), truncated: stderr.truncated() }))
+  return { stdout, done, stop, ended }
 }
 
 /** All in one tick, and the parent's copy of each pipe closed at once: else bytes are lost, or a writer outlives its reader. */
