@@ -30,7 +30,8 @@ function page(schema: Shape): string {
 
 Written by \`node scripts/config-reference.ts\` from the schema that reads the file. Editors complete and check it by
 \`# yaml-language-server: $schema=docs/config.schema.json\` in its first line. \`<name>\` stands for a name of your own,
-\`[]\` for each entry of a list. A key without a default and without "optional" must be there.
+\`[]\` for each entry of a list. A key without a default and without "optional" must be there. What every kind of a part
+has stands once, in a table before those of the kinds.
 
 Secrets are references, \`\${env:NAME}\` or \`\${file:/path}\`, resolved in the worker at the last moment; inside \`{ }\` or
 \`[ ]\` they need quotes. Durations are a number and \`s\`, \`m\`, \`h\` or \`d\`. Calendars are written \`Sun 02:00\`,
@@ -48,16 +49,33 @@ interface Row {
 
 /** A table for each part of the file that is written more than once or is one of several kinds. */
 function sections(all: Row[]): string[] {
-  const tables = new Map<string, string[]>()
+  const tables = new Map<string, Map<string, string>>()
   for (const { path, kind, standing, meaning } of all) {
     const [, section = path, key = ''] = /^(\w+(?:\.<name>)?(?: \([^)]*\))?)\.?(.*)$/.exec(path) ?? []
-    const table = tables.get(section) ?? []
-    table.push(`| ${code(key)} | ${kind} | ${standing} | ${meaning} |`)
+    const table = tables.get(section) ?? new Map<string, string>()
+    table.set(key, `| ${code(key)} | ${kind} | ${standing} | ${meaning} |`)
     tables.set(section, table)
   }
-  return [...tables].map(
-    ([section, table]) => `## ${code(section)}\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n${table.join('\n')}\n`,
+  return [...shared(tables)].map(
+    ([section, table]) =>
+      `## ${code(section)}\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n${[...table.values()].join('\n')}\n`,
   )
+}
+
+/** What stands in the table of every kind of a part, once: in a table of its own before them. */
+function shared(tables: Map<string, Map<string, string>>): Map<string, Map<string, string>> {
+  const found = new Map<string, Map<string, string>>()
+  for (const [section, table] of tables) {
+    const part = section.replace(/ \(.*/, '')
+    const kinds = [...tables].filter(([other]) => other.startsWith(`${part} (`)).map(([, rows]) => rows)
+    const inAll = (key: string, row: string) => part !== section && kinds.length > 1 && kinds.every((rows) => rows.get(key) === row)
+    for (const ofAll of [true, false])
+      for (const [key, row] of table) {
+        const place = inAll(key, row) ? part : section
+        if (ofAll === (place === part)) found.set(place, (found.get(place) ?? new Map<string, string>()).set(key, row))
+      }
+  }
+  return found
 }
 
 /** A row for each value, and those of what is inside it. `group` is the nearest enclosing mapping that may be left out. */

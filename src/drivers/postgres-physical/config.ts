@@ -13,7 +13,9 @@ export const physicalSource = z.strictObject({
   stanza: name.describe('of pgBackRest'),
   pgbackrestConfig: z.string().describe('the pgBackRest configuration file on that host'),
   objectives: z.strictObject({ rpo: duration.describe('an archive_timeout that allows to lose more is warned of') }).optional(),
-  pitrWindow: duration.default('7d').describe('every moment of it stays recoverable: retention keeps the points that it needs'),
+  pitrWindow: duration
+    .default('7d')
+    .describe('every moment of it stays recoverable: retention keeps the points and the WAL for that, and takes older WAL away'),
   barrier: z.boolean().default(false).describe('a short SHARE lock that lets a proof compare contents under load'),
 })
 export type PhysicalSourceConfig = z.infer<typeof physicalSource>
