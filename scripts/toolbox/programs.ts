@@ -39,13 +39,15 @@ const PAIR_GO = {
   versitygw: 'github.com/versity/versitygw/cmd/versitygw@v1.8.0',
 } as const
 
-/** The same for the engines beside PostgreSQL. */
+/** The same for the engines beside PostgreSQL, and for repositories on other hosts. */
 const ENGINES_DEBIAN = {
   'redis-server': ['redis-server'],
   'redis-tools': ['redis-cli', 'redis-check-rdb', 'redis-check-aof'],
   'rocksdb-tools': ['ldb', 'sst_dump', 'db_bench'],
   gnupg: ['gpg', 'gpgconf', 'gpg-agent'],
   git: ['git'],
+  'openssh-client': ['ssh', 'ssh-keygen'],
+  'openssh-server': ['sshd'],
 } as const
 
 const ENGINES_GO = {

@@ -13,6 +13,7 @@ export async function openStore(config: RepositoryConfig, tries?: TryOptions): P
 
 async function openBare(config: RepositoryConfig): Promise<Store> {
   if (config.type === 'folder') return createFolderStore(config.path)
+  if (config.type === 'ssh') return (await import('./ssh.ts')).createSshStore(config)
   // Its client takes longer to load than a small object to store.
   const { createS3Store } = await import('./s3.ts')
   const { bucket, region, endpoint, prefix, caFile, storageClass, uploads } = config

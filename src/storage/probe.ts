@@ -81,7 +81,7 @@ const PROBES: Probe[] = [
       const sent = await upload(store, key)
       const kept = (await store.head(key))?.crc32
       if (kept === undefined)
-        return store.name.startsWith('folder:')
+        return /^(folder|ssh):/.test(store.name)
           ? well('a folder keeps none; proofs of depth list compare sizes only')
           : ill('the store keeps no CRC32 of the whole object')
       return kept === crc32Of(sent)

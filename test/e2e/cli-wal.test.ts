@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, reachableFolder } from '../../scripts/toolbox/postgres.ts'
 import { type S3Server, startS3 } from '../../scripts/toolbox/s3.ts'
+import { startSsh } from '../../scripts/toolbox/ssh.ts'
 import { until } from '../../src/process/wait.ts'
 import { makeIdentity } from '../support/age.ts'
 import { answer, holdfast, refusal } from '../support/cli.ts'
@@ -50,9 +51,18 @@ async function onS3(): Promise<Place & { server: S3Server }> {
   return { root, server, config, stop: server.stop }
 }
 
+async function onSsh(): Promise<Place> {
+  const root = await reachableFolder('holdfast-ship-')
+  const { pid: _, stop, ...server } = await startSsh({ dir: join(root, 'etc') })
+  const path = join(root, 'store')
+  await mkdir(path)
+  return { root, config: await writeArchiveConfig(root, { type: 'ssh', path, ...server }), stop }
+}
+
 describe.each([
   ['a folder', onFolder],
   ['S3', onS3],
+  ['another host over SSH', onSsh],
 ])('a server that ships its log to %s', (_, open) => {
   let place: Place
   let primary: Cluster

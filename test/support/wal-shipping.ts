@@ -17,8 +17,8 @@ export const ARCHIVE = 'shop'
 /** Writes the configuration and its keys for the user that PostgreSQL runs as. Gives its path. */
 export async function writeArchiveConfig(root: string, repository: object, more: { identityFile?: string } = {}): Promise<string> {
   const dir = join(root, 'etc')
-  await mkdir(dir)
-  const identity = await makeIdentity(dir)
+  await mkdir(dir, { recursive: true })
+  const identity = await makeIdentity(dir, 'age-identity.txt')
   const privateKeyFile = join(dir, 'signing.pem')
   await writeFile(privateKeyFile, SIGNING.privateKeyPem, { mode: 0o600 })
   const config = join(dir, 'holdfast.yaml')

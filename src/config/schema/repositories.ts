@@ -25,7 +25,18 @@ const s3Repository = z.strictObject({
   limit,
 })
 const folderRepository = z.strictObject({ type: z.literal('folder'), path: z.string().describe('a folder that every worker sees'), limit })
+const sshRepository = z.strictObject({
+  type: z.literal('ssh'),
+  host: z.string().describe('a Linux host with GNU coreutils and findutils, as ssh knows it; its key must be known already'),
+  port: z.number().int().optional(),
+  user: z.string().optional().describe('as whom; what ssh_config says by default'),
+  path: z.string().regex(/^\//, 'an absolute path').describe('a folder on that host, which must be there already'),
+  identityFile: z.string().optional().describe('private key without a passphrase; what ssh finds by default'),
+  knownHostsFile: z.string().optional().describe('where the key of the host stands; what ssh finds by default'),
+  limit,
+})
 
-export const repositorySchema = z.discriminatedUnion('type', [s3Repository, folderRepository])
+export const repositorySchema = z.discriminatedUnion('type', [s3Repository, folderRepository, sshRepository])
 export type RepositoryConfig = z.infer<typeof repositorySchema>
 export type S3RepositoryConfig = z.infer<typeof s3Repository>
+export type SshRepositoryConfig = z.infer<typeof sshRepository>
