@@ -1,6 +1,6 @@
 /** The commands of FORMAT.md, run as they stand there: Holdfast gone, the repository and the keys left. */
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -11,8 +11,12 @@ import { canonicalBytes } from '../../../src/catalog/canonical.ts'
 import { manifestKey, parseKey } from '../../../src/catalog/keys.ts'
 import { manifestSchema, proofSchema, holdSchema, evidenceSchema, artifactSchema, referenceSchema } from '../../../src/core/records.ts'
 import { setMemberSchema, setRecordSchema } from '../../../src/core/sets.ts'
+import { createFolderStore } from '../../../src/storage/folder.ts'
 import { createMemoryStore } from '../../../src/storage/memory.ts'
 import { readAll } from '../../../src/storage/store.ts'
+import { pushWal } from '../../../src/wal/push.ts'
+import { walRecordSchema } from '../../../src/wal/record.ts'
+import { createArchive, segmentBytes } from '../../support/archive.ts'
 import { addPoint, signer, SIGNING } from '../../support/catalog.ts'
 
 const FORMAT = join(import.meta.dirname, '../../../src/catalog/FORMAT.md')
@@ -66,6 +70,29 @@ describe('FORMAT.md', () => {
     }
   })
 
+  it('shows how stock tools open an archived file of a log, a cut one fails, and what is not there ends with 1', async () => {
+    const archive = await createArchive()
+    try {
+      const store = await createFolderStore(archive.dir)
+      const body = segmentBytes()
+      const NAME = '000000010000000000000003'
+      await pushWal(archive.on(store), await archive.file(NAME, body))
+      const cwd = join(archive.dir, 'holdfast/wal/v1/shop')
+      await copyFile(archive.identity.file, join(cwd, 'identity.txt'))
+      const open = async (name: string) =>
+        exec('bash', ['-eu', '-o', 'pipefail', '-c', await commandOf('wal')], { cwd, env: { ...process.env, NAME: name, TO: 'opened' } })
+      await open(NAME)
+      expect((await readFile(join(cwd, 'opened'))).equals(body)).toBe(true)
+      await expect(open('000000010000000000000004')).rejects.toMatchObject({ code: 1 })
+
+      const [object = ''] = (await readdir(join(cwd, '00000001', NAME))).filter((file) => file.endsWith('.age'))
+      await truncate(join(cwd, '00000001', NAME, object), 1000)
+      await expect(open(NAME)).rejects.toMatchObject({ code: 200 })
+    } finally {
+      await archive.destroy()
+    }
+  })
+
   it('names every field of every record, and every kind of key', async () => {
     const text = await readFile(FORMAT, 'utf8')
     for (const schema of [
@@ -77,6 +104,7 @@ describe('FORMAT.md', () => {
       referenceSchema,
       setRecordSchema,
       setMemberSchema,
+      walRecordSchema,
     ]) {
       for (const field of Object.keys(schema.shape)) expect(text).toContain(`\`${field}`)
     }
