@@ -64,7 +64,8 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [
     { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }), ...choice },
   ])
-  return { ...restored, ...swapped, ...(safety !== undefined && { safetyBackup: safety }) }
+  const said = [...warnings, ...(swapped.warnings ?? [])]
+  return { ...restored, ...swapped, ...(said.length > 0 && { warnings: said }), ...(safety !== undefined && { safetyBackup: safety }) }
 }
 
 /** Nothing at all where nothing was chosen: the activities are then asked as ever. */

@@ -39,7 +39,7 @@ async function fingerprintOf(run: Run, input: { source: string }): Promise<strin
   )
   for (let at = failure; at instanceof Error; at = at.cause as Error) {
     const [details] = at instanceof ApplicationFailure ? (at.details ?? []) : []
-    const { fingerprint } = (details as { details?: { fingerprint?: string } } | undefined)?.details ?? {}
+    const { fingerprint } = (details as { fingerprint?: string } | undefined) ?? {}
     if (fingerprint) return fingerprint
   }
   throw new Error(`${input.source}: a restore that nobody confirmed was not refused with a fingerprint`, { cause: failure })

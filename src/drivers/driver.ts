@@ -166,6 +166,8 @@ export interface Swapped {
   keptAs?: string
   /** What an operator does with what is kept, or has to know now. */
   notes?: string[]
+  /** What is lacking although it is in its place. */
+  warnings?: string[]
 }
 
 export interface ArchiveKeeping {

@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { filesSource } from './files/config.ts'
 import { logicalSource } from './postgres-logical/config.ts'
 import { physicalSource } from './postgres-physical/config.ts'
+import { rocksdbSource } from './rocksdb/config.ts'
 
 interface Registered {
   readonly config: z.ZodObject
@@ -17,6 +18,7 @@ export const DRIVERS = {
   files: { config: filesSource, load: () => import('./files/index.ts') },
   'postgres-logical': { config: logicalSource, load: () => import('./postgres-logical/index.ts') },
   'postgres-physical': { config: physicalSource, load: () => import('./postgres-physical/index.ts') },
+  rocksdb: { config: rocksdbSource, staged: true, load: () => import('./rocksdb/index.ts') },
 } as const satisfies Record<string, Registered>
 
 /** Whether sources of this driver are captured in two steps. */

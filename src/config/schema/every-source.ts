@@ -1,7 +1,7 @@
 /** What the configuration of every source has, whatever its driver: where its points go, when, for how long, how they are proved. */
 import { z } from 'zod'
 import { retention, scheduleRules } from './retention.ts'
-import { duration, name, taskHost } from './values.ts'
+import { duration, name, size, taskHost } from './values.ts'
 
 const schedule = z.strictObject({
   calendar: z.string().describe('days and time, like "Sun 02:00", "Mon-Sat 02:00", "daily 03:30", "hourly"'),
@@ -30,5 +30,7 @@ export const everySource = {
   repository: name.describe('where its points go'),
   retention: retention.prefault({}),
   freshness: duration.optional().describe('status and its exit code complain where the newest point is older'),
+  autoVerify: z.boolean().default(false).describe('a proof of depth full right after each backup, where nobody asked for another'),
+  sizeLimit: size.optional().describe('stats and its exit code complain where all points together are larger, like 100GB'),
   scratchDir: z.string().optional().describe('where quarantined scratch instances live; the system temporary folder by default'),
 }
