@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod'
 import { filesSource } from './files/config.ts'
+import { natsSource } from './nats/config.ts'
 import { logicalSource } from './postgres-logical/config.ts'
 import { physicalSource } from './postgres-physical/config.ts'
 import { rocksdbSource } from './rocksdb/config.ts'
@@ -16,6 +17,7 @@ interface Registered {
 
 export const DRIVERS = {
   files: { config: filesSource, load: () => import('./files/index.ts') },
+  nats: { config: natsSource, load: () => import('./nats/index.ts') },
   'postgres-logical': { config: logicalSource, load: () => import('./postgres-logical/index.ts') },
   'postgres-physical': { config: physicalSource, load: () => import('./postgres-physical/index.ts') },
   rocksdb: { config: rocksdbSource, staged: true, load: () => import('./rocksdb/index.ts') },
