@@ -66,9 +66,10 @@ sources:
 #    pgbackrestConfig: /etc/pgbackrest/pgbackrest.conf
 #    repository: hot
 #    schedules:
-#      full:        { calendar: "Sun 02:00" }
-#      incremental: { calendar: "Mon-Sat 02:00" }
+#      full:        { calendar: "Sun 02:00", retention: 90d, yearly: 7 }
+#      incremental: { calendar: "Mon-Sat 02:00", retention: 30d }
 #      walSwitch:   { calendar: "hourly" }
+#    pitrWindow: 7d              # any moment of it; WAL before it goes: see docs/retention.md
 
 #failoverGroups:                 # a primary and its standby: see docs/config.md
 `

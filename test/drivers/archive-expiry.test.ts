@@ -127,6 +127,10 @@ test.each(['old', 'oldIncremental'] as const)('the kept point "%s" is restored t
   })
 })
 
+test('the engine finds nothing wrong with what is left, for any of the points', async () => {
+  for (const point of all()) expect(await source.driver.verifyRepository(quiet(), point)).toEqual({ ok: true, problems: [] })
+})
+
 test('a moment inside the window is reached', async () => {
   const { time, rows } = moments.inside
   const { pointId } = await source.driver.plan({ time }, all())
