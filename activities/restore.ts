@@ -2,6 +2,7 @@
 import { HoldfastError } from '../src/core/errors.ts'
 import type { RestoreChoice, SourceDriver, Swapped } from '../src/drivers/driver.ts'
 import { createSource } from '../src/pipeline/read.ts'
+import { type Surroundings, surroundingsOf } from './applications.ts'
 import { withProgress } from './context.ts'
 import { instanceDir, withOwnInstance } from './instances.ts'
 import { openSource, type Services } from './services.ts'
@@ -58,14 +59,18 @@ export function createRestoreActivities(services: Services) {
       target,
       confirm,
       choice = {},
-    }: Point & { target: 'beside' | 'live'; confirm?: string; choice?: RestoreChoice }): Promise<{ fingerprint: string }> {
+    }: Point & { target: 'beside' | 'live'; confirm?: string; choice?: RestoreChoice }): Promise<{
+      fingerprint: string
+      around?: Surroundings
+    }> {
       const { catalog } = await open(source)
       const { manifest } = await catalog.readManifest(source, id)
       if (Object.keys(choice).length > 0) refuseUnknown(await services.repositoryDriver(source), source, choice)
       if (target === 'beside') return { fingerprint: '' }
       const over = await live(source)
       await over.check(manifest, confirm ?? '', choice)
-      return { fingerprint: await over.fingerprint() }
+      const around = surroundingsOf(config, source)
+      return { fingerprint: await over.fingerprint(), ...(around && { around }) }
     },
 
     async restoreAside({ source, id, instance, target, choice = {} }: Wanted & { target: 'beside' | 'live' }): Promise<RestoreReport> {

@@ -2,12 +2,14 @@
 import { fileURLToPath } from 'node:url'
 import { Client } from '@temporalio/client'
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
+import { createApplicationActivities } from '../activities/applications.ts'
 import { createBackupActivities } from '../activities/backup.ts'
 import { ErrorInterceptor } from '../activities/errors.ts'
 import { HeartbeatInterceptor } from '../activities/heartbeat.ts'
 import { createEvidenceActivities } from '../activities/evidence.ts'
 import { createHostActivities } from '../activities/host.ts'
 import { createLockActivities } from '../activities/lock.ts'
+import { createMigrateActivities } from '../activities/migrate.ts'
 import { createPairActivities } from '../activities/pair.ts'
 import { createProofActivities } from '../activities/proof.ts'
 import { createRecoverActivities } from '../activities/recover.ts'
@@ -70,11 +72,13 @@ export async function startWorker(
     ...interceptors(extra),
   } as const
   const data = {
+    ...createApplicationActivities(services),
     ...createBackupActivities(services),
     ...createProofActivities(services),
     ...createRetentionActivities(services),
     ...createRecoverActivities(services),
     ...createRestoreActivities(services),
+    ...createMigrateActivities(services),
     ...createSetActivities(services),
   }
   const control = { ...data, ...createLockActivities(services), ...createEvidenceActivities(services), ...createPairActivities(services) }

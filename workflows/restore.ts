@@ -12,6 +12,7 @@ import { withLocks } from './lib/lock.ts'
 import { control, dataOn, undoOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
 import { createSaga, type Saga, undoing } from './lib/saga.ts'
+import { rebuildProjections, stopApplications } from './lib/surroundings.ts'
 import { createView, type View } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
@@ -52,6 +53,9 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
     { source, id, depth: 'read', keep: false, workflowId, runId },
   ])
   if (!proof.ok) throw failure('INTEGRITY', `${id} cannot be restored: ${proof.failures.join('; ')}`, { object: id })
+  const around = ready.around ?? { applications: [], projections: [] }
+  // Before the safety backup: it has their last writes.
+  const applications = await stopApplications(around, saga, view)
   const safety = target === 'live' && input.safetyBackup ? await safetyBackup(input, id, view) : undefined
   view.phase('restore')
   const instance = `restore-${runId.slice(-12)}`
@@ -64,7 +68,8 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [
     { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }), ...choice },
   ])
-  const said = [...warnings, ...(swapped.warnings ?? [])]
+  if (ready.around) view.phase('applications')
+  const said = [...warnings, ...(swapped.warnings ?? []), ...(await applications.start()), ...(await rebuildProjections(around, view))]
   return { ...restored, ...swapped, ...(said.length > 0 && { warnings: said }), ...(safety !== undefined && { safetyBackup: safety }) }
 }
 

@@ -3,6 +3,7 @@ import { buildProgram, type Family, type Program } from './build.ts'
 import { addBackupCommands } from './commands/backup.ts'
 import { addFailoverCommands } from './commands/failover.ts'
 import { addPointCommands } from './commands/points.ts'
+import { addRebuildCommand } from './commands/rebuild.ts'
 import { addRestoreCommands } from './commands/restore.ts'
 import { addSetCommands } from './commands/sets.ts'
 import { addSetupCommands } from './commands/setup.ts'
@@ -19,7 +20,10 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   'Taking and proving:': addBackupCommands,
   'Recovery points:': addPointCommands,
   'Recovery sets:': addSetCommands,
-  'Bringing back:': addRestoreCommands,
+  'Bringing back:': (program, action) => {
+    addRestoreCommands(program, action)
+    addRebuildCommand(program, action)
+  },
   'A pair:': addFailoverCommands,
   'Runs under way:': addSteeringCommands,
   'How it stands:': addStatusCommands,

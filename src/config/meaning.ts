@@ -13,12 +13,16 @@ type Report = (path: Path, message: string) => void
 type Fields = Record<string, unknown>
 
 export function checkMeaning(config: unknown, report: Report): void {
-  const { repositories, sources, archives, sets, failoverGroups, signing } = fields(config)
+  const { repositories, sources, archives, sets, applications, projections, failoverGroups, signing } = fields(config)
   for (const [key, source] of entries(sources)) {
     const at = (...rest: Path): Path => ['sources', key, ...rest]
     mustExist(at('repository'), source.repository, 'repository', repositories, report)
     mustExist(at('group'), source.group, 'failover group', failoverGroups, report)
     checkCalendars(source, at, report)
+    for (const [index, one] of list(source.applications).entries())
+      mustExist(at('applications', index), one, 'application', applications, report)
+    for (const [index, one] of list(source.projections).entries())
+      mustExist(at('projections', index), one, 'projection', projections, report)
     const { kinds, repositories: elsewhere } = fields(source.retention)
     checkScheduleRules(entries(source.schedules), fields(kinds), at, report)
     for (const name of Object.keys(fields(elsewhere)))

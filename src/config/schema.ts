@@ -1,5 +1,6 @@
 /** The one schema of holdfast.yaml. The JSON Schema and the reference page are generated from it. */
 import { z } from 'zod'
+import { applicationSchema, projectionSchema } from './schema/applications.ts'
 import { archiveSchema } from './schema/archives.ts'
 import { failoverGroup } from './schema/failover-groups.ts'
 import { repositorySchema } from './schema/repositories.ts'
@@ -7,6 +8,7 @@ import { setSchema } from './schema/sets.ts'
 import { sourceSchema } from './schema/sources.ts'
 import { name } from './schema/values.ts'
 
+export * from './schema/applications.ts'
 export * from './schema/archives.ts'
 export * from './schema/failover-groups.ts'
 export * from './schema/repositories.ts'
@@ -42,6 +44,8 @@ export const configSchema = z.strictObject({
   ),
   archives: z.record(name, archiveSchema).default({}),
   sets: z.record(name, setSchema).default({}),
+  applications: z.record(name, applicationSchema).default({}),
+  projections: z.record(name, projectionSchema).default({}),
   failoverGroups: z.record(name, failoverGroup).default({}),
 })
 export type Config = z.infer<typeof configSchema>

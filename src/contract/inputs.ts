@@ -67,6 +67,22 @@ export const backupSetInput = z.strictObject({
   set: z.string().min(1, 'a set is named as in sets of holdfast.yaml, like everything'),
   kind: z.enum(POINT_KINDS).default('manual'),
 })
+export const rebuildInput = z.strictObject({
+  projection: z.string().min(1, 'a projection is named as in projections of holdfast.yaml'),
+  parameters: z.record(z.string(), z.json()).default({}).describe('over the keys of its configured body, like from_sequence'),
+  requestedBy: person,
+})
+export const migrateInput = z.strictObject({
+  source,
+  schemaVersion: z.union([z.string().min(1), z.number()]).describe('the one to migrate to'),
+  run: z.string().min(1, 'a migration is named as in migrations of its source, like default'),
+  from: z
+    .union([z.string().min(1), z.number()])
+    .optional()
+    .describe('the version until now: kept with the recovery point that is taken before'),
+  description: z.string().optional(),
+  requestedBy: person.default('unknown'),
+})
 export const discardInput = z.strictObject({
   source,
   instance: z.string().min(1, 'an instance is named as its recovery printed it, like pitr-20260115T120000000Z'),
@@ -96,6 +112,7 @@ export const holdInput = z.strictObject({ source, recoveryPoint: pointRef, held:
 export const walSwitchInput = z.strictObject({ source })
 
 export type BackupInput = z.infer<typeof backupInput>
+export type RebuildInput = z.input<typeof rebuildInput>
 export type BackupSetInput = z.input<typeof backupSetInput>
 export type VerifyRestoreInput = z.infer<typeof verifyRestoreInput>
 export type RestoreInput = z.infer<typeof restoreInput>
@@ -104,6 +121,7 @@ export type RestoreChoice = Pick<RestoreInput, 'parts' | 'into' | 'mode'>
 export type PitrInput = z.infer<typeof pitrInput>
 export type FailoverInput = z.infer<typeof failoverInput>
 export type FailbackInput = z.infer<typeof failbackInput>
+export type MigrateInput = z.input<typeof migrateInput>
 export type DiscardInput = z.infer<typeof discardInput>
 export type RetentionInput = z.infer<typeof retentionInput>
 export type DeleteInput = z.infer<typeof deleteInput>
@@ -115,6 +133,11 @@ export const WORKFLOWS = {
   verifyRestore: { schema: verifyRestoreInput, example: { source: 'orders', depth: 'full' } },
   restore: { schema: restoreInput, example: { source: 'orders', recoveryPoint: 'latest', requestedBy: 'ana' } },
   pointInTimeRecovery: { schema: pitrInput, example: { source: 'orders', target: { time: '2026-01-15T12:00:00Z' } } },
+  rebuildProjection: {
+    schema: rebuildInput,
+    example: { projection: 'causal-graph', parameters: { from_sequence: 0 }, requestedBy: 'ana' },
+  },
+  migrate: { schema: migrateInput, example: { source: 'orders', schemaVersion: 3, run: 'default' } },
   discardInstance: { schema: discardInput, example: { source: 'orders', instance: 'pitr-20260115T120000000Z' } },
   failover: { schema: failoverInput, example: { group: 'orders', mode: 'unplanned', reason: 'east is down', requestedBy: 'ana' } },
   failback: { schema: failbackInput, example: { group: 'orders', reason: 'east is back', requestedBy: 'ana' } },

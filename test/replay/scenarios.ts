@@ -110,6 +110,15 @@ function backups(): Scenario[] {
       fakes: sourceFakes({ resolveSource: async () => ({ driver: 'redis', staged: true }) }),
     },
     {
+      name: 'rebuildProjection',
+      type: 'rebuildProjection',
+      input: { projection: 'graph', parameters: { from_sequence: 0 }, requestedBy: 'ana' },
+      fakes: sourceFakes({
+        placeProjection: async () => ({ name: 'graph' }),
+        rebuildProjection: async () => ({ projection: 'graph', said: {} }),
+      }),
+    },
+    {
       name: 'backupSet',
       type: 'backupSet',
       input: { set: 'everything' },
@@ -161,6 +170,15 @@ function recoveries(): Scenario[] {
       fakes: sourceFakes({ recoverToPoint: fail }),
     },
     { name: 'discardInstance', type: 'discardInstance', input: { ...source, instance: 'pitr-1' }, fakes: sourceFakes() },
+  ]
+}
+
+function migrations(): Scenario[] {
+  const input = { ...source, schemaVersion: 3, run: 'default', requestedBy: 'ana' }
+  return [
+    { name: 'migrate', type: 'migrate', input, fakes: sourceFakes() },
+    { name: 'migrate-failed', ends: 'FAILED', type: 'migrate', input, fakes: sourceFakes({ runMigration: fail }) },
+    { name: 'migrate-unrestored', ends: 'FAILED', type: 'migrate', input, fakes: sourceFakes({ checkMigration: fail, restoreAside: fail }) },
   ]
 }
 
@@ -257,4 +275,4 @@ function lock(): Scenario {
   }
 }
 
-export const scenarios = (): Scenario[] => [...backups(), ...recoveries(), ...points(), ...failovers(), lock()]
+export const scenarios = (): Scenario[] => [...backups(), ...recoveries(), ...migrations(), ...points(), ...failovers(), lock()]

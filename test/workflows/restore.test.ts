@@ -97,6 +97,67 @@ test('what was chosen of a point reaches every step of its restore; where nothin
   })
 })
 
+const AROUND = { applications: [{ name: 'api' }, { name: 'jobs' }], projections: [{ name: 'graph' }] }
+const surrounded = (did: string[], own: Parameters<typeof sourceFakes>[0] = {}) =>
+  sourceFakes({
+    checkRestore: async () => ({ fingerprint: FINGERPRINT, around: AROUND }),
+    inspectApplication: async ({ application }) => ({ running: true, replicas: application === 'api' ? 5 : 1 }),
+    stopApplication: async ({ application }) => void did.push(`stop ${application}`),
+    startApplication: async ({ application, state }) => void did.push(`start ${application} ${state.replicas}`),
+    rebuildProjection: async ({ projection }) => void did.push(`rebuild ${projection}`),
+    dump: async (input) => {
+      did.push('safety backup')
+      return sourceFakes()['dump']?.(input)
+    },
+    swapIn: async (input) => {
+      did.push('swap')
+      return sourceFakes()['swapIn']?.(input)
+    },
+    ...own,
+  })
+
+test('applications are down while their source is replaced, and back as they were; then projections are built anew', async () => {
+  const did: string[] = []
+  await stage.play(surrounded(did), async () => {
+    expect(await (await restore(LIVE)).result()).toMatchObject({ outcome: 'success' })
+    const back = ['start jobs 1', 'start api 5', 'rebuild graph']
+    expect(did).toEqual(['stop api', 'stop jobs', 'safety backup', 'swap', ...back])
+  })
+})
+
+test.each(['stopApplication', 'restoreAside', 'swapIn'])('a %s that fails brings the applications back as they were', async (name) => {
+  const did: string[] = []
+  const failing = async (input: { application?: string }) => {
+    if (input.application !== 'api') return fail()
+  }
+  await stage.play(surrounded(did, { [name]: failing }), async () => {
+    expect((await endOf((await restore(LIVE)).result())).code).toBe('SPACE_SHORT')
+    expect(did.filter((word) => word.startsWith('start'))).toEqual(['start jobs 1', 'start api 5'])
+  })
+})
+
+test('what was restored stands where an application does not start or a projection fails: degraded, and told', async () => {
+  const fakes = surrounded([], {
+    startApplication: async () => {
+      throw refused('CHECK_FAILED', 'the image is gone')
+    },
+    rebuildProjection: async () => {
+      throw refused('CHECK_FAILED', 'event 7 cannot be replayed')
+    },
+  })
+  await stage.play(fakes, async () => {
+    expect(await (await restore(LIVE)).result()).toMatchObject({
+      outcome: 'degraded',
+      keptAs: 'shop_pre_restore',
+      warnings: [
+        'start jobs failed: the image is gone',
+        'start api failed: the image is gone',
+        'rebuild graph failed: event 7 cannot be replayed',
+      ],
+    })
+  })
+})
+
 test('a point that cannot be read whole is not restored', async () => {
   const proveRestore = async () => ({ ok: false, failures: ['read database: expected aa, found bb'] })
   await stage.play(sourceFakes({ proveRestore }), async () => {
