@@ -96,6 +96,13 @@ test('nothing goes while what the window begins with is not sound', async () => 
   expect(await expire({ points: doubted })).toMatchObject({ segments: 0, left: expect.stringMatching(/no point .* older than the window/) })
 })
 
+test('a point that was not complete when the window begins is not what it begins with: retention would keep an older one', async () => {
+  const completedAt = new Date(begins + 1000).toISOString()
+  const late = all().map((manifest) => ({ manifest: manifest === points.base ? { ...manifest, completedAt } : manifest, sound: true }))
+  const { segments } = await expire({ points: late, dryRun: true })
+  expect(segments).toBeLessThan((await expire({ dryRun: true })).segments)
+})
+
 test('what a dry run lists goes, and nothing else; what makes each kept backup consistent stays', async () => {
   const before = await archived()
   const dry = await expire({ dryRun: true })

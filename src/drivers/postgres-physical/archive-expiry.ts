@@ -19,7 +19,7 @@ export async function expireArchive(
   if (busy) return { ...NOTHING, left: MEANWHILE }
   const gone = new Set(leaving.flatMap(({ reference }) => reference?.label ?? []))
   const staying = backups.filter(({ label }) => !gone.has(label))
-  const bases = points.filter(({ sound }) => sound).flatMap(({ manifest: { reference } }) => reference?.label ?? [])
+  const bases = new Map(points.filter(({ sound }) => sound).map(({ manifest }) => [labelOf(manifest), manifest.completedAt]))
   const plan = planWalExpiry(archive, staying.map(asArchived(bases)), now - seconds(window) * 1000)
   if ('left' in plan) return { ...NOTHING, ...plan }
   const without = points.find(({ manifest }) => plan.alone.includes(labelOf(manifest)) && !hasOwnWal(manifest))
@@ -43,11 +43,11 @@ export async function expireArchive(
 
 const labelOf = ({ reference }: Manifest) => reference?.label ?? ''
 
+/** A point counts from when it was complete: by the same moment retention tells which one the window begins with. */
 const asArchived =
-  (bases: readonly string[]) =>
-  (backup: EngineBackup): ArchivedBackup => ({
-    ...baseOfBackup(backup),
-    type: backup.type,
-    needs: backup.needs,
-    base: bases.includes(backup.label),
-  })
+  (bases: ReadonlyMap<string, string>) =>
+  (backup: EngineBackup): ArchivedBackup => {
+    const completedAt = bases.get(backup.label)
+    const { type, needs, stoppedAt } = backup
+    return { ...baseOfBackup(backup), type, needs, base: completedAt !== undefined, stoppedAt: completedAt ?? stoppedAt }
+  }
