@@ -96,19 +96,21 @@ async function openMaster(config: SshRepositoryConfig, name: string, onLost: () 
   const [socket, logFile] = [join(dir, 's'), join(dir, 'log')]
   const forget = () => rm(dir, { recursive: true, force: true })
   let daemon: Daemon | undefined
-  let ended = false
+  let [ready, ended] = [false, false]
   try {
     const args = [...optionsOf(config), '-N', '-M', '-S', socket, '--', config.host]
     daemon = await startDaemon({ program: 'ssh', args }, { logFile })
     void daemon.exited.then(() => {
       ended = true
       onLost()
+      if (ready) return forget()
     })
     const what = `ssh to ${config.host}`
     await until(() => ended || existsSync(socket), { timeoutMs: 2 * CONNECT_SECONDS * 1000, everyMs: 10, what })
     if (ended) throw refused(name, (await readFile(logFile, 'utf8')).trim())
+    ready = true
     const { stop } = daemon
-    return { socket, stop: async () => stop().finally(forget) }
+    return { socket, stop: () => stop() }
   } catch (error) {
     await daemon?.stop()
     await forget()

@@ -5,7 +5,7 @@ import type { Verifier } from '../catalog/signing.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { artifactSchema } from '../core/records.ts'
 import type { Reader } from '../storage/store.ts'
-import { placeOf, recordKeyOf, type WalName } from './names.ts'
+import { recordKeyOf, type WalName } from './names.ts'
 
 export const walRecordSchema = z.looseObject({
   format: z.literal('holdfast/v1'),
@@ -40,6 +40,5 @@ export async function findRecord({ archive, store, verifier }: ReadingArchive, n
   )
   // One that was signed for another name or archive would hand out the wrong log.
   if (record && (record.archive !== archive || record.name !== name.name)) throw misplaced(key, `it is of ${record.archive} ${record.name}`)
-  if (record && !record.artifact.key.startsWith(placeOf(archive, name))) throw misplaced(key, `it names ${record.artifact.key}`)
   return record
 }

@@ -23,7 +23,7 @@ export async function examineTools(config: Config, findings: Findings): Promise<
 }
 
 /** Each once. */
-export function toolsOf({ sources, failoverGroups }: Config): Tool[] {
+export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool[] {
   const version = (program: string, why: string, args = ['--version']): Tool => ({ program, args, why })
   const all = Object.values(sources)
   const groups = Object.values(failoverGroups)
@@ -32,6 +32,7 @@ export function toolsOf({ sources, failoverGroups }: Config): Tool[] {
     version('age', 'encrypts every artifact'),
     version('zstd', 'compresses every artifact'),
     version('setpriv', 'ties programs to their worker'),
+    ...(Object.values(repositories).some(({ type }) => type === 'ssh') ? [version('ssh', 'reaches a repository', ['-V'])] : []),
     ...all
       .filter(isPostgres)
       .flatMap(({ driver, binDir }) =>

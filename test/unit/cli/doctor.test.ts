@@ -119,6 +119,9 @@ describe('doctor on the rest', () => {
     const programs = toolsOf(config).map(({ program }) => program)
     expect(programs).toEqual(expect.arrayContaining(['age', 'zstd', 'pgbackrest', '/usr/lib/postgresql/15/bin/pg_dump']))
     expect(programs).not.toContain('nsupdate')
+    expect(programs).not.toContain('ssh')
+    const far: Config = { ...config, repositories: { far: { type: 'ssh', host: 'vault', path: '/srv' } } }
+    expect(toolsOf(far).map(({ program }) => program)).toContain('ssh')
     const missing = { ...config, sources: { orders: { ...config.sources['orders'], binDir: '/nowhere' } } } as Config
     expect(ill(await findings(examineTools, missing))).toContainEqual(
       expect.objectContaining({ object: '/nowhere/pg_dump', detail: expect.stringContaining('TOOL_MISSING') }),

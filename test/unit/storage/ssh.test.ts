@@ -95,30 +95,41 @@ it('keys that a shell would read otherwise are kept as they are', async () => {
   expect((await readdir(path)).filter((name) => name !== '.uploads')).toEqual([])
 })
 
-it('goes on after the connection was lost', async () => {
-  await on(async (store) => {
-    await put(store, 'before')
-    await server.stop()
-    await expect(put(store, 'while it is down')).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', retryable: true })
-    server = await startSsh({ dir: join(dir, 'sshd'), port: server.port })
-    expect(await put(store, 'after')).toBe('created')
-    expect(await keysIn(store)).toEqual(['after', 'before'])
-  })
-})
-
-it('leaves neither a process nor a file of the connection behind', async () => {
-  const tmp = process.env['TMPDIR']
-  process.env['TMPDIR'] = root
+/** Where connections keep what they need, as long as they are there. */
+async function inTemporaryFolder(use: (connections: () => Promise<number>) => Promise<void>): Promise<void> {
+  const before = process.env['TMPDIR']
+  const folder = join(root, 'tmp')
+  await mkdir(folder)
+  process.env['TMPDIR'] = folder
   try {
+    await use(async () => (await readdir(folder)).length)
+  } finally {
+    if (before === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = before
+  }
+}
+
+it('goes on over a new connection after the first was lost', () =>
+  inTemporaryFolder((connections) =>
+    on(async (store) => {
+      await put(store, 'before')
+      await server.stop()
+      await expect(put(store, 'while it is down')).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', retryable: true })
+      await until(async () => (await connections()) === 0, { timeoutMs: 10_000, what: 'the first connection to be gone' })
+      server = await startSsh({ dir: join(dir, 'sshd'), port: server.port })
+      expect(await put(store, 'after')).toBe('created')
+      expect(await keysIn(store)).toEqual(['after', 'before'])
+      expect(await connections()).toBe(1)
+    }),
+  ))
+
+it('leaves neither a process nor a file of the connection behind', () =>
+  inTemporaryFolder(async (connections) => {
     await on(async (store) => {
       await put(store)
-      expect((await readdir(root)).filter((name) => name !== 'a folder')).toHaveLength(1)
+      expect(await connections()).toBe(1)
     })
-    await until(async () => (await readdir(root)).length === 1, { timeoutMs: 10_000, what: 'the connection to be gone' })
+    await until(async () => (await connections()) === 0, { timeoutMs: 10_000, what: 'the connection to be gone' })
     const running = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).stdout
     expect(running.split('\n').filter((line) => line.includes(root) && line.startsWith('ssh '))).toEqual([])
-  } finally {
-    if (tmp === undefined) delete process.env['TMPDIR']
-    else process.env['TMPDIR'] = tmp
-  }
-})
+  }))

@@ -64,7 +64,7 @@ describe('the contents of an archive', () => {
   it('are told by timeline, with its gaps, the size of segments as the cluster has it, and without a key', async () => {
     const store = createMemoryStore()
     const archive = under.on(store)
-    for (const name of ['000000010000000000000FFE', '000000010000000100000000', '000000020000000100000001'])
+    for (const name of ['000000010000000000000FFE', '000000010000000100000000', '000000020000000100000002'])
       await pushWal(archive, await under.file(name))
     await pushWal(archive, await under.file('00000002.history', '1\t1/100080\tno recovery target specified\n'))
     await pushWal(archive, await under.file('000000010000000000000FFE.00000028.backup', 'START WAL LOCATION'))
@@ -73,10 +73,14 @@ describe('the contents of an archive', () => {
     const contents = await contentsOf({ archive: name, store, verifier })
     // With segments of 1 MiB there are 4096 of them to an id: FFE, FFF, then 1/0.
     expect(contents).toMatchObject({ segmentBytes: MIB, others: 3, unrecorded: 0 })
-    expect(contents.gaps).toEqual([{ from: '000000010000000000000FFF', to: '000000010000000000000FFF', segments: 1 }])
+    // And the first of the second timeline is missing, which only its history tells.
+    expect(contents.gaps).toEqual([
+      { from: '000000010000000000000FFF', to: '000000010000000000000FFF', segments: 1 },
+      { from: '000000020000000100000001', to: '000000020000000100000001', segments: 1 },
+    ])
     expect(contents.timelines).toMatchObject([
       { timeline: 1, segments: 2, first: '000000010000000000000FFE', last: '000000010000000100000000' },
-      { timeline: 2, segments: 1, first: '000000020000000100000001', last: '000000020000000100000001' },
+      { timeline: 2, segments: 1, first: '000000020000000100000002', last: '000000020000000100000002' },
     ])
   })
 

@@ -160,6 +160,14 @@ describe('a push that does not get to its end', () => {
     expect(await keysIn(store)).toHaveLength(2)
   })
 
+  it('of a large file leaves no parts behind either', async () => {
+    const path = await under.file('large.log', Buffer.alloc(65 * MIB))
+    await (await store.startUpload('holdfast/wal/v1/shop/other/large.log/00aa00aa00aa00aa.zst.age')).part(1, Buffer.from('half'))
+    await pushWal(under.on(store), path)
+    for await (const { key } of store.pendingUploads('')) expect(key).toBe('no upload at all')
+    expect(await keysIn(store)).toHaveLength(2)
+  })
+
   it('stores nothing without a key to sign with', async () => {
     await expect(pushWal({ ...under.on(store), signer: undefined }, await under.file(NAME))).rejects.toMatchObject({ code: 'KEY_MISSING' })
     expect(await keysIn(store)).toEqual([])
