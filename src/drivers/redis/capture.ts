@@ -17,21 +17,24 @@ import { exportGraph } from './graph-export.ts'
 import { inventoryOf } from './inventory.ts'
 import { graphPart } from './parts.ts'
 import { destroyScratch, makeScratch, rdbOf, startScratch, withScratch } from './scratch.ts'
-import { glance, type Glance, requireSame } from './at-rest.ts'
+import { type Glance, glance, requireSame } from './at-rest.ts'
 import { lookDir, savedFile, type Work } from './work.ts'
 
-/** Has the server save, and keeps the file under the name of the point. A second try finds it. */
+/**
+ * Looks at the server; where its file is to be taken, has it save and keeps the file under the name of the point, so that
+ * an upload that is tried again asks nothing of the server. Over the network nothing is left anywhere before the upload.
+ */
 export async function snapshot(work: Work, context: DriverContext, { id }: CaptureRequest): Promise<Snapshot> {
   const server = await work.server()
-  const file = savedFile(work, id)
-  const before = await withServer(server, async (client) => {
-    const seen = await glance(client)
+  return withServer<Snapshot>(server, async (client) => {
+    const before = JSON.stringify(await glance(client))
+    if (work.config.fetch !== 'folder') return { before }
     const savedAfter = Date.now()
     await saveAndWait(client, placeOf(server), context)
+    const file = savedFile(work, id)
     await keepSaved(work.config, { into: file, savedAfter })
-    return seen
+    return { before, file }
   })
-  return { file, before: JSON.stringify(before) }
 }
 
 export async function removeSnapshot(work: Work, id: string): Promise<void> {
@@ -46,7 +49,9 @@ export async function capture(work: Work, context: DriverContext, request: Captu
   for (let earlier = 1; earlier < request.attempt; earlier += 1) await destroyScratch(lookDir(work, request.id, earlier))
   await makeScratch(dir)
   try {
-    const before = await bringRdb(work, context, dir, request.snapshot)
+    const snapped = request.snapshot ?? (await snapshot(work, context, request))
+    const before = JSON.parse(String(snapped['before'])) as Glance
+    await bringRdb(work, context, dir, snapped)
     const { config } = work
     context.onProgress({ phase: 'check' })
     const rdb = await checkRdb(config.programs.checkRdb, rdbOf(dir), context.signal)
@@ -77,17 +82,9 @@ export async function capture(work: Work, context: DriverContext, request: Captu
   }
 }
 
-/** Puts the RDB into the folder; gives what the server looked like before it was made. */
-async function bringRdb(work: Work, context: DriverContext, dir: string, saved: Snapshot | undefined): Promise<Glance> {
-  if (saved) {
-    const file = String(saved['file'])
-    await link(file, rdbOf(dir)).catch(() => copyFile(file, rdbOf(dir)))
-    return JSON.parse(String(saved['before'])) as Glance
-  }
-  const server = await work.server()
-  const before = await withServer(server, glance)
-  await fetchByReplication(work.config, server, rdbOf(dir), context)
-  return before
+async function bringRdb(work: Work, context: DriverContext, dir: string, { file }: Snapshot): Promise<void> {
+  if (file === undefined) return fetchByReplication(work.config, await work.server(), rdbOf(dir), context)
+  await link(String(file), rdbOf(dir)).catch(() => copyFile(String(file), rdbOf(dir)))
 }
 
 interface AroundRdb {

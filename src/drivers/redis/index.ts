@@ -22,10 +22,8 @@ export async function createDriver(config: RedisSourceConfig, wiring: Pick<Drive
       choices: ['parts', 'into', 'mode'],
     },
     preflight: (context) => preflight(work, context),
-    ...(config.fetch === 'folder' && {
-      snapshot: (context, request) => snapshot(work, context, request),
-      removeSnapshot: (_, id) => removeSnapshot(work, id),
-    }),
+    snapshot: (context, request) => snapshot(work, context, request),
+    removeSnapshot: (_, id) => removeSnapshot(work, id),
     capture: (context, request, sink) => capture(work, context, request, sink),
     async restore(context, manifest, source, { to, ...options }) {
       if (to && !to.latest)
