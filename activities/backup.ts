@@ -29,11 +29,11 @@ export function createBackupActivities(services: Services) {
     }: {
       source: string
       repositoryOnly?: boolean
-    }): Promise<{ driver: string; host?: string; staged?: boolean }> {
-      const { driver } = sourceOf(config, source)
+    }): Promise<{ driver: string; host?: string; staged?: boolean; autoVerify?: boolean }> {
+      const { driver, autoVerify } = sourceOf(config, source)
       const host = await (repositoryOnly ? repositoryHost : currentHost)(config, source)
       const staged = !repositoryOnly && isStaged(driver)
-      return { driver, ...(host !== undefined && { host }), ...(staged && { staged }) }
+      return { driver, ...(host !== undefined && { host }), ...(staged && { staged }), ...(autoVerify && { autoVerify }) }
     },
 
     /** The same run gets the same id again. */

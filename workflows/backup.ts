@@ -36,10 +36,14 @@ export async function backup(given: BackupInput): Promise<BackupResult> {
     view,
     { workflow: 'backup', source },
     async () => {
-      const result = await withLocks([`source/${source}`], { work: 'backup', wait: false, what: `backup of ${source}` }, () =>
-        take(input, view),
+      const { result, autoVerify } = await withLocks(
+        [`source/${source}`],
+        { work: 'backup', wait: false, what: `backup of ${source}` },
+        () => take(input, view),
       )
-      await follow(input, view, result)
+      // What a restore is about to replace is kept as it is, good or not: a restore does not wait for its proof.
+      const prove = input.prove ?? (autoVerify && input.kind !== 'pre_restore' ? 'full' : undefined)
+      await follow({ source, prove }, view, result)
       result.seconds = (Date.now() - started) / 1000
       return result
     },
@@ -49,12 +53,12 @@ export async function backup(given: BackupInput): Promise<BackupResult> {
 
 const outcomeOf = ({ warnings }: BackupTaken) => (warnings.length > 0 ? 'degraded' : 'success')
 
-async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View): Promise<BackupTaken> {
+async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View): Promise<{ result: BackupTaken; autoVerify: boolean }> {
   const saga = createSaga((name) => view.step(name, 'undone'))
   const { source, kind } = input
   view.phase('capture')
   try {
-    const { host, driver, staged } = await light.resolveSource({ source })
+    const { host, driver, staged, autoVerify = false } = await light.resolveSource({ source })
     const heavy = proxyActivities<BackupActivities>(dataOn(host))
     const { id } = await light.reserveId.executeWithOptions({ summary: `${source} ${kind}` }, [
       { source, kind, at: new Date(Date.now()).toISOString() },
@@ -104,7 +108,7 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
       }
     }
     const { sizeBytes, storedBytes } = captured
-    return { source, id, driver, kind, sizeBytes, storedBytes, seconds: 0, warnings }
+    return { result: { source, id, driver, kind, sizeBytes, storedBytes, seconds: 0, warnings }, autoVerify }
   } catch (error) {
     const failed = await saga.compensate()
     view.step('backup', 'failed', [rootFailure(error).message, ...failed.map((f) => `${f.name} failed: ${f.error}`)].join('; '))
@@ -113,7 +117,7 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
 }
 
 /** The point is published: what goes wrong from here degrades the run and never un-publishes it. */
-async function follow(input: BackupInput, view: View, result: BackupTaken): Promise<void> {
+async function follow(input: Pick<BackupInput, 'source' | 'prove'>, view: View, result: BackupTaken): Promise<void> {
   if (input.prove) {
     view.phase('proof')
     try {

@@ -76,7 +76,7 @@ describe('a run ends at once, before any step, and names what is wrong', () => {
 
   test('with a value of another type', async () => {
     const wrong = TYPES.flatMap((type) =>
-      Object.keys(exampleOf(type)).map((field) => ({ type, field, input: { ...exampleOf(type), [field]: 42 } })),
+      Object.keys(exampleOf(type)).map((field) => ({ type, field, input: { ...exampleOf(type), [field]: [42] } })),
     )
     await stage.play(sourceFakes(), async () => {
       await Promise.all(wrong.map(({ type, field, input }) => expectInvalid(type, [input], `at ${field}`)))

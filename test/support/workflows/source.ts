@@ -37,6 +37,11 @@ export function sourceFakes(own: Fakes = {}): Fakes {
     restoreAside: async ({ source, id, target, instance }) => ({ source, id, target, instance, database: 'shop', bytes: 1000 }),
     swapIn: async () => ({ database: 'shop', keptAs: 'shop_pre_restore' }),
     removeAside: async () => undefined,
+    planMigration: async () => ({ checked: true }),
+    runMigration: async () => ({ said: 'migrated' }),
+    checkMigration: async () => ({ said: '' }),
+    endMigration: async () => undefined,
+    liveFingerprint: async () => ({ fingerprint: FINGERPRINT }),
     recoverToPoint: async ({ source, target, instance }) => ({
       source,
       instance,
