@@ -26,7 +26,7 @@ import { lookDir, savedFile, type Work } from './work.ts'
  */
 export async function snapshot(work: Work, context: DriverContext, { id }: CaptureRequest): Promise<Snapshot> {
   const server = await work.server()
-  return withServer<Snapshot>(server, async (client) => {
+  return withServer(server, async (client): Promise<Snapshot> => {
     const before = JSON.stringify(await glance(client))
     if (work.config.fetch !== 'folder') return { before }
     const savedAfter = Date.now()
