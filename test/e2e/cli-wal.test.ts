@@ -203,6 +203,17 @@ describe('the exit codes', () => {
     expect(await changed({ repositories: gone })).toMatchObject({ code: 'NOT_FOUND', exitCode: 206 })
   })
 
+  it('are there soon: a push loads neither the client of Temporal nor, for a folder, that of S3', async () => {
+    const watch = `import { registerHooks } from 'node:module'
+      registerHooks({ resolve(name, context, next) { process.stderr.write(name + '\\n'); return next(name, context) } })`
+    const preload = `--import=data:text/javascript,${encodeURIComponent(watch)}`
+    const { code, stderr } = await holdfast(on('wal-push', ARCHIVE, file), { NODE_OPTIONS: preload })
+    expect(code).toBe(0)
+    const loaded = stderr.split('\n').filter((name) => /^(@|commander|pg|zod)/.test(name))
+    expect(loaded).toContain('commander')
+    expect(loaded.filter((name) => /^(@temporalio|@aws-sdk|pg$)/.test(name))).toEqual([])
+  })
+
   it('of a fetch are above 125 where Holdfast itself is not whole', async () => {
     const broken = join(place.root, 'broken')
     await mkdir(join(broken, 'workers'), { recursive: true })

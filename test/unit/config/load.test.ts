@@ -110,6 +110,12 @@ extra: 1
     ['type: s3, bucket', 'type: s4, bucket', 'repositories.hot.type', 'must be one of s3, folder'],
     ['driver: postgres-logical', 'driver: postgres-logicl', 'sources.orders.driver', 'did you mean "postgres-logical"?'],
     ['repository: hot', 'repository: hott', 'sources.orders.repository', 'no repository "hott"; did you mean "hot"?'],
+    [
+      'sources:',
+      'archives: { shop: { repository: hott } }\nsources:',
+      'archives.shop.repository',
+      'no repository "hott"; did you mean "hot"?',
+    ],
     ['repository: hot', 'repository: elsewhere', 'sources.orders.repository', 'there is hot, dr'],
     ['tables: [a]', 'freshness: 25', 'sources.orders.freshness', 'a number and s, m, h or d, like 15m'],
     ['bucket: backups', 'bucket: 25', 'repositories.hot.bucket', 'must be a text; put it in quotes'],
