@@ -6,6 +6,7 @@ import type { PointKind } from '../src/core/ids.ts'
 import { admit, fillOf, type Wanted } from '../src/core/repository-fill.ts'
 import type { Snapshot } from '../src/drivers/driver.ts'
 import { isStaged } from '../src/drivers/registry.ts'
+import { parseDates, parseSpan, stateAt } from '../src/core/windows.ts'
 import { writeCanary } from '../src/failover/database/canary.ts'
 import { type Capture, createCapture, type Place } from './capture.ts'
 import { withProgress } from './context.ts'
@@ -34,6 +35,21 @@ export function createBackupActivities(services: Services) {
       const host = await (repositoryOnly ? repositoryHost : currentHost)(config, source)
       const staged = !repositoryOnly && isStaged(driver)
       return { driver, ...(host !== undefined && { host }), ...(staged && { staged }), ...(autoVerify && { autoVerify }) }
+    },
+
+    /** Nothing where it may begin now and take its time. */
+    async windowOf({ source, at }: { source: string; at: string }): Promise<{ opensAt?: string; closesAt?: string }> {
+      const { windows } = sourceOf(config, source)
+      if (!windows) return {}
+      const { open, closed, timezone, finish } = windows
+      const state = stateAt({ open: open.map(parseSpan), closed: closed.map(parseDates), timezone }, new Date(at))
+      const until = state.until?.toISOString()
+      if (state.open) return finish && until !== undefined ? { closesAt: until } : {}
+      if (until !== undefined) return { opensAt: until }
+      throw new HoldfastError('WINDOW_CLOSED', `no window of ${source} opens within eight days`, {
+        object: source,
+        next: `correct sources.${source}.windows in holdfast.yaml`,
+      })
     },
 
     /** The same run gets the same id again. */

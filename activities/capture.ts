@@ -56,6 +56,7 @@ export function createCapture(services: Services) {
       const { attempt } = context
       const { recipients, breakGlass } = config.encryption
       const configured = sourceOf(config, source)
+      const { bandwidth, turns } = services.limits(configured.repository)
       const sink = createSink({
         store,
         prefix: `holdfast/v1/${source}/${id}/data/`,
@@ -63,6 +64,7 @@ export function createCapture(services: Services) {
         recipients: breakGlass ? [...recipients, breakGlass] : recipients,
         signal: context.signal,
         onProgress: context.onProgress,
+        bandwidth,
         ...(configured.driver === 'postgres-logical' && { compressionLevel: configured.compressionLevel }),
       })
       const whole = async () => {
@@ -71,8 +73,13 @@ export function createCapture(services: Services) {
         const captured = await driver.capture(context, request, sink)
         return { captured, digest: await stage(store, { source, id, attempt }, { ...captured, versions, startedAt }) }
       }
+      const inTurn = async () => {
+        if (!turns) return whole()
+        context.onProgress({ phase: 'waiting for its turn' })
+        return turns.run(whole, context.signal)
+      }
       // A try that was frozen may come here long after its run has ended: then what it wrote goes again.
-      const { captured, digest } = await whole().catch(async (error: unknown) => {
+      const { captured, digest } = await inTurn().catch(async (error: unknown) => {
         await catalog.settle(source, id).catch(() => {})
         await forsake(context, source, id).catch(() => {})
         throw error

@@ -4,10 +4,18 @@ import type { Catalog } from '../src/catalog/catalog.ts'
 import type { Config, SourceConfig } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { SourceDriver } from '../src/drivers/driver.ts'
+import type { Bandwidth } from '../src/pipeline/bandwidth.ts'
+import type { Turns } from '../src/pipeline/turns.ts'
 import type { Store } from '../src/storage/store.ts'
 
 /** What a driver does without its source. */
 export type RepositoryDriver = Omit<SourceDriver, 'preflight' | 'capture' | 'live' | 'switchWal'>
+
+/** What all captures of this worker to one repository share. */
+export interface RepositoryLimits {
+  bandwidth?: Bandwidth
+  turns?: Turns
+}
 
 export interface Services {
   config: Config
@@ -20,6 +28,7 @@ export interface Services {
   repositoryDriver(source: string, host?: string): Promise<RepositoryDriver>
   /** Where a source is now, or is configured to be while no side takes writes; without its password, for commands that people read. */
   liveConnection(source: string): Promise<string>
+  limits(repository: string): RepositoryLimits
   /** Folder of this worker for scratch instances. */
   scratchRoot(source: SourceConfig): string
 }

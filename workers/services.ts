@@ -14,6 +14,7 @@ import { formatConnection, parseConnection } from '../src/drivers/postgres-commo
 import { DRIVERS } from '../src/drivers/registry.ts'
 import { openStore } from '../src/storage/open.ts'
 import type { Store } from '../src/storage/store.ts'
+import { createLimits } from './limits.ts'
 
 export interface WiredServices extends Services {
   close(): Promise<void>
@@ -51,6 +52,7 @@ function wire(config: Config): Omit<WiredServices, 'client'> {
     driver: (source) => createDriver(config, source),
     repositoryDriver: (source, host) => createRepositoryDriver(config, source, host),
     liveConnection: (source) => liveConnection(config, source),
+    limits: createLimits(config.repositories),
     scratchRoot: (source) => source.scratchDir ?? tmpdir(),
     async close() {
       for (const open of stores.values()) (await open).close()

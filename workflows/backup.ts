@@ -9,6 +9,7 @@ import { compensation, control, dataOn, undoOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
 import { createSaga } from './lib/saga.ts'
 import { createView, type View } from './lib/view.ts'
+import { inWindow } from './lib/windows.ts'
 
 export interface BackupTaken {
   source: string
@@ -36,11 +37,8 @@ export async function backup(given: BackupInput): Promise<BackupResult> {
     view,
     { workflow: 'backup', source },
     async () => {
-      const { result, autoVerify } = await withLocks(
-        [`source/${source}`],
-        { work: 'backup', wait: false, what: `backup of ${source}` },
-        () => take(input, view),
-      )
+      const lock = { work: 'backup', wait: false, what: `backup of ${source}` } as const
+      const { result, autoVerify } = await inWindow(source, view, () => withLocks([`source/${source}`], lock, () => take(input, view)))
       // What a restore is about to replace is kept as it is, good or not: a restore does not wait for its proof.
       const prove = input.prove ?? (autoVerify && input.kind !== 'pre_restore' ? 'full' : undefined)
       await follow({ source, prove }, view, result)

@@ -5,6 +5,7 @@
 import { parseCalendar } from '../core/calendar.ts'
 import { messageOf } from '../core/errors.ts'
 import { inOrder } from '../core/sets.ts'
+import { parseDates, parseSpan } from '../core/windows.ts'
 import { checkScheduleRules } from './meaning-retention.ts'
 import type { Path } from './problem.ts'
 import { didYouMean } from './suggest.ts'
@@ -23,10 +24,20 @@ export function checkMeaning(config: unknown, report: Report): void {
       mustExist(at('applications', index), one, 'application', applications, report)
     for (const [index, one] of list(source.projections).entries())
       mustExist(at('projections', index), one, 'projection', projections, report)
+    const windows = fields(source.windows)
+    checkEach(at('windows', 'open'), windows.open, parseSpan, report)
+    checkEach(at('windows', 'closed'), windows.closed, parseDates, report)
+    checkTimezone(at('windows', 'timezone'), windows.timezone, report)
     const { kinds, repositories: elsewhere } = fields(source.retention)
     checkScheduleRules(entries(source.schedules), fields(kinds), at, report)
     for (const name of Object.keys(fields(elsewhere)))
       mustExist(at('retention', 'repositories', name), name, 'repository', repositories, report)
+  }
+  for (const [key, repository] of entries(repositories)) {
+    const { at, timezone } = fields(repository.bandwidth)
+    for (const [index, one] of list(at).entries())
+      checkEach(['repositories', key, 'bandwidth', 'at', index, 'window'], [fields(one).window], parseSpan, report)
+    checkTimezone(['repositories', key, 'bandwidth', 'timezone'], timezone, report)
   }
   for (const [key, archive] of entries(archives))
     mustExist(['archives', key, 'repository'], archive.repository, 'repository', repositories, report)
@@ -38,6 +49,18 @@ export function checkMeaning(config: unknown, report: Report): void {
     mustExist(['failoverGroups', key, 'source'], group.source, 'source', sources, report)
   }
   checkSigning(fields(signing), report)
+}
+
+/** Words that a parser has to understand. */
+function checkEach(path: Path, words: unknown, parse: (text: string) => unknown, report: Report): void {
+  for (const word of list(words)) {
+    if (typeof word !== 'string') continue
+    try {
+      parse(word)
+    } catch (error) {
+      report(path, messageOf(error))
+    }
+  }
 }
 
 function checkSet(path: Path, set: Fields, sources: unknown, report: Report): void {

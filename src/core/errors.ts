@@ -68,6 +68,7 @@ export const ERRORS = {
   TARGET_AMBIGUOUS: entry(false, EXIT.usage, 'name the timeline'),
   CONFIRM_MISMATCH: entry(false, EXIT.refused, 'repeat with confirm set to the fingerprint shown'),
   SET_INCOMPLETE: entry(false, EXIT.failed, 'repair the named member and take the set again'),
+  WINDOW_CLOSED: entry(false, EXIT.failed, 'widen its window, or take it by hand: holdfast backup'),
   POINT_PROTECTED: entry(false, EXIT.refused, 'release the hold, or delete what depends on it first'),
   BUSY: entry(false, EXIT.busy, 'wait for the holder named, or cancel it'),
   PREEMPTED: entry(false, EXIT.busy, 'start it again when the failover has ended'),

@@ -1,5 +1,6 @@
 /** What the configuration of every source has, whatever its driver: where its points go, when, for how long, how they are proved. */
 import { z } from 'zod'
+import { windowsSchema } from './limits.ts'
 import { retention, scheduleRules } from './retention.ts'
 import { command, duration, name, size, taskHost } from './values.ts'
 
@@ -37,6 +38,7 @@ export const everySource = {
   freshness: duration.optional().describe('status and its exit code complain where the newest point is older'),
   autoVerify: z.boolean().default(false).describe('a proof of depth full right after each backup, where nobody asked for another'),
   sizeLimit: size.optional().describe('stats and its exit code complain where all points together are larger, like 100GB'),
+  windows: windowsSchema.optional(),
   applications: z.array(name).default([]).describe('stopped, in this order, while a restore takes the place of the live source'),
   projections: z.array(name).default([]).describe('built anew after such a restore, once the applications are back'),
   migrations: z.record(name, migration).default({}).describe('what `holdfast migrate` may run, on the host of the source; each by a name'),

@@ -1,6 +1,7 @@
 /** Where recovery points are kept. */
 import { z } from 'zod'
 import { bytesOf } from '../../core/duration.ts'
+import { bandwidthSchema, captures } from './limits.ts'
 import { awsKey, secret, size } from './values.ts'
 
 const limit = z
@@ -23,8 +24,16 @@ const s3Repository = z.strictObject({
   storageClass: z.string().optional().describe('of artifacts, like STANDARD_IA'),
   uploads: z.number().int().min(1).max(16).default(4).describe('parts in flight at once'),
   limit,
+  bandwidth: bandwidthSchema.optional(),
+  captures,
 })
-const folderRepository = z.strictObject({ type: z.literal('folder'), path: z.string().describe('a folder that every worker sees'), limit })
+const folderRepository = z.strictObject({
+  type: z.literal('folder'),
+  path: z.string().describe('a folder that every worker sees'),
+  limit,
+  bandwidth: bandwidthSchema.optional(),
+  captures,
+})
 const sshRepository = z.strictObject({
   type: z.literal('ssh'),
   host: z.string().describe('a Linux host with GNU coreutils and findutils, as ssh knows it; its key must be known already'),
@@ -34,6 +43,8 @@ const sshRepository = z.strictObject({
   identityFile: z.string().optional().describe('private key without a passphrase; what ssh finds by default'),
   knownHostsFile: z.string().optional().describe('where the key of the host stands; what ssh finds by default'),
   limit,
+  bandwidth: bandwidthSchema.optional(),
+  captures,
 })
 
 export const repositorySchema = z.discriminatedUnion('type', [s3Repository, folderRepository, sshRepository])

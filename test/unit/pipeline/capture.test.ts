@@ -210,6 +210,22 @@ describe('parts', () => {
     expect(seen.at(-1)).toEqual({ phase: 'database', bytes: artifact.storedBytes, parts: seen.length })
   })
 
+  it('wait by the limit of the moment, and not at all where there is none', async () => {
+    let limit: number | undefined
+    const bandwidth = createBandwidth(
+      () => limit,
+      () => 0,
+    )
+    await bandwidth.take(1_000_000_000)
+    await bandwidth.take(1_000_000_000)
+    limit = 1_000_000
+    await bandwidth.take(5_000_000_000)
+    const stop = new AbortController()
+    const second = bandwidth.take(1, stop.signal)
+    stop.abort(new Error('enough'))
+    await expect(second).rejects.toThrow()
+  })
+
   it('wait for the bandwidth that all uploads share', async () => {
     let clock = 0
     const bandwidth = createBandwidth(1_000_000, () => clock)
