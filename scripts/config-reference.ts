@@ -82,7 +82,8 @@ function shared(tables: Map<string, Map<string, string>>): Map<string, Map<strin
 function rows(shape: Shape, path: string, required: boolean, group?: string): Row[] {
   const variants = shape.oneOf ?? shape.anyOf
   if (variants?.every(fixed)) return variants.flatMap((variant) => rows(variant, path + fixed(variant), required, group))
-  if (variants) return rows(merged(variants), path, required, group)
+  if (variants?.some(({ properties }) => properties)) return rows(merged(variants), path, required, group)
+  if (variants) return [row(shape, path, required, group)]
   const own = path && !isGroup(shape) ? [row(shape, path, required, group)] : []
   const innerGroup = required || !path ? group : path.split('.').at(-1)
   const inside = Object.entries(shape.properties ?? {})
@@ -126,6 +127,8 @@ function row(shape: Shape, path: string, required: boolean, group: string | unde
 }
 
 function kind(shape: Shape): string {
+  const variants = shape.oneOf ?? shape.anyOf
+  if (variants) return variants.map(kind).join(' or ')
   if (shape.enum) return shape.enum.map((word) => code(String(word))).join(', ')
   if (shape.const !== undefined) return code(String(shape.const))
   if (shape.items) return isPlain(shape.items) ? `list of ${kind(shape.items)}` : 'list'
