@@ -73,12 +73,17 @@ export async function restoreOffline(request: OfflineRequest): Promise<OfflineRe
   }
 }
 
-/** `folder:/path`, or `s3://bucket/prefix` with AWS_ENDPOINT_URL, AWS_REGION and AWS_CA_BUNDLE from the environment. */
+/** `folder:/path`, `ssh://user@host:port/path`, or `s3://bucket/prefix` with AWS_ENDPOINT_URL, AWS_REGION and AWS_CA_BUNDLE from the environment. */
 export function parseRepository(url: string): RepositoryConfig {
   if (url.startsWith('folder:')) return { type: 'folder', path: resolve(url.slice('folder:'.length)) }
+  const [, user, host, port, path] = /^ssh:\/\/(?:([^@/]+)@)?([^@/:]+)(?::(\d+))?(\/.+)$/.exec(url) ?? []
+  if (host && path) return { type: 'ssh', host, path, ...(user && { user }), ...(port && { port: Number(port) }) }
   const found = /^s3:\/\/([^/]+)\/?(.*)$/.exec(url)
   if (!found?.[1])
-    throw new HoldfastError('INPUT_INVALID', `"${url}" is no repository`, { object: url, next: 'use folder:/path or s3://bucket/prefix' })
+    throw new HoldfastError('INPUT_INVALID', `"${url}" is no repository`, {
+      object: url,
+      next: 'use folder:/path, s3://bucket/prefix or ssh://user@host/path',
+    })
   const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region, AWS_CA_BUNDLE: caFile } = process.env
   return {
     type: 's3',

@@ -68,7 +68,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
     .option('--offline', 'without Temporal, worker and configuration', false)
     .option(
       '--repository <url>',
-      'with --offline: folder:/path or s3://bucket/prefix; AWS_ENDPOINT_URL, AWS_REGION, AWS_CA_BUNDLE and AWS keys from the environment',
+      'with --offline: folder:/path, ssh://user@host/path or s3://bucket/prefix; AWS_ENDPOINT_URL, AWS_REGION, AWS_CA_BUNDLE and AWS keys from the environment',
     )
     .option('--identity <file>', 'with --offline: the age identity that opens it')
     .option('--public-key <id=base64>', 'with --offline: a key that may have signed it; again for more', again)

@@ -223,6 +223,8 @@ describe('the commands that load the files', () => {
 
 describe('--repository', () => {
   it('is a folder, or a bucket with what the environment says of its server', () => {
+    expect(parseRepository('ssh://vault/srv/b')).toEqual({ type: 'ssh', host: 'vault', path: '/srv/b' })
+    expect(parseRepository('ssh://me@vault:2222/srv/b')).toEqual({ type: 'ssh', user: 'me', host: 'vault', port: 2222, path: '/srv/b' })
     expect(parseRepository('folder:/srv/b')).toEqual({ type: 'folder', path: '/srv/b' })
     expect(parseRepository('s3://bucket/some/prefix')).toMatchObject({ type: 's3', bucket: 'bucket', prefix: 'some/prefix' })
   })
