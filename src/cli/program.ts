@@ -2,11 +2,13 @@
 import { buildProgram, type Family, type Program } from './build.ts'
 import { addBackupCommands } from './commands/backup.ts'
 import { addFailoverCommands } from './commands/failover.ts'
+import { addMigrateCommand } from './commands/migrate.ts'
 import { addPointCommands } from './commands/points.ts'
 import { addRebuildCommand } from './commands/rebuild.ts'
 import { addRestoreCommands } from './commands/restore.ts'
 import { addSetCommands } from './commands/sets.ts'
 import { addSetupCommands } from './commands/setup.ts'
+import { addStatsCommand } from './commands/stats.ts'
 import { addStatusCommands } from './commands/status.ts'
 import { addSteeringCommands } from './commands/steering.ts'
 import { WAL_FAMILY } from './commands/wal.ts'
@@ -17,8 +19,14 @@ export { type Action, EXIT_MEANINGS } from './build.ts'
 
 const FAMILIES: Readonly<Record<string, Family>> = {
   'Setting up:': addSetupCommands,
-  'Taking and proving:': addBackupCommands,
-  'Recovery points:': addPointCommands,
+  'Taking and proving:': (program, action) => {
+    addBackupCommands(program, action)
+    addMigrateCommand(program, action)
+  },
+  'Recovery points:': (program, action) => {
+    addPointCommands(program, action)
+    addStatsCommand(program, action)
+  },
   'Recovery sets:': addSetCommands,
   'Bringing back:': (program, action) => {
     addRestoreCommands(program, action)

@@ -12,6 +12,7 @@ import { runWorkflow } from '../runs.ts'
 interface Filter {
   kind?: string
   good: boolean
+  verified: boolean
   tag?: string
 }
 
@@ -21,6 +22,7 @@ export function addPointCommands(program: Command, action: Action): void {
     .description('recovery points, oldest first')
     .option('-k, --kind <kind>', `of this kind only: ${POINT_KINDS.join(', ')}`, oneOf(POINT_KINDS))
     .option('--good', 'only proved ones', false)
+    .option('--verified', 'the same as --good', false)
     .option('-t, --tag <tag>', 'with this tag only')
     .action(
       action(async (context, source: string | undefined, filter: Filter) => {
@@ -99,8 +101,8 @@ export function problemLines(problems: Survey['problems']): string[] {
   return problems.map(({ key, code, message }) => `NOT TRUSTED ${key}: ${code}: ${message}`)
 }
 
-function fits(point: PointSummary, { kind, good, tag }: Filter): boolean {
-  return (!kind || point.kind === kind) && (!good || point.good) && (!tag || point.tags.includes(tag))
+function fits(point: PointSummary, { kind, good, verified, tag }: Filter): boolean {
+  return (!kind || point.kind === kind) && (!(good || verified) || point.good) && (!tag || point.tags.includes(tag))
 }
 
 function table(points: PointSummary[]): string[] {
