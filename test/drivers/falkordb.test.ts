@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -7,6 +7,7 @@ import { lookUp } from '../../scripts/toolbox/find.ts'
 import type { RedisServer } from '../../scripts/toolbox/redis.ts'
 import type { Manifest } from '../../src/core/records.ts'
 import type { LiveRestore, RestoreChoice, SourceDriver, Target } from '../../src/drivers/driver.ts'
+import { checkRdb } from '../../src/drivers/redis/check.ts'
 import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
 import { createSource } from '../../src/pipeline/read.ts'
 import {
@@ -19,8 +20,8 @@ import {
   type Repository,
   takePoint,
 } from '../conformance/driver.ts'
-import { falkorConfig, fillGraphs, graphContents } from '../support/falkordb.ts'
-import { ask, leftIn, redisDriver, withRedis } from '../support/redis.ts'
+import { FALKOR_PROGRAMS, falkorConfig, fillGraphs, graphContents } from '../support/falkordb.ts'
+import { ask, leftIn, REDIS_PROGRAMS, redisDriver, withRedis } from '../support/redis.ts'
 
 const here = lookUp('falkordb-redis-server') !== undefined
 
@@ -172,6 +173,32 @@ describe.skipIf(!here)('FalkorDB', () => {
       const { target } = await driver.restore(contextFor(), manifest, artifacts(), { ...place({ parts: ['social'] }), promote: true })
       expect(await ask(target.connection, 'GRAPH.LIST')).toEqual(['social'])
       await driver.destroy(place())
+    })
+
+    it('need no more rights than the README lists', async () => {
+      const readme = await readFile('src/drivers/redis/README.md', 'utf8')
+      const rights = [...readme.matchAll(/ACL SETUSER holdfast ([^`\n]*)/g)].flatMap(([, words]) => words?.split(' ') ?? [])
+      await ask(server.url, 'ACL', 'SETUSER', 'holdfast', ...rights)
+      const limited = await redisDriver(falkorConfig(server.url, scratchDir, { username: 'holdfast', password: 'password' }))
+      const point = await takePoint(limited, repository, nextRequest())
+      expect(point.inventory?.['graph social']).toEqual(manifest.inventory?.['graph social'])
+    })
+
+    it('are found out at the capture where they would not load', async () => {
+      const without = await redisDriver({ ...falkorConfig(server.url, scratchDir), modules: [] })
+      await expect(takePoint(without, repository, nextRequest())).rejects.toMatchObject({
+        code: 'INTEGRITY',
+        message: expect.stringContaining('does not load'),
+      })
+      expect(await leftIn(scratchDir)).toEqual([])
+    })
+
+    it('are not checked by a program that is older than the server', async () => {
+      const { checkRdb: old } = REDIS_PROGRAMS()
+      const older = await redisDriver(falkorConfig(server.url, scratchDir, { programs: { ...FALKOR_PROGRAMS(), checkRdb: old } }))
+      await expect(older.preflight(contextFor())).rejects.toMatchObject({ code: 'VERSION_UNFIT', object: 'redis-check-rdb' })
+      await ask(server.url, 'SAVE')
+      await expect(checkRdb(old, join(server.dir, 'dump.rdb'))).rejects.toMatchObject({ code: 'VERSION_UNFIT' })
     })
 
     it('are not restored without the module: that is a red assertion, and a refusal before any capture', async () => {

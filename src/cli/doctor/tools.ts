@@ -43,6 +43,9 @@ export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool
         ),
       ),
     ...(all.some(({ driver }) => driver === 'postgres-physical') ? [version('pgbackrest', 'keeps physical backups', ['version'])] : []),
+    ...all.flatMap((source) =>
+      source.driver === 'redis' ? Object.values(source.programs).map((program) => version(program, 'captures, checks and proves')) : [],
+    ),
     ...groups.flatMap(({ sites }) =>
       Object.values(sites).flatMap(({ binDir }) =>
         inFolder(binDir, ['pg_rewind', 'pg_basebackup', 'pg_controldata', 'pg_waldump'], 'rebuilds a site'),

@@ -10,6 +10,7 @@ import { clockOffset } from '../../../src/cli/doctor/servers.ts'
 import { queuesOf } from '../../../src/cli/doctor/temporal.ts'
 import { tlsOfPostgres, tlsOfTemporal, tlsOfUrl } from '../../../src/cli/doctor/tls.ts'
 import { examineTools, toolsOf } from '../../../src/cli/doctor/tools.ts'
+import { redisSource } from '../../../src/drivers/redis/config.ts'
 import { parseConfig } from '../../../src/config/load.ts'
 import type { Config } from '../../../src/config/schema.ts'
 import { HoldfastError } from '../../../src/core/errors.ts'
@@ -122,6 +123,9 @@ describe('doctor on the rest', () => {
     expect(programs).not.toContain('ssh')
     const far: Config = { ...config, repositories: { far: { type: 'ssh', host: 'vault', path: '/srv' } } }
     expect(toolsOf(far).map(({ program }) => program)).toContain('ssh')
+    const cache = redisSource.parse({ driver: 'redis', url: 'redis://cache', repository: 'hot', programs: { checkRdb: '/opt/check' } })
+    const ofCache = toolsOf({ ...config, sources: { cache } }).map(({ program }) => program)
+    expect(ofCache).toEqual(expect.arrayContaining(['redis-server', 'redis-cli', '/opt/check']))
     const missing = { ...config, sources: { orders: { ...config.sources['orders'], binDir: '/nowhere' } } } as Config
     expect(ill(await findings(examineTools, missing))).toContainEqual(
       expect.objectContaining({ object: '/nowhere/pg_dump', detail: expect.stringContaining('TOOL_MISSING') }),
