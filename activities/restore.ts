@@ -63,12 +63,15 @@ export function createRestoreActivities(services: Services) {
       fingerprint: string
       around?: Surroundings
     }> {
-      const { catalog } = await open(source)
+      const { store, catalog } = await open(source)
       const { manifest } = await catalog.readManifest(source, id)
       if (Object.keys(choice).length > 0) refuseUnknown(await services.repositoryDriver(source), source, choice)
       if (target === 'beside') return { fingerprint: '' }
       const over = await live(source)
-      await over.check(manifest, confirm ?? '', choice)
+      await withProgress((context) => {
+        const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
+        return over.check(manifest, confirm ?? '', choice, { context, source: artifacts })
+      })
       const around = surroundingsOf(config, source)
       return { fingerprint: await over.fingerprint(), ...(around && { around }) }
     },

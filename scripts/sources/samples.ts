@@ -7,6 +7,7 @@ const falkordb: Record<string, () => Promise<OpenSample>> =
   lookUp('falkordb-redis-server') === undefined ? {} : { falkordb: async () => (await import('./falkordb.ts')).openFalkorDB }
 
 export const SAMPLES: Readonly<Record<string, () => Promise<OpenSample>>> = {
+  files: async () => (await import('./files.ts')).openFiles,
   redis: async () => (await import('./redis.ts')).openRedis,
   ...falkordb,
   rocksdb: async () => (await import('./rocksdb.ts')).openRocksdb,

@@ -116,6 +116,25 @@ export interface Filling {
   choice: RestoreChoice
 }
 
+/** What it takes to look at a point without restoring it. */
+export interface Looking {
+  context: DriverContext
+  source: ArtifactSource
+}
+
+/** What a restore over the live target would change there. */
+export interface Difference {
+  /** The live target, by a name that people know. */
+  target: string
+  /** It is in the point only, in both and not the same, in the live target only. */
+  added: number
+  changed: number
+  removed: number
+  same: number
+  /** The first of them. */
+  changes: { change: 'added' | 'changed' | 'removed'; name: string; why?: string }[]
+}
+
 /** A question of the user's own about what was restored, in the words of the driver. */
 export interface UserAssertion {
   name: string
@@ -142,8 +161,11 @@ export interface Restored {
 export interface LiveRestore {
   /** Names the live target beyond doubt: what `confirm` must repeat. */
   fingerprint(): Promise<string>
-  /** Throws CONFIRM_MISMATCH, SPACE_SHORT. Changes nothing. */
-  check(manifest: Manifest, confirm: string, choice?: RestoreChoice): Promise<void>
+  /**
+   * Throws CONFIRM_MISMATCH, SPACE_SHORT. Changes nothing. With the artifacts at hand, a refusal may say what the restore
+   * would change.
+   */
+  check(manifest: Manifest, confirm: string, choice?: RestoreChoice, looking?: Looking): Promise<void>
   /** What will take the place, filled from the point and compared. A half of an earlier try is removed first. `oid` names it beyond doubt. */
   restoreAside(
     context: DriverContext,
@@ -248,6 +270,8 @@ export interface SourceDriver {
   verifyRepository?(context: DriverContext, manifest?: Manifest): Promise<{ ok: boolean; problems: string[] }>
   /** Putting a point in the place of the live database; absent where that is not possible. */
   live?: LiveRestore
+  /** What `live` would change, by a look that changes nothing. */
+  diff?(manifest: Manifest, choice: RestoreChoice, looking: Looking): Promise<Difference>
   /** Removes what the engine itself stores of a point, by its label: the manifest is gone by then. May be called twice. */
   expirePoint?(label: string): Promise<void>
   /** Labels of the engine's backups that need this one, so that expirePoint would refuse. */

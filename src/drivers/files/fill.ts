@@ -1,6 +1,6 @@
 /** Fills a folder with a point or a part of it: what comes out of the archive is held to the index, member by member. */
 import { createReadStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, rmdir } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { HoldfastError } from '../../core/errors.ts'
@@ -10,8 +10,8 @@ import type { Command } from '../../process/command.ts'
 import type { ArtifactSource, DriverContext } from '../driver.ts'
 import { type Entry, entryOf, readEntries } from './entries.ts'
 import type { FilesSourceConfig } from './config.ts'
-import { unwrapping } from './gpg.ts'
-import { below, shown } from './names.ts'
+import { keyProblem, unwrapping } from './gpg.ts'
+import { ancestorsOf, type BytePath, pathBelow, shown } from './names.ts'
 import type { Picks } from './picks.ts'
 import { extractCommand } from './tar-commands.ts'
 import { passTar } from './tar-reader.ts'
@@ -31,13 +31,26 @@ export async function fetchIndex({ manifest, source, gpg, context }: Point, file
   const artifact = artifactOf(manifest, 'index')
   const unwrap = unwrapping(artifact, gpg)
   if (unwrap.length === 0) await source.toFile(artifact, file)
-  else await drained(opened(await source.read(artifact), [...unwrap, toFile(file)], context.signal))
+  else
+    await drained(opened(await source.read(artifact), [...unwrap, toFile(file)], context.signal)).catch((error: unknown) => {
+      throw keyProblem(error, artifact)
+    })
   context.signal.throwIfAborted()
   const digest = await digestOf(file)
   if (digest !== recordedDigest(manifest))
     throw new HoldfastError('INTEGRITY', `the index of ${manifest.source}/${manifest.id} is not the one that its manifest names`, {
       object: artifact.key,
     })
+}
+
+/** The index as it is stored, for a look that leaves nothing on the disk. */
+export async function* indexOf({ manifest, source, gpg, context }: Point): AsyncGenerator<Entry> {
+  const artifact = artifactOf(manifest, 'index')
+  try {
+    yield* readEntries(opened(await source.read(artifact), unwrapping(artifact, gpg), context.signal) as AsyncIterable<Buffer>)
+  } catch (error) {
+    throw keyProblem(error, artifact)
+  }
 }
 
 export const recordedDigest = (manifest: Manifest): string | undefined => manifest.inventory?.['index']?.['digest']?.toString()
@@ -63,7 +76,18 @@ export async function fillTree(point: Point, indexFile: string, folder: string, 
   await drained(opened(members, [extractCommand(folder)], context.signal)).catch((error: unknown) => {
     throw failure instanceof HoldfastError ? failure : error
   })
-  for (const path of picks.helpers) await rm(below(folder, path) as unknown as string)
+  for (const path of picks.helpers) await removeHelper(folder, path, picks)
+}
+
+/** With the folders above it that nobody asked for. */
+async function removeHelper(folder: string, path: BytePath, { takes }: Picks): Promise<void> {
+  await rm(pathBelow(folder, path))
+  for (const above of ancestorsOf(path).reverse()) {
+    if (takes(above)) return
+    await rmdir(pathBelow(folder, above)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY') throw error
+    })
+  }
 }
 
 /** Progress is told after so many bytes. */

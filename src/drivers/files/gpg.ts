@@ -1,5 +1,6 @@
 /** GPG for teams that have it: a stage around tar, inside of the usual envelope, so that nothing else has to know of it. */
 import type { Readable } from 'node:stream'
+import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact } from '../../core/records.ts'
 import { type Chain, startChain } from '../../process/chain.ts'
 import type { Command } from '../../process/command.ts'
@@ -39,3 +40,14 @@ export function wrapped(stream: Readable, gpg: Gpg | undefined, signal: AbortSig
 /** The programs that undo it. */
 export const unwrapping = (artifact: Artifact, gpg: Gpg | undefined): Command[] =>
   artifact['inner'] === 'gpg' ? [decryptCommand(gpg ?? {}), { program: 'zstd', args: ['-q', '-d', '-c'] }] : []
+
+/** What gpg says where the key is not in the keyring, as the refusal that it is. */
+export function keyProblem(error: unknown, artifact: Artifact): unknown {
+  if (!(error instanceof HoldfastError) || !/No secret key|decryption failed/.test(error.message)) return error
+  const recipients = String(artifact['innerRecipients'] ?? '')
+  return new HoldfastError('KEY_MISSING', `the keyring does not open ${artifact.part}, which is encrypted for ${recipients}`, {
+    object: artifact.key,
+    next: `import the secret key of ${recipients} into the keyring of the user that the worker runs as, or name its folder in gpg.home`,
+    cause: error,
+  })
+}

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { FilesSourceConfig } from './config.ts'
+import { createLive, diff } from './live.ts'
 import { preflight } from './preflight.ts'
 import { restoreScratch } from './restore.ts'
 import { removeScratch } from './scratch.ts'
@@ -13,7 +14,13 @@ export const createDriver = async (config: FilesSourceConfig, _wiring: DriverWir
 export function createFiles(config: FilesSourceConfig): SourceDriver {
   return {
     kind: 'files',
-    capabilities: { pointInTime: false, incremental: false, hostBound: config.host !== undefined, parts: true, choices: ['parts'] },
+    capabilities: {
+      pointInTime: false,
+      incremental: false,
+      hostBound: config.host !== undefined,
+      parts: true,
+      choices: ['parts', 'into', 'mode'],
+    },
     preflight: (context) => preflight(config, context),
     capture: (context, request, sink) => capture(config, context, request, sink),
     async restore(context, manifest, source, { dir, to, choice }) {
@@ -26,5 +33,7 @@ export function createFiles(config: FilesSourceConfig): SourceDriver {
     },
     verify: (context, manifest, target, options) => verify(context, manifest, target, options),
     destroy: ({ dir }) => removeScratch(dir),
+    live: createLive(config),
+    diff: (manifest, choice, looking) => diff(config, manifest, choice, looking),
   }
 }

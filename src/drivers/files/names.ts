@@ -26,6 +26,9 @@ export function shown(path: BytePath): string {
 export const below = (root: string, path: BytePath): Buffer =>
   path === '.' ? Buffer.from(root) : Buffer.concat([Buffer.from(`${root}/`), toBytes(path)])
 
+/** The same where Node's types know text only, and its calls take bytes as well. */
+export const pathBelow = (root: string, path: BytePath): string => below(root, path) as unknown as string
+
 export const join = (folder: BytePath, name: BytePath): BytePath => (folder === '.' ? name : `${folder}/${name}`)
 export const parentOf = (path: BytePath): BytePath => {
   const end = path.lastIndexOf('/')

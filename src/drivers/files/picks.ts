@@ -5,12 +5,16 @@ import { ancestorsOf, type BytePath } from './names.ts'
 import { matchAbove, patternsOf } from './patterns.ts'
 
 export interface Picks {
+  /** It was asked for; not only needed by what was. */
+  chosen(path: BytePath): boolean
   takes(path: BytePath): boolean
+  /** Everything was asked for. */
+  whole: boolean
   /** Taken only because a chosen name shares its file with them: removed again once that is there. */
   helpers: ReadonlySet<BytePath>
 }
 
-export const EVERYTHING_PICKED: Picks = { takes: () => true, helpers: new Set() }
+export const EVERYTHING_PICKED: Picks = { chosen: () => true, takes: () => true, whole: true, helpers: new Set() }
 
 /** Throws NOT_FOUND where a pattern matches nothing of the point. */
 export async function picksOf(parts: readonly string[] | undefined, index: () => AsyncIterable<Entry>): Promise<Picks> {
@@ -32,7 +36,7 @@ export async function picksOf(parts: readonly string[] | undefined, index: () =>
       object: missing[0],
       next: 'give a name, or a path from the root of the source, as its index lists them',
     })
-  return { takes: (path) => chosen(path) || folders.has(path) || shared.has(path), helpers: shared }
+  return { chosen, whole: false, takes: (path) => chosen(path) || folders.has(path) || shared.has(path), helpers: shared }
 }
 
 /**

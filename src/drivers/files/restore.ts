@@ -1,13 +1,16 @@
 /** A point in a folder of its own: nothing of the live tree is touched, and nobody but the worker's user may enter. */
-import { statfs } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { shellWord } from '../../process/shell.ts'
 import type { ArtifactSource, DriverContext, Restored, RestoreChoice } from '../driver.ts'
 import type { FilesSourceConfig } from './config.ts'
-import { recordedCounts } from './count.ts'
-import { entriesIn, fetchIndex, fillTree, type Point } from './fill.ts'
+import { fillAside, removeAside } from './aside.ts'
+import { entriesIn, fetchIndex, fillTree, indexOf, type Point } from './fill.ts'
+import { EVERYTHING } from './selection.ts'
+import { requireSpace } from './space.ts'
+import { requireEmpty, swapIn } from './swap.ts'
+import { fingerprintOf, type Place, placeOf, removeNote } from './target.ts'
 import { picksOf } from './picks.ts'
 import { indexIn, makeScratch, makeTree, removeScratch } from './scratch.ts'
 
@@ -18,6 +21,12 @@ export async function restoreScratch(
   source: ArtifactSource,
   { dir, choice = {} }: { dir: string; choice?: RestoreChoice },
 ): Promise<Restored> {
+  if (choice.into !== undefined) return restoreInto(config, { manifest, source, gpg: config.gpg, context }, choice.into, { dir, choice })
+  if (choice.mode !== undefined && choice.mode !== 'empty')
+    throw new HoldfastError('INPUT_INVALID', `the mode ${choice.mode} needs a folder with something in it`, {
+      object: choice.mode,
+      next: 'name the folder with into',
+    })
   try {
     await makeScratch(dir)
     await requireSpace(dir, manifest)
@@ -40,12 +49,48 @@ export async function restoreScratch(
   }
 }
 
-/** What the files of a point take, and something for each of them. */
-export async function requireSpace(folder: string, manifest: Manifest): Promise<void> {
-  const counts = recordedCounts(manifest.inventory)
-  const wanted = manifest.sizeBytes + 4096 * ((counts?.files ?? 0) + (counts?.folders ?? 0))
-  const place = await statfs(folder).catch(() => statfs(dirname(folder)))
-  const free = Number(place.bavail) * Number(place.bsize)
-  if (free >= wanted) return
-  throw new HoldfastError('SPACE_SHORT', `${folder} has ${free} bytes free; the tree may need ${wanted}`, { object: folder })
+/** Into a folder of the operator's choice: filled beside it, compared, then put there. It is theirs: a discard leaves it alone. */
+async function restoreInto(
+  config: FilesSourceConfig,
+  point: Point,
+  into: string,
+  { dir, choice: { mode = 'empty', parts } }: { dir: string; choice: RestoreChoice },
+): Promise<Restored> {
+  const { manifest, context, source } = point
+  const place = await placeOf(into)
+  await refuseLive(config, into, place)
+  const choice: RestoreChoice = { mode, ...(parts && { parts }) }
+  await requireSpace(place.inside ? place.root : dirname(place.root), manifest)
+  const picks = await picksOf(parts, () => indexOf(point))
+  const goal = { root: place.root, selection: EVERYTHING }
+  if (mode === 'empty') await requireEmpty(place, { ...goal, picks, entries: indexOf(point) })
+  const { token } = await fillAside(point, place, choice)
+  try {
+    await swapIn(goal, manifest, { confirm: fingerprintOf(place), token }, { context, source, dir, choice })
+    // A second try of this restore finds the folder as it should be: it needs no note.
+    await removeNote(place, basename(dir))
+  } catch (error) {
+    await removeAside(await placeOf(into), manifest.id)
+    throw error
+  }
+  return {
+    target: { kind: 'beside', dir, connection: place.root, database: basename(place.root), connect: `ls -la ${shellWord(place.root)}` },
+    bytes: manifest.sizeBytes,
+  }
+}
+
+/** What is over the live tree is confirmed first, and backed up: not by this door. */
+async function refuseLive(config: FilesSourceConfig, into: string, { root }: Place): Promise<void> {
+  const live = (await placeOf(config.root)).root
+  const within = (path: string, folder: string) => path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`)
+  const why = !into.startsWith('/')
+    ? 'is no whole path'
+    : within(root, live) || within(live, root)
+      ? `is in the live folder ${live}, or around it`
+      : undefined
+  if (why)
+    throw new HoldfastError('INPUT_INVALID', `${into} ${why}`, {
+      object: into,
+      next: 'name another folder by its whole path; over the live one: --live',
+    })
 }

@@ -38,6 +38,8 @@ export function extractCommand(folder: string): Command {
       '--extract',
       '--file=-',
       `--directory=${folder}`,
+      // Else it stops reading at the end mark, before whoever writes has closed its side.
+      '--ignore-zeros',
       '--numeric-owner',
       owners,
       '--same-permissions',

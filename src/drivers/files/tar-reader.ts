@@ -53,9 +53,10 @@ export async function* passTar(stream: AsyncIterable<Buffer>, visitor: Visitor):
     const keep = await visitor.end(member, digest?.digest('hex'))
     if (fate === 'hold' && keep) yield* out.add(...held)
   }
+  // To its end first: only there the one who gives it says whether it was whole.
+  await reader.drain()
   yield* out.add(Buffer.alloc(2 * BLOCK))
   yield* out.flush()
-  await reader.drain()
 }
 
 type Content = (reader: ByteReader, member: Member, digest: Blake3Hasher | undefined, visitor: Visitor) => AsyncGenerator<Buffer>

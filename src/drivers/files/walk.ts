@@ -1,9 +1,9 @@
 /** A walk over a tree: a folder before what it holds, the names of a folder in the order of their bytes. */
 import type { BigIntStats, Dirent } from 'node:fs'
 import { lstat, opendir, readlink } from 'node:fs/promises'
-import { HoldfastError } from '../../core/errors.ts'
+import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { type Entry, entryOfStat } from './entries.ts'
-import { below, type BytePath, join, shown } from './names.ts'
+import { below, type BytePath, join, pathBelow, shown } from './names.ts'
 import type { Selection } from './selection.ts'
 import type { MemberType } from './tar-header.ts'
 
@@ -16,13 +16,15 @@ export interface Found {
 export interface Passed {
   excluded: number
   secrets: number
-  /** Devices: what a backup cannot hold. Sockets hold nothing and are not counted. */
+  /** What a backup cannot hold. */
   devices: number
+  /** They hold nothing. */
+  sockets: number
   /** Patterns of `include` that something matched. */
   matched: Set<string>
 }
 
-export const nothingPassed = (): Passed => ({ excluded: 0, secrets: 0, devices: 0, matched: new Set() })
+export const nothingPassed = (): Passed => ({ excluded: 0, secrets: 0, devices: 0, sockets: 0, matched: new Set() })
 
 interface Frame {
   path: BytePath
@@ -46,7 +48,7 @@ export async function* walk(root: string, selection: Selection, passed: Passed =
       frames.pop()
       continue
     }
-    const type = TYPES[word.at(-1) as keyof typeof TYPES]
+    const type: MemberType | undefined = TYPES[word.at(-1) as keyof typeof TYPES]
     const path = join(frame.path, word.slice(0, -2))
     const why = selection.leftOut(path, type)
     if (why !== undefined) passed[why === 'secret' ? 'secrets' : 'excluded'] += 1
@@ -63,8 +65,8 @@ export async function* walk(root: string, selection: Selection, passed: Passed =
       continue
     }
     if (!whole) continue
-    if (type === 'device') {
-      passed.devices += 1
+    if (type === 'device' || type === undefined) {
+      passed[type === 'device' ? 'devices' : 'sockets'] += 1
       continue
     }
     if (age && !(await fits(root, path, age))) continue
@@ -84,12 +86,14 @@ function* pending(frames: Frame[]): Generator<Found> {
 
 const TYPES = { d: 'folder', f: 'file', l: 'link', p: 'fifo', v: 'device' } as const satisfies Record<string, MemberType>
 
-function letterOf(entry: Dirent): keyof typeof TYPES | undefined {
+const SOCKET = 's'
+
+function letterOf(entry: Dirent): keyof typeof TYPES | typeof SOCKET {
   if (entry.isDirectory()) return 'd'
   if (entry.isFile()) return 'f'
   if (entry.isSymbolicLink()) return 'l'
   if (entry.isFIFO()) return 'p'
-  return entry.isSocket() ? undefined : 'v'
+  return entry.isSocket() ? SOCKET : 'v'
 }
 
 /** Sorted, each with the letter of its type behind it: a string for each is all that a large folder takes. */
@@ -97,28 +101,29 @@ async function namesIn(root: string, folder: BytePath): Promise<string[]> {
   const names: string[] = []
   try {
     // The type of Dirent knows no encoding; with latin1 a name has one character for each of its bytes.
-    const entries = await opendir(below(root, folder) as unknown as string, { encoding: 'latin1', bufferSize: 1024 })
+    const entries = await opendir(pathBelow(root, folder), { encoding: 'latin1', bufferSize: 1024 })
     for await (const entry of entries) {
-      const letter = letterOf(entry)
-      if (letter) names.push(`${entry.name}\0${letter}`)
+      names.push(`${entry.name}\0${letterOf(entry)}`)
     }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if ((code === 'ENOENT' || code === 'ENOTDIR') && folder !== '.') return []
-    throw unreadable(root, folder, code, error)
+    if (isGone(error) && folder !== '.') return []
+    throw unreadable(root, folder, error)
   }
   return names.sort()
 }
 
-function unreadable(root: string, folder: BytePath, code: string | undefined, cause: unknown): HoldfastError {
+/** Nothing is there, or what was a folder above it is none any more. */
+export const isGone = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+
+function unreadable(root: string, folder: BytePath, cause: unknown): HoldfastError {
   const path = folder === '.' ? root : `${root}/${shown(folder)}`
-  if (code === 'ENOENT' || code === 'ENOTDIR')
+  if (isGone(cause))
     return new HoldfastError('SOURCE_UNREACHABLE', `${path} is not there, or no folder`, {
       object: path,
       cause,
       next: 'correct root of the source, or mount what it is on',
     })
-  return new HoldfastError('SOURCE_UNFIT', `${path} cannot be read: ${code}`, {
+  return new HoldfastError('SOURCE_UNFIT', `${path} cannot be read: ${messageOf(cause)}`, {
     object: path,
     cause,
     next: `let the worker's user read it, or name it in exclude of the source`,
@@ -132,8 +137,8 @@ async function fits(root: string, path: BytePath, { from, to }: NonNullable<Sele
 
 /** Undefined where nothing is there. */
 export async function lookAt(root: string, path: BytePath): Promise<BigIntStats | undefined> {
-  return lstat(below(root, path), { bigint: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+  return lstat(below(root, path), { bigint: true }).catch((error: unknown) => {
+    if (isGone(error)) return undefined
     throw error
   })
 }

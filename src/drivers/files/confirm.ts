@@ -1,0 +1,31 @@
+/** The confirmation that a restore over a live folder asks for, which says what would change. */
+import { HoldfastError, messageOf } from '../../core/errors.ts'
+import type { Manifest } from '../../core/records.ts'
+import { shellWord } from '../../process/shell.ts'
+import { changeLines } from '../difference.ts'
+import type { Difference } from '../driver.ts'
+import { fingerprintOf, type Place } from './target.ts'
+
+/** `look` says what the restore would change. */
+export async function requireConfirmed(place: Place, manifest: Manifest, confirm: string, look?: () => Promise<Difference>): Promise<void> {
+  const fingerprint = fingerprintOf(place)
+  if (confirm === fingerprint) return
+  const confirmed = confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'
+  const difference = await look?.().catch(messageOf)
+  const said =
+    difference === undefined
+      ? ''
+      : typeof difference === 'string'
+        ? `. What it would change is not known: ${difference}`
+        : `. ${inWords(difference)}`
+  throw new HoldfastError('CONFIRM_MISMATCH', `the live folder ${place.root} has the fingerprint ${fingerprint}; ${confirmed}${said}`, {
+    object: fingerprint,
+    next: `if this is the folder to replace: holdfast restore ${manifest.source} ${manifest.id} --live --confirm ${shellWord(fingerprint)}`,
+    details: { fingerprint, ...(typeof difference === 'object' && { difference }) },
+  })
+}
+
+function inWords(difference: Difference): string {
+  const { added, changed, removed, same } = difference
+  return `The restore would add ${added}, change ${changed}, remove ${removed} and leave ${same}: ${changeLines(difference).join(', ') || 'nothing'}`
+}

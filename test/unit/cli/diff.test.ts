@@ -1,0 +1,87 @@
+/** `holdfast diff`: what a restore would change, with no Temporal and nothing written. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { stringify } from 'yaml'
+import { dataPrefix } from '../../../src/catalog/keys.ts'
+import { generateSigningKey } from '../../../src/catalog/signing.ts'
+import { createProgram } from '../../../src/cli/program.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { createSink } from '../../../src/pipeline/capture.ts'
+import { openServices } from '../../../workers/services.ts'
+import { contextFor } from '../../conformance/driver.ts'
+import { makeIdentity } from '../../support/age.ts'
+import { manifestOf } from '../../support/manifest.ts'
+import { describeTree } from '../../support/files/tree.ts'
+import { catchStreams } from './support.ts'
+
+const ID = '20260101_000000_manual'
+let dir: string
+let configFile: string
+const root = () => join(dir, 'conf')
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'holdfast-diff-'))
+  await mkdir(root())
+  const { recipient, file: identityFile } = await makeIdentity(dir)
+  const { publicKey, privateKeyPem } = generateSigningKey()
+  const privateKeyFile = join(dir, 'signing.pem')
+  await writeFile(privateKeyFile, privateKeyPem)
+  configFile = join(dir, 'holdfast.yaml')
+  const files = { driver: 'files', repository: 'hot', root: root() }
+  const config = {
+    repositories: { hot: { type: 'folder', path: join(dir, 'repository') } },
+    encryption: { recipients: [recipient], identityFile },
+    signing: { keyId: 'test', privateKeyFile, publicKeys: { test: publicKey } },
+    sources: { conf: files, empty: files, orders: { driver: 'postgres-logical', connection: 'host=none', repository: 'hot' } },
+  }
+  await mkdir(join(dir, 'repository'))
+  await writeFile(configFile, stringify(config))
+  for (const name of ['same', 'changed', 'removed']) await writeFile(join(root(), name), 'text')
+  const services = openServices(await loadConfig(configFile))
+  const driver = await services.driver('conf')
+  const request = { id: ID, kind: 'manual' as const, attempt: 1 }
+  const sink = createSink({ store: await services.store('hot'), prefix: dataPrefix('conf', ID), attempt: 1, recipients: [recipient] })
+  const captured = await driver.capture(contextFor(), request, sink)
+  await (await services.catalog('hot')).publishManifest({ ...manifestOf('files', request, captured, {}), source: 'conf' })
+  await services.close()
+  await writeFile(join(root(), 'changed'), 'other text')
+  await rm(join(root(), 'removed'))
+  await writeFile(join(root(), 'new\nfile'), '')
+})
+afterAll(async () => rm(dir, { recursive: true, force: true }))
+
+async function holdfast(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const streams = catchStreams()
+  const unused = async () => {
+    throw new Error('started')
+  }
+  const code = await createProgram({ serve: unused, dev: unused, openServices }, streams).run(['--config', configFile, ...args])
+  return { code, stdout: streams.stdout, stderr: streams.stderr }
+}
+
+it('names what would be added, changed and removed, and writes nothing', async () => {
+  const before = await describeTree(dir)
+  const { code, stdout } = await holdfast('diff', 'conf')
+  expect(code).toBe(0)
+  expect(stdout).toMatch(new RegExp(`^${ID} over ${root()} on \\S+: 1 added, 1 changed, 1 removed, 1 the same\n`))
+  expect(stdout.split('\n').slice(1, 4)).toEqual(['~ changed  (10 bytes instead of 4)', '- "new\\nfile"', '+ removed'])
+  expect(await describeTree(dir)).toBe(before)
+})
+
+it('as one document with --json, of a part and of a point that is named', async () => {
+  const { code, stdout } = await holdfast('--json', 'diff', 'conf', ID, '--part', 'changed')
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ id: ID, target: root(), added: 0, changed: 1, removed: 0, changes: [{ name: 'changed' }] })
+})
+
+it.each([
+  ['nothing', 6, 'NOT_FOUND: no source "nothing"'],
+  ['empty', 6, 'NOT_FOUND: empty has no recovery point'],
+  ['orders', 2, 'cannot be compared'],
+])('of %s ends with %d', async (source, exitCode, message) => {
+  const { code, stderr } = await holdfast('diff', source)
+  expect(code).toBe(exitCode)
+  expect(stderr).toContain(message)
+})
