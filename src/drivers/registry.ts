@@ -7,6 +7,7 @@ import { filesSource } from './files/config.ts'
 import { natsSource } from './nats/config.ts'
 import { logicalSource } from './postgres-logical/config.ts'
 import { physicalSource } from './postgres-physical/config.ts'
+import { qdrantSource } from './qdrant/config.ts'
 import { redisSource } from './redis/config.ts'
 import { rocksdbSource } from './rocksdb/config.ts'
 
@@ -21,6 +22,7 @@ export const DRIVERS = {
   nats: { config: natsSource, load: () => import('./nats/index.ts') },
   'postgres-logical': { config: logicalSource, load: () => import('./postgres-logical/index.ts') },
   'postgres-physical': { config: physicalSource, load: () => import('./postgres-physical/index.ts') },
+  qdrant: { config: qdrantSource, staged: true, load: () => import('./qdrant/index.ts') },
   redis: { config: redisSource, staged: true, load: () => import('./redis/index.ts') },
   rocksdb: { config: rocksdbSource, staged: true, load: () => import('./rocksdb/index.ts') },
 } as const satisfies Record<string, Registered>

@@ -1,0 +1,20 @@
+/** One digest of many entries, whatever the order in which they come: the sum of a BLAKE3 of each. */
+import { blake3 } from '@napi-rs/blake-hash'
+
+export interface UnorderedDigest {
+  add(entry: string | Buffer): void
+  /** 64 hex digits. */
+  hex(): string
+}
+
+const MASK = (1n << 256n) - 1n
+
+export function createUnorderedDigest(): UnorderedDigest {
+  let sum = 0n
+  return {
+    add(entry) {
+      sum = (sum + BigInt(`0x${blake3(entry).toString('hex')}`)) & MASK
+    },
+    hex: () => sum.toString(16).padStart(64, '0'),
+  }
+}
