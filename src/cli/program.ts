@@ -1,6 +1,7 @@
 /** The whole command line: one file for each family of commands. */
 import { buildProgram, type Family, type Program } from './build.ts'
 import { addBackupCommands } from './commands/backup.ts'
+import { addDiffCommand } from './commands/diff.ts'
 import { addFailoverCommands } from './commands/failover.ts'
 import { addMigrateCommand } from './commands/migrate.ts'
 import { addPointCommands } from './commands/points.ts'
@@ -30,6 +31,7 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   'Recovery sets:': addSetCommands,
   'Bringing back:': (program, action) => {
     addRestoreCommands(program, action)
+    addDiffCommand(program, action)
     addRebuildCommand(program, action)
   },
   'A pair:': addFailoverCommands,
