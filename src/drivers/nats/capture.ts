@@ -5,7 +5,7 @@ import type { Artifact, Inventory } from '../../core/records.ts'
 import type { ArtifactSink, Captured as CapturedPoint, DriverContext } from '../driver.ts'
 import { type ConsumerInfo, isLasting, serverOf, type StreamInfo, type StreamState } from './answers.ts'
 import type { NatsSourceConfig } from './config.ts'
-import { type Content, contentOf } from './content.ts'
+import { averageOf, type Content, contentOf } from './content.ts'
 import { type Captured, consumerFacts, type Positions, removedSince, streamFacts, type Subjects, subjectsOf } from './facts.ts'
 import { findStream, type JetStream, listConsumers, listStreams, type Place, streamInfo, withJetStream } from './jetstream.ts'
 import { type ConsumersRecord, folderOf, ROLES, type StreamRecord } from './records.ts'
@@ -107,7 +107,7 @@ async function captureStream(work: Work, before: StreamInfo): Promise<Made> {
       await small('backup.json', ROLES.answer, answer),
       await small('consumers.json', ROLES.consumers, Buffer.from(JSON.stringify(record))),
     ],
-    record: { folder, created: before.created, version, bytes: state.bytes },
+    record: { folder, created: before.created, version, bytes: state.bytes, storage: config.storage, subjects: config.subjects ?? [] },
     inventory: inventoryOf(captured, Boolean(before.cluster?.replicas?.length)),
   }
 }
@@ -144,7 +144,14 @@ async function subjectsIfFew(js: JetStream, name: string, { num_subjects: count 
 async function secondReading({ js, config, context }: Work, stream: string, state: StreamState): Promise<Content | undefined> {
   if (state.bytes > bytesOf(config.digestUpTo) || bytesOf(config.digestUpTo) === 0) return undefined
   const onMessages = (parts: number) => context.onProgress({ phase: `content of ${stream}`, parts })
-  return contentOf(js, { stream, first: state.first_seq, last: state.last_seq, signal: context.signal, onMessages })
+  return contentOf(js, {
+    stream,
+    first: state.first_seq,
+    last: state.last_seq,
+    averageBytes: averageOf(state),
+    signal: context.signal,
+    onMessages,
+  })
 }
 
 function warnOf({ warnings }: Work, captured: Captured): void {

@@ -2,9 +2,9 @@
 import type { Assertion, Inventory } from '../../core/records.ts'
 import { until } from '../../process/wait.ts'
 import type { DriverContext } from '../driver.ts'
-import type { ConsumerInfo, StreamInfo } from './answers.ts'
-import { contentOf } from './content.ts'
-import { configDigest, consumerDigest, digestOf, type Facts, subjectsOf } from './facts.ts'
+import type { ConsumerInfo, StreamInfo, StreamState } from './answers.ts'
+import { averageOf, contentOf } from './content.ts'
+import { configDigest, consumerDigest, digestOf, type Facts, firstOf, subjectsOf } from './facts.ts'
 import { findStream, type JetStream, listConsumers, streamInfo } from './jetstream.ts'
 import { isIn, type Range } from './ranges.ts'
 
@@ -16,6 +16,8 @@ export interface Comparison {
   compared?: Range[] | undefined
   /** Consumers that were made again, which begin at their ack floor. */
   added: readonly string[]
+  /** Fields of the configuration that are otherwise on purpose. */
+  changed?: readonly string[]
   depth: 'restore' | 'full'
   where: 'scratch' | 'live'
   /** A mirror that already fetches what its origin has. */
@@ -32,11 +34,13 @@ export async function compareStream(comparison: Comparison): Promise<Assertion[]
   const info = await streamInfo(js, name, { deleted_details: facts['deletedDigest'] !== undefined })
   return [
     await stateAssertion(comparison, facts, info),
-    same(`config ${name}`, String(facts['config']), configDigest(info.config)),
+    same(`config ${name}`, `${facts['config']}${apart(comparison)}`, `${configDigest(info.config)}${apart(comparison)}`),
     ...(await consumerAssertions(comparison)),
-    ...(depth === 'full' && facts['content'] !== undefined ? [await contentAssertion(comparison, facts)] : []),
+    ...(depth === 'full' && facts['content'] !== undefined ? [await contentAssertion(comparison, facts, info.state)] : []),
   ]
 }
+
+const apart = ({ changed = [] }: Comparison): string => (changed.length > 0 ? `, apart from ${changed.join(', ')}` : '')
 
 interface Bounds {
   what: string
@@ -55,7 +59,7 @@ async function stateAssertion({ js, name, growing }: Comparison, facts: Facts, {
       most: most(number('messagesUpTo', 'messages')),
       actual: state.messages,
     },
-    { what: 'first', least: Number(facts['firstSeq']), most: number('firstSeqUpTo', 'firstSeq'), actual: state.first_seq },
+    { what: 'first', least: Number(facts['firstSeq']), most: number('firstSeqUpTo', 'firstSeq'), actual: firstOf(state) },
     { what: 'last', least: Number(facts['lastSeq']), most: most(number('lastSeqUpTo', 'lastSeq')), actual: state.last_seq },
   ]
   const exactly = (what: string, actual: string | number) =>
@@ -82,11 +86,12 @@ async function stateAssertion({ js, name, growing }: Comparison, facts: Facts, {
 const words = (least: number, most: number): string =>
   least === most ? `${least}` : most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most}`
 
-async function contentAssertion({ js, context, name, compared }: Comparison, facts: Facts): Promise<Assertion> {
+async function contentAssertion({ js, context, name, compared }: Comparison, facts: Facts, state: StreamState): Promise<Assertion> {
   const content = await contentOf(js, {
     stream: name,
     first: Number(facts['firstSeq']),
     last: Number(facts['lastSeq']),
+    averageBytes: averageOf(state),
     ...(compared && { only: (seq: number) => isIn(compared, seq) }),
     signal: context.signal,
     onMessages: (parts) => context.onProgress({ phase: `content of ${name}`, parts }),
@@ -138,5 +143,6 @@ function consumerAssertion(name: string, facts: Facts, found: ConsumerInfo | und
     at.delivered >= delivered &&
     at.delivered <= deliveredUpTo &&
     at.config === facts['config']
-  return { name, ok, expected, actual: `acknowledged to ${at.floor}, delivered to ${at.delivered}, config ${at.config}` }
+  const again = added ? ', made again from its record: the snapshot left it out' : ''
+  return { name, ok, expected, actual: `acknowledged to ${at.floor}, delivered to ${at.delivered}, config ${at.config}${again}` }
 }

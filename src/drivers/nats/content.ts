@@ -3,6 +3,7 @@
  * of each. Read through the API of messages, which needs no consumer and so changes nothing on the stream.
  */
 import { blake3 } from '@napi-rs/blake-hash'
+import type { StreamState } from './answers.ts'
 import { API, isApiError, type JetStream } from './jetstream.ts'
 import { createRanges, type Range } from './ranges.ts'
 
@@ -17,6 +18,8 @@ export interface ContentOptions {
   stream: string
   first: number
   last: number
+  /** Of a message, on average: how many are read at once depends on it. */
+  averageBytes: number
   /** Only messages that this says of their sequence. */
   only?: (seq: number) => boolean
   signal: AbortSignal
@@ -32,8 +35,12 @@ interface Stored {
 }
 
 const READERS = 16
+const IN_FLIGHT_BYTES = 4 * 1024 * 1024
 const SLICES = 256
 const MASK = (1n << 256n) - 1n
+
+export const averageOf = ({ bytes, messages }: Pick<StreamState, 'bytes' | 'messages'>): number =>
+  Math.ceil(bytes / Math.max(1, messages)) || 1
 
 export async function contentOf(js: JetStream, options: ContentOptions): Promise<Content> {
   const { first, last } = options
@@ -59,7 +66,8 @@ export async function contentOf(js: JetStream, options: ContentOptions): Promise
       await readSlice(js, options, { from, to: Math.min(from + size - 1, last) }, take)
     }
   }
-  await Promise.all(Array.from({ length: READERS }, read))
+  const readers = Math.max(1, Math.min(READERS, Math.floor(IN_FLIGHT_BYTES / options.averageBytes)))
+  await Promise.all(Array.from({ length: readers }, read))
   return { messages, digest: sum.toString(16).padStart(64, '0'), ranges: ranges.all() }
 }
 

@@ -33,6 +33,9 @@ export interface Subjects {
   digest: string
 }
 
+/** A stream that never had a message says 0, and 1 once it was restored. */
+export const firstOf = ({ first_seq }: StreamState): number => Math.max(1, first_seq)
+
 /** How many of the messages that the snapshot began with have gone since: at most, since later ones may have gone too. */
 export function removedSince({ taken, after: { state } }: Pick<Captured, 'taken' | 'after'>): number {
   return Math.max(0, taken.messages + state.last_seq - taken.last_seq - state.messages)
@@ -41,7 +44,7 @@ export function removedSince({ taken, after: { state } }: Pick<Captured, 'taken'
 export function streamFacts(captured: Captured): Facts {
   const { config, taken, after, content, exact } = captured
   const lasting = captured.consumers.filter(({ before }) => isLasting(before)).length
-  const common = { holds: holds(config.name), messages: taken.messages, firstSeq: taken.first_seq, lastSeq: taken.last_seq }
+  const common = { holds: holds(config.name), messages: taken.messages, firstSeq: firstOf(taken), lastSeq: taken.last_seq }
   const compared = content && { content: content.digest, contentMessages: content.messages }
   return {
     ...common,

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { NatsSourceConfig } from './config.ts'
+import { createLive } from './live.ts'
 import { livePlace } from './places.ts'
 import { preflight } from './preflight.ts'
 import { restoreScratch } from './restore.ts'
@@ -32,5 +33,6 @@ export const createDriver = async (config: NatsSourceConfig, wiring: Pick<Driver
     },
     verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),
     destroy: ({ dir }) => destroyScratch(dir),
+    live: createLive(config, place),
   }
 }

@@ -34,6 +34,8 @@ export interface StreamRecord {
   /** Version of the server that made the snapshot. */
   version: string
   bytes: number
+  storage: StreamConfig['storage']
+  subjects: string[]
 }
 
 /** A folder's name that every store can keep. */
@@ -52,7 +54,7 @@ export function streamsIn(manifest: Manifest): Record<string, StreamRecord> {
 
 /** The names that are wanted, all of them where none is chosen. */
 export function wantedOf(manifest: Manifest, parts: readonly string[] | undefined): string[] {
-  const names = Object.keys(streamsIn(manifest))
+  const names = Object.keys(streamsIn(manifest)).sort()
   const unknown = parts?.find((part) => !names.includes(part))
   if (unknown === undefined) return parts ? names.filter((name) => parts.includes(name)) : names
   throw new HoldfastError('INPUT_INVALID', `${manifest.source}/${manifest.id} has no stream ${unknown}`, {
@@ -78,7 +80,20 @@ export function partsOf(manifest: Manifest, name: string): StreamParts {
   return { ...record, name, snapshot: find(ROLES.snapshot), answer: find(ROLES.answer), consumers: find(ROLES.consumers) }
 }
 
-export async function readJson<T>(source: ArtifactSource, artifact: Artifact): Promise<T> {
+/** Everything of a stream but its snapshot. */
+export interface StreamPoint extends Answer {
+  parts: StreamParts
+  record: ConsumersRecord
+}
+
+export async function readStream(manifest: Manifest, source: ArtifactSource, name: string): Promise<StreamPoint> {
+  const parts = partsOf(manifest, name)
+  const { config, state } = await readJson<Answer>(source, parts.answer)
+  if (config.name === name) return { parts, config, state, record: await readJson<ConsumersRecord>(source, parts.consumers) }
+  throw new HoldfastError('INTEGRITY', `${parts.answer.key} is of the stream ${config.name}, not of ${name}`, { object: parts.answer.key })
+}
+
+async function readJson<T>(source: ArtifactSource, artifact: Artifact): Promise<T> {
   const chunks: Buffer[] = []
   for await (const chunk of await source.read(artifact)) chunks.push(chunk as Buffer)
   return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T

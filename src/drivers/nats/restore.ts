@@ -9,7 +9,7 @@ import { addMissing } from './consumers.ts'
 import type { JetStream } from './jetstream.ts'
 import { loadStream } from './load.ts'
 import { changedIn, scratchConfig } from './quiet.ts'
-import { type Answer, type ConsumersRecord, partsOf, readJson, type StreamParts, streamsIn, wantedOf } from './records.ts'
+import { type ConsumersRecord, partsOf, readStream, type StreamPoint, streamsIn, wantedOf } from './records.ts'
 import { connectCommand, destroyScratch, makeScratch, scratchUrl, startScratch, withScratch } from './server.ts'
 import { isOlder, programVersion } from './versions.ts'
 
@@ -44,7 +44,7 @@ export async function restoreScratch(
     await startScratch(config.programs.server, dir, context.signal)
     await mkdir(join(dir, 'kept'))
     await withScratch(dir, context.signal, async (js) => {
-      for (const name of names) await restoreStream({ js, context, source, dir }, partsOf(manifest, name))
+      for (const name of names) await restoreStream({ js, context, source, dir }, await readStream(manifest, source, name))
     })
     const url = await scratchUrl(dir)
     const bytes = names.reduce((sum, name) => sum + partsOf(manifest, name).bytes, 0)
@@ -65,11 +65,9 @@ interface Filling {
   dir: string
 }
 
-async function restoreStream({ js, context, source, dir }: Filling, parts: StreamParts): Promise<void> {
+async function restoreStream({ js, context, source, dir }: Filling, { parts, config, state, record }: StreamPoint): Promise<void> {
   const { name, folder } = parts
   context.onProgress({ phase: `stream ${name}`, totalBytes: parts.snapshot.plainBytes ?? 0 })
-  const { config, state } = await readJson<Answer>(source, parts.answer)
-  const record = await readJson<ConsumersRecord>(source, parts.consumers)
   const file = join(dir, 'snapshot')
   await source.toFile(parts.snapshot, file)
   const copy = scratchConfig(config, 'scratch')

@@ -74,7 +74,8 @@ interface Reading {
   created: string
 }
 
-async function* chunksOf({ js, stream, arrivals, subscription, created }: Reading): AsyncGenerator<Buffer> {
+async function* chunksOf(reading: Reading): AsyncGenerator<Buffer> {
+  const { js, stream, arrivals, subscription, created } = reading
   let silences = 0
   try {
     for (let index = 1; ; ) {
@@ -86,7 +87,7 @@ async function* chunksOf({ js, stream, arrivals, subscription, created }: Readin
       }
       silences = 0
       if (arrived instanceof Error) throw arrived
-      if (arrived.data.length === 0) return await requireEnd(js, stream, created, arrived)
+      if (arrived.data.length === 0) return await requireEnd(reading, arrived)
       index += requireNext(stream, arrived, index)
       yield Buffer.from(arrived.data)
       arrivals.taken(arrived)
@@ -105,13 +106,15 @@ function requireNext(stream: string, { reply, data }: Msg, index: number): numbe
   throw lost(stream, `chunk ${number} of ${length} bytes came as ${data.length} bytes where chunk ${index} was due`)
 }
 
-/** The end of a snapshot of less than one chunk has no status; what failed has one other than 204. */
-async function requireEnd(js: JetStream, stream: string, created: string, { headers }: Msg): Promise<void> {
-  const { code = 0, description = '' } = headers ?? {}
-  if (code === 0 || code === 204) return
+async function requireEnd({ js, stream, created }: Reading, end: Msg): Promise<void> {
+  if (!hasFailed(end)) return
   await requireThere(js, stream, created)
-  throw lost(stream, `${code} ${description}`)
+  throw lost(stream, `${end.headers?.code} ${end.headers?.description}`)
 }
+
+/** The end of a snapshot of less than one chunk has no status; what failed has one other than 204. */
+const hasFailed = (arrived: Msg | Error): boolean =>
+  arrived instanceof Error || (arrived.data.length === 0 && ![0, 204].includes(arrived.headers?.code ?? 0))
 
 async function requireThere(js: JetStream, stream: string, created: string): Promise<void> {
   if ((await findStream(js, stream))?.created === created) return
@@ -153,7 +156,9 @@ function createArrivals({ bridgeEveryMs = BRIDGE_EVERY_MS, bridgeBytes = BRIDGE_
   }, bridgeEveryMs / 2)
   return {
     add(arrived) {
-      waiting.push(arrived)
+      // What failed is known at once: nobody needs the rest.
+      if (hasFailed(arrived)) waiting.unshift(arrived)
+      else waiting.push(arrived)
       wake()
     },
     async next(timeoutMs) {

@@ -58,10 +58,7 @@ async function contents(
     if (!kept) continue
     restored.push(name)
     context.onProgress({ phase: `compare ${name}` })
-    const { added, compared } = kept
-    assertions.push(
-      ...(await compareStream({ js, context, inventory: manifest.inventory ?? {}, name, compared, added, depth, where: 'scratch' })),
-    )
+    assertions.push(...(await compareStream({ js, context, inventory: manifest.inventory ?? {}, name, ...kept, depth, where: 'scratch' })))
   }
   const others = (await listStreams(js)).map((info) => info.config.name).filter((name) => !restored.includes(name))
   const none = 'none'
