@@ -1,4 +1,5 @@
 /** Recovery sets: who is in one, where each stood at the barrier, and the record of what was taken. */
+import { createHash } from 'node:crypto'
 import { setId } from '../src/catalog/sets.ts'
 import type { Config } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
@@ -80,6 +81,28 @@ export function createSetActivities(services: Services) {
       for (const repository of new Set(members.map((member) => member.repository)))
         await (await services.catalog(repository)).publishSet(record)
       return { id: record.id, complete: record.complete, checks: record.checks }
+    },
+
+    /** What a restore over the live system of this source would replace. */
+    async fingerprintOf({ source }: { source: string }): Promise<string> {
+      return withProgress(async () => {
+        const { live, kind } = await services.driver(source)
+        if (live) return live.fingerprint()
+        throw new HoldfastError(
+          'INPUT_INVALID',
+          `a ${kind} point does not go over a live system, so ${source} cannot be recovered by a set`,
+          {
+            object: source,
+            next: 'recover it beside, as docs/total-loss.md shows, and leave it out of the set',
+          },
+        )
+      })
+    },
+
+    /** What a person repeats who has looked at all targets. */
+    async confirmationOf({ recoverySet, targets }: { recoverySet: string; targets: { source: string; fingerprint: string }[] }) {
+      const said = JSON.stringify([recoverySet, targets.map(({ source, fingerprint }) => [source, fingerprint])])
+      return { digest: createHash('sha256').update(said).digest('hex').slice(0, 16) }
     },
 
     /** The newest complete set of that name, or the one of that id, from whichever repository has it. */

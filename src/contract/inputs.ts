@@ -67,6 +67,12 @@ export const backupSetInput = z.strictObject({
   set: z.string().min(1, 'a set is named as in sets of holdfast.yaml, like everything'),
   kind: z.enum(POINT_KINDS).default('manual'),
 })
+export const recoverSiteInput = z.strictObject({
+  set: z.string().min(1, 'a set is named as in sets of holdfast.yaml, like everything'),
+  recoverySet: z.string().optional().describe('its id, like 20251018_214530_everything; the newest complete one by default'),
+  requestedBy: person,
+  confirm: z.string().optional().describe('the digest of all targets that a run without it shows'),
+})
 export const rebuildInput = z.strictObject({
   projection: z.string().min(1, 'a projection is named as in projections of holdfast.yaml'),
   parameters: z.record(z.string(), z.json()).default({}).describe('over the keys of its configured body, like from_sequence'),
@@ -112,6 +118,7 @@ export const holdInput = z.strictObject({ source, recoveryPoint: pointRef, held:
 export const walSwitchInput = z.strictObject({ source })
 
 export type BackupInput = z.infer<typeof backupInput>
+export type RecoverSiteInput = z.input<typeof recoverSiteInput>
 export type RebuildInput = z.input<typeof rebuildInput>
 export type BackupSetInput = z.input<typeof backupSetInput>
 export type VerifyRestoreInput = z.infer<typeof verifyRestoreInput>
@@ -133,6 +140,7 @@ export const WORKFLOWS = {
   verifyRestore: { schema: verifyRestoreInput, example: { source: 'orders', depth: 'full' } },
   restore: { schema: restoreInput, example: { source: 'orders', recoveryPoint: 'latest', requestedBy: 'ana' } },
   pointInTimeRecovery: { schema: pitrInput, example: { source: 'orders', target: { time: '2026-01-15T12:00:00Z' } } },
+  recoverSite: { schema: recoverSiteInput, example: { set: 'everything', requestedBy: 'ana' } },
   rebuildProjection: {
     schema: rebuildInput,
     example: { projection: 'causal-graph', parameters: { from_sequence: 0 }, requestedBy: 'ana' },

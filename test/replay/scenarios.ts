@@ -119,6 +119,20 @@ function backups(): Scenario[] {
       }),
     },
     {
+      name: 'recoverSite',
+      type: 'recoverSite',
+      input: { set: 'everything', requestedBy: 'ana', confirm: 'ab' },
+      fakes: sourceFakes({
+        findSet: async () => ({
+          id: '20260115_120000_everything',
+          members: [{ source: 'orders', repository: 'hot', required: true, after: [], barrier: {}, id: POINT }],
+        }),
+        planSet: async () => ({ members: [{ name: 'orders', required: true, after: [] }], parallel: 1 }),
+        fingerprintOf: async () => FINGERPRINT,
+        confirmationOf: async () => ({ digest: 'ab' }),
+      }),
+    },
+    {
       name: 'backupSet',
       type: 'backupSet',
       input: { set: 'everything' },
@@ -178,7 +192,13 @@ function migrations(): Scenario[] {
   return [
     { name: 'migrate', type: 'migrate', input, fakes: sourceFakes() },
     { name: 'migrate-failed', ends: 'FAILED', type: 'migrate', input, fakes: sourceFakes({ runMigration: fail }) },
-    { name: 'migrate-unrestored', ends: 'FAILED', type: 'migrate', input, fakes: sourceFakes({ checkMigration: fail, restoreAside: fail }) },
+    {
+      name: 'migrate-unrestored',
+      ends: 'FAILED',
+      type: 'migrate',
+      input,
+      fakes: sourceFakes({ checkMigration: fail, restoreAside: fail }),
+    },
   ]
 }
 

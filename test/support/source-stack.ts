@@ -1,5 +1,6 @@
 /** Temporal, a folder repository and a worker in every role for samples of any kind of source. */
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Client } from '@temporalio/client'
 import { stringify } from 'yaml'
@@ -21,8 +22,15 @@ export interface SourceStack {
   close(): Promise<void>
 }
 
+export interface StackOptions {
+  /** Keeps the repository and the keys there, and finds them again: all that is left after a loss. */
+  home?: string
+  /** As in holdfast.yaml. */
+  sets?: object
+}
+
 /** Opens each sample, and starts a worker that serves all of their sources. */
-export async function openSourceStack(openers: Record<string, OpenSample>): Promise<SourceStack> {
+export async function openSourceStack(openers: Record<string, OpenSample>, options: StackOptions = {}): Promise<SourceStack> {
   const cleanup = createCleanup()
   try {
     const dir = await reachableFolder('hfs-')
@@ -37,7 +45,8 @@ export async function openSourceStack(openers: Record<string, OpenSample>): Prom
     }
     const temporal = await startTemporal()
     cleanup.add(() => temporal.stop())
-    const configFile = await writeConfig(dir, temporal.address, samples)
+    const kept = await keptIn(options.home ?? dir)
+    const configFile = await writeConfig({ dir, kept, address: temporal.address, samples, sets: options.sets ?? {} })
     const client = await connectClient({ address: temporal.address, namespace: 'default' })
     cleanup.add(() => client.connection.close())
     await registerSearchAttributes(client)
@@ -57,23 +66,52 @@ const runOn =
   (type, input) =>
     client.workflow.execute(type, { taskQueue: 'holdfast', workflowId: `${type}-${++runs}`, args: [input] }) as Promise<never>
 
-async function writeConfig(dir: string, address: string, samples: Record<string, SampleSource>): Promise<string> {
-  const keys = join(dir, 'keys')
-  const hot = join(dir, 'hot')
-  const scratchDir = join(dir, 'scratch')
-  for (const folder of [keys, hot, scratchDir]) await mkdir(folder, { mode: 0o755 })
+interface Kept {
+  hot: string
+  encryption: object
+  signing: object
+}
+
+/** The repository and the keys, made where they are not there yet. */
+async function keptIn(home: string): Promise<Kept> {
+  const file = join(home, 'kept.json')
+  if (existsSync(file)) return JSON.parse(await readFile(file, 'utf8')) as Kept
+  const [keys, hot] = [join(home, 'keys'), join(home, 'hot')]
+  for (const folder of [keys, hot]) await mkdir(folder, { mode: 0o755 })
   const { recipient, file: identityFile } = await makeIdentity(keys)
   const { publicKey, privateKeyPem } = generateSigningKey()
   const privateKeyFile = join(keys, 'signing.pem')
   await writeFile(privateKeyFile, privateKeyPem, { mode: 0o600 })
+  const kept: Kept = {
+    hot,
+    encryption: { recipients: [recipient], identityFile },
+    signing: { keyId: 'test', privateKeyFile, publicKeys: { test: publicKey } },
+  }
+  await writeFile(file, JSON.stringify(kept))
+  return kept
+}
+
+interface ConfigParts {
+  dir: string
+  kept: Kept
+  address: string
+  samples: Record<string, SampleSource>
+  sets: object
+}
+
+async function writeConfig({ dir, kept, address, samples, sets }: ConfigParts): Promise<string> {
+  const { hot, encryption, signing } = kept
+  const scratchDir = join(dir, 'scratch')
+  await mkdir(scratchDir, { mode: 0o755 })
   const sources = Object.entries(samples).map(([name, { driver, config }]) => [name, { driver, repository: 'hot', scratchDir, ...config }])
   const file = join(dir, 'holdfast.yaml')
   const config = {
     temporal: { address },
     repositories: { hot: { type: 'folder', path: hot } },
-    encryption: { recipients: [recipient], identityFile },
-    signing: { keyId: 'test', privateKeyFile, publicKeys: { test: publicKey } },
+    encryption,
+    signing,
     sources: Object.fromEntries(sources),
+    sets,
   }
   await writeFile(file, stringify(config))
   return file

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { SetRecord } from '../../core/sets.ts'
 import { HoldfastError } from '../../core/errors.ts'
-import { type CommandContext, withServices } from '../context.ts'
+import { byOption, type CommandContext, withServices } from '../context.ts'
 import { columns } from '../output.ts'
 import type { Action } from '../program.ts'
 import { runWorkflow } from '../runs.ts'
@@ -25,9 +25,43 @@ export function addSetCommands(program: Command, action: Action): void {
       }),
     )
   program
+    .command('recover-site <set> [recovery-set]')
+    .description('total loss: restore every member of a recovery set, the newest complete one by default, over what was provided for it')
+    .option('--confirm <digest>', 'of all the systems that are filled; without it they are shown, and nothing happens')
+    .addOption(byOption('who asks'))
+    .option('--detach', 'do not wait: print the id of the run', false)
+    .action(action(recover))
+  program
     .command('sets [set]')
     .description('recovery sets, newest first, with the point of each member')
     .action(action((context, set: string | undefined) => list(context, set)))
+}
+
+interface SiteDone {
+  recoverySet: string
+  members: { source: string; recoveryPoint?: string; seconds: number; problem?: string }[]
+  seconds: number
+  warnings: string[]
+}
+
+async function recover(
+  context: CommandContext,
+  set: string,
+  recoverySet: string | undefined,
+  { confirm, by, detach }: { confirm?: string; by: string; detach: boolean },
+): Promise<void> {
+  const input = { set, recoverySet, confirm, requestedBy: by }
+  const { workflowId, result } = await runWorkflow<SiteDone>(context, 'recoverSite', input, { detach })
+  const rows = (result?.members ?? []).map(
+    ({ source, recoveryPoint, seconds, problem }) =>
+      `  ${source}  ${problem ? `FAILED ${problem}` : `${recoveryPoint} in ${seconds.toFixed(1)} s`}`,
+  )
+  const lines = result && [
+    `recovered ${result.recoverySet} in ${result.seconds.toFixed(1)} s`,
+    ...rows,
+    ...result.warnings.map((warning) => `warning: ${warning}`),
+  ]
+  context.output.result(result ?? { workflowId }, lines ?? [workflowId])
 }
 
 function doneLines({ id, members, warnings }: SetDone): string[] {

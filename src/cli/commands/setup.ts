@@ -3,7 +3,9 @@ import type { Command } from 'commander'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
 import { reconcileSchedules } from '../../temporal/schedules.ts'
 import { registerSearchAttributes } from '../../temporal/search-attributes.ts'
-import { again, withClient } from '../context.ts'
+import { loadConfig } from '../../config/load.ts'
+import { again, type CommandContext, withClient } from '../context.ts'
+import { outside, outsideLines } from '../doctor/bare.ts'
 import { AREAS, examine, report } from '../doctor/index.ts'
 import { initialise } from '../init.ts'
 import type { Action } from '../program.ts'
@@ -30,9 +32,11 @@ export function addSetupCommands(program: Command, action: Action): void {
     .description(
       'look at everything the configuration names and say what to do next; changes nothing but test objects that it removes again',
     )
+    .option('--bare', 'list what has to come from outside after a total loss, and what of it is not here; looks at nothing else', false)
     .option('--only <area>', `one of ${AREAS.join(', ')}; again for more`, again)
     .action(
-      action(async (context, o: { only?: string[] }) => {
+      action(async (context, o: { only?: string[]; bare: boolean }) => {
+        if (o.bare) return bare(context)
         const findings = await examine(context, o.only)
         context.output.result({ ok: findings.every(({ ok }) => ok), findings }, report(findings))
         return findings.every(({ ok }) => ok) ? EXIT.ok : EXIT.degraded
@@ -74,6 +78,13 @@ export function addSetupCommands(program: Command, action: Action): void {
     )
 
   addDev(program, action)
+}
+
+async function bare(context: CommandContext): Promise<number> {
+  const { config: file } = context.options
+  const found = await outside(await loadConfig(file), file)
+  context.output.result(found, outsideLines(found))
+  return found.some(({ here }) => here === false) ? EXIT.degraded : EXIT.ok
 }
 
 function addDev(program: Command, action: Action): void {
