@@ -52,6 +52,7 @@ async function change(input: Input, view: View, whole: CancellationScope): Promi
   const on = dataOn(host)
   const heavy = proxyActivities<MigrateActivities>(on)
   const once = proxyActivities<MigrateActivities>({ ...on, retry: { maximumAttempts: 1 } })
+  const twice = proxyActivities<MigrateActivities>({ ...on, retry: { maximumAttempts: 2 } })
   const { checked } = await heavy.planMigration.executeWithOptions({ summary: run }, [migration])
   view.phase('backup')
   const point = await backUp(input)
@@ -66,7 +67,7 @@ async function change(input: Input, view: View, whole: CancellationScope): Promi
     view.step('runMigration', 'done')
     if (checked) {
       view.step('checkMigration', 'running')
-      await heavy.checkMigration.executeWithOptions({ summary: run }, [migration])
+      await twice.checkMigration.executeWithOptions({ summary: run }, [migration])
       view.step('checkMigration', 'done')
     }
     const { id: recoveryPoint, proof, warnings } = point
@@ -116,7 +117,7 @@ async function goBack({ source, requestedBy }: Input, view: View, { id, heavy, e
     view.step('restore', 'done', id)
   } catch (second) {
     view.step('restore', 'failed', rootFailure(second).message)
-    throw failure('MIGRATION_FAILED', `${causeOf(error)}; and ${source} could NOT be restored from ${id}: ${rootFailure(second).message}`, {
+    throw failure('MIGRATION_FAILED', `${causeOf(error)}; and ${source} could NOT be restored from ${id}: ${messageOf(second)}`, {
       object: source,
       next: byHand(source, id),
       details: { recoveryPoint: id, restored: false },
@@ -124,7 +125,9 @@ async function goBack({ source, requestedBy }: Input, view: View, { id, heavy, e
   }
 }
 
-const causeOf = (error: unknown): string => `the migration failed: ${rootFailure(error).message}`
+/** What went wrong, without what would be next if it had been alone. */
+const messageOf = (error: unknown): string => rootFailure(error).message.split('. Next: ')[0] ?? ''
+const causeOf = (error: unknown): string => `the migration failed: ${messageOf(error)}`
 const byHand = (source: string, id: string): string => `holdfast restore ${source} ${id} --live --no-safety-backup`
 
 function failed({ source, run }: Input, id: string, error: unknown) {

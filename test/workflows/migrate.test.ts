@@ -18,7 +18,7 @@ const migrate = (input: object = {}) => start('migrate', { schemaVersion: 3, run
 const outcomeOf = async (run: WorkflowHandle) => (await run.describe()).typedSearchAttributes.get(SEARCH_ATTRIBUTES.outcome)
 const order = (...names: string[]) => stage.ran.filter((name) => names.includes(name))
 const fail = async () => {
-  throw refused('PROCESS_FAILED', 'migrate.sh exited with 1: no such column')
+  throw refused('PROCESS_FAILED', 'migrate.sh exited with 1: no such column. Next: read the program output in the error')
 }
 const WAY_BACK = ['endMigration', 'liveFingerprint', 'restoreAside', 'swapIn']
 
@@ -68,8 +68,7 @@ describe('a migration', () => {
       const run = await migrate()
       const end = await endOf(run.result())
       expect(end).toMatchObject({ code: 'MIGRATION_FAILED', object: 'default' })
-      expect(end.message).toContain('no such column')
-      expect(end.message).toContain(`restored from ${POINT}`)
+      expect(end.message).toContain(`no such column; orders is restored from ${POINT}`)
       expect(swapped).toMatchObject([{ confirm: FINGERPRINT, id: POINT }])
       expect(order(...WAY_BACK)).toEqual(WAY_BACK)
       expect(await outcomeOf(run)).toBe('failed')
