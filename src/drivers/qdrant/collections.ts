@@ -16,9 +16,18 @@ export const OWN = 'holdfast_'
 
 const expression = (pattern: string): RegExp => new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`, 's')
 
-export function selected({ collections }: Pick<QdrantSourceConfig, 'collections'>, names: readonly string[]): string[] {
-  const matches = (patterns: readonly string[], name: string) => patterns.some((pattern) => expression(pattern).test(name))
-  return names.filter((name) => !name.startsWith(OWN) && matches(collections.include, name) && !matches(collections.exclude, name))
+/** Collections that the source names, by their own names or by aliases: what an alias leads to now is what is meant. */
+export function selected(
+  { collections }: Pick<QdrantSourceConfig, 'collections'>,
+  names: readonly string[],
+  aliases: readonly Alias[],
+): string[] {
+  const matches = (patterns: readonly string[], calls: readonly string[]) =>
+    patterns.some((one) => calls.some((call) => expression(one).test(call)))
+  return names.filter((name) => {
+    const calls = [name, ...aliases.filter(({ collection_name }) => collection_name === name).map(({ alias_name }) => alias_name)]
+    return !name.startsWith(OWN) && matches(collections.include, calls) && !matches(collections.exclude, calls)
+  })
 }
 
 export async function versionOf(server: Server): Promise<string> {
@@ -31,8 +40,12 @@ export async function collectionNames(server: Server): Promise<string[]> {
   return collections.map(({ name }) => name).sort()
 }
 
-/** Those of aliases of collections that Holdfast made are left out. */
+/** Without those that Holdfast makes for itself. */
 export async function aliasesOf(server: Server): Promise<Alias[]> {
+  return (await allAliases(server)).filter(({ alias_name }) => !alias_name.startsWith(OWN))
+}
+
+export async function allAliases(server: Server): Promise<Alias[]> {
   const { aliases } = await server.ask('its aliases', (api, init) => api.getCollectionsAliases({}, init))
   return aliases
     .map(({ alias_name, collection_name }) => ({ alias_name, collection_name }))

@@ -22,6 +22,7 @@ export interface Into {
   file: string
   /** The server for a snapshot of this peer. */
   serverOf(peer: string): Server
+  last?: () => Promise<void>
 }
 
 export async function fillFromSnapshots({ context, manifest, source }: Filling, collection: string, into: Into): Promise<void> {
@@ -35,6 +36,7 @@ export async function fillFromSnapshots({ context, manifest, source }: Filling, 
       bytes,
       sha256: artifact['sha256'] as string | undefined,
       stream: await source.read(artifact),
+      ...(into.last && { last: into.last }),
     })
   }
 }
@@ -42,12 +44,19 @@ export async function fillFromSnapshots({ context, manifest, source }: Filling, 
 /** Of one request; Qdrant takes 32 MB by default. */
 const REQUEST_BYTES = 8 * 1024 * 1024
 
-/** Writes every point of the export; those of other ids that the collection has stay. */
-export async function fillFromExport(filling: Filling, collection: string, server: Server, name: string): Promise<void> {
+/** Writes every point of the export; those of other ids that the collection has stay. `made` hears of a new one while it is empty. */
+export async function fillFromExport(
+  filling: Filling,
+  collection: string,
+  server: Server,
+  { name, made }: { name: string; made?: () => Promise<void> },
+): Promise<void> {
   const { context, manifest, source } = filling
-  const info = await configOf(filling, collection)
   const artifact = artifactOf(manifest, collection, 'export')
-  if (!(await findCollection(server, name))) await createLike(server, name, info)
+  if (!(await findCollection(server, name))) {
+    await createLike(server, name, await configOf(filling, collection))
+    await made?.()
+  }
   let batch: Point[] = []
   let bytes = 0
   let written = 0

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { QdrantSourceConfig } from './config.ts'
+import { createLive } from './live.ts'
 import { preflight } from './preflight.ts'
 import { removeSnapshots } from './removal.ts'
 import { restoreScratch } from './restore.ts'
@@ -33,5 +34,6 @@ export async function createDriver(
     },
     verify: (context, manifest, target, options) => verify(work, context, manifest, target, options),
     destroy: ({ dir }) => destroy(work, dir),
+    live: createLive(work),
   }
 }

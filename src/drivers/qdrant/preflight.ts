@@ -1,6 +1,15 @@
 /** Whether a capture of this server can succeed, before it is begun. Changes nothing. */
 import type { DriverContext, Preflight } from '../driver.ts'
-import { type CollectionInfo, collectionInfo, collectionNames, selected, shardsOf, versionOf } from './collections.ts'
+import {
+  type Alias,
+  aliasesOf,
+  type CollectionInfo,
+  collectionInfo,
+  collectionNames,
+  selected,
+  shardsOf,
+  versionOf,
+} from './collections.ts'
 import type { Server } from './server.ts'
 import { type Work, withNodes } from './work.ts'
 
@@ -12,12 +21,13 @@ export async function preflight(work: Work, context: DriverContext): Promise<Pre
     const [first] = nodes
     const version = await versionOf(first)
     const all = await collectionNames(first)
-    const names = selected(work.config, all)
+    const aliases = await aliasesOf(first)
+    const names = selected(work.config, all, aliases)
     const infos = await Promise.all(names.map(async (name) => ({ name, info: await collectionInfo(first, name) })))
     const findings = [
       await nodesFinding(nodes, names),
       ...(await versionsFinding(nodes, version)),
-      namedFinding(work, all),
+      namedFinding(work, all, aliases),
       statusFinding(infos),
       await shardsFinding(nodes, names),
       keyFinding(work, nodes),
@@ -66,9 +76,10 @@ async function versionsFinding(nodes: readonly Server[], version: string): Promi
   ]
 }
 
-function namedFinding({ config }: Work, all: readonly string[]): Finding {
-  const missing = config.collections.include.filter((name) => !name.includes('*') && !all.includes(name))
-  const names = selected(config, all)
+function namedFinding({ config }: Work, all: readonly string[], aliases: readonly Alias[]): Finding {
+  const known = [...all, ...aliases.map(({ alias_name }) => alias_name)]
+  const missing = config.collections.include.filter((name) => !name.includes('*') && !known.includes(name))
+  const names = selected(config, all, aliases)
   const ok = missing.length === 0 && names.length > 0
   return {
     name: 'collections',
@@ -76,7 +87,7 @@ function namedFinding({ config }: Work, all: readonly string[]): Finding {
     // A server without any is backed up as one; what is named has to be there.
     required: missing.length > 0,
     detail: missing.length > 0 ? `there is no collection ${missing.join(', ')}` : `${names.length} of ${all.length} collections`,
-    next: 'correct collections of the source; an alias is no collection',
+    next: 'correct collections of the source',
   }
 }
 

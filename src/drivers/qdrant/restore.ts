@@ -87,7 +87,7 @@ async function restoreOne(server: Server, filling: Filling, { collection, dir, s
   filling.context.onProgress({ phase: `restore ${collection}` })
   const fill =
     scratch.from === 'export'
-      ? fillFromExport(filling, collection, server, name)
+      ? fillFromExport(filling, collection, server, { name })
       : fillFromSnapshots(filling, collection, { name, file: uploadName(scratch.tag), serverOf: () => server })
   await fill.catch(async (error: unknown) => {
     // What the server finds damaged is found by the proof, and shown there; what the repository does, is an error of its own.

@@ -30,9 +30,10 @@ export async function makeSnapshots(work: Work, context: DriverContext, { id, at
     // What an earlier try of the same point left.
     await removeNoted(nodes, noteName(work.source, id))
     const notes = noteName(work.source, id)
-    const names = selected(work.config, await collectionNames(first))
+    const all = await aliasesOf(first)
+    const names = selected(work.config, await collectionNames(first), all)
     await openNotes(first, notes)
-    const aliases = (await aliasesOf(first)).filter(({ collection_name }) => names.includes(collection_name))
+    const aliases = all.filter(({ collection_name }) => names.includes(collection_name))
     await write(first, notes, { attempt, kind: 'aliases', aliases })
     for (const collection of names) await snapshotCollection({ work, context, nodes, notes, attempt }, collection)
     return { notes, attempt, collections: names.length }

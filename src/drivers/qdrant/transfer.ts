@@ -60,10 +60,12 @@ export interface Upload {
   bytes: number
   sha256: string | undefined
   stream: Readable
+  /** Asked when all but the end is sent: where it throws, the server has an upload that was cut off, and does nothing. */
+  last?: () => Promise<void>
 }
 
 /** Puts the snapshot in the place of what the collection is, or makes it. Throws INTEGRITY where the server finds it damaged. */
-export async function upload(server: Server, { collection, file, bytes, sha256, stream }: Upload): Promise<void> {
+export async function upload(server: Server, { collection, file, bytes, sha256, stream, last }: Upload): Promise<void> {
   const what = `the upload of a snapshot into ${collection}`
   const boundary = `holdfast-${crypto.randomUUID()}`
   const head = `--${boundary}\r\ncontent-disposition: form-data; name="snapshot"; filename="${file}"\r\ncontent-type: application/octet-stream\r\n\r\n`
@@ -94,6 +96,7 @@ export async function upload(server: Server, { collection, file, bytes, sha256, 
     yield head
     try {
       yield* stream as AsyncIterable<Buffer>
+      await last?.()
     } catch (error) {
       broken = error
       throw error
