@@ -1,5 +1,4 @@
 /** A change of schema with a way back: a recovery point, the migration, its check; where one of them fails, the point in its place. */
-import { ActivityFailure, TimeoutFailure, TimeoutType } from '@temporalio/common'
 import { CancellationScope, executeChild, isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
 import type { MigrateActivities } from '../activities/migrate.ts'
@@ -73,7 +72,6 @@ async function change(input: Input, view: View, whole: CancellationScope): Promi
     const { id: recoveryPoint, proof, warnings } = point
     return { ...migration, recoveryPoint, ...(proof && { proof }), said, seconds: (Date.now() - started) / 1000, warnings }
   } catch (error) {
-    if (neverBegan(error)) throw error
     view.step('migration', 'failed', rootFailure(error).message)
     // Whoever takes the source from this run needs it now: there is no time to restore.
     if (isCancellation(error) && !whole.consideredCancelled) throw leftHalf(input, point.id)
@@ -88,12 +86,6 @@ function backUp({ source, schemaVersion, from, description }: Input): Promise<Ba
     workflowId: `${workflowInfo().workflowId}/backup`,
     args: [{ source, kind: 'pre_migration', description: about, ...(from !== undefined && { schemaVersion: from }) }],
   })
-}
-
-/** No worker of the host took it up: the source is as it was. */
-function neverBegan(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : undefined
-  return cause instanceof TimeoutFailure && cause.timeoutType === TimeoutType.SCHEDULE_TO_START
 }
 
 interface Back {

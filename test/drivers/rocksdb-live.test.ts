@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Manifest } from '../../src/core/records.ts'
@@ -65,6 +65,13 @@ describe('a restore over a live store', () => {
     expect(await store.contents()).toBe(opened)
   }, 60_000)
 
+  it('is not refused for being open where applications are stopped before the swap', async () => {
+    const close = await holdOpen(store.path)
+    const own = await liveOf({ applications: ['api'] })
+    await own.check(manifest, await own.fingerprint())
+    await close()
+  })
+
   it('is made aside and compared, then takes the place; what was there is kept beside it, the folder is closed to others', async () => {
     const confirm = await live.fingerprint()
     const changed = await store.contents()
@@ -83,6 +90,14 @@ describe('a restore over a live store', () => {
     await live.removeAside(manifest)
     expect(await ldb(store.path, 'get', 'after')).toContain('the restore')
     expect(await beside()).toEqual([basename(keptAs)])
+  })
+
+  it.runIf(process.getuid?.() === 0)('belongs to whom the old store belonged', async () => {
+    for (const name of ['.', ...(await readdir(store.path))]) await chown(join(store.path, name), 65534, 65534)
+    const confirm = await live.fingerprint()
+    const { oid } = await live.restoreAside(contextFor(), manifest, source())
+    await live.swap(manifest, confirm, oid)
+    for (const name of ['.', 'CURRENT']) expect(await stat(join(store.path, name))).toMatchObject({ uid: 65534, gid: 65534 })
   })
 
   it('of a store that is gone puts it there again', async () => {

@@ -88,6 +88,17 @@ describe('a proof', () => {
     ])
   })
 
+  it('reads what is in the files, not only that they are there: one flipped byte is seen without comparing digests', async () => {
+    const manifest = await take()
+    const { driver, target } = await restored(manifest)
+    const big = manifest.artifacts.toSorted((a, b) => (b.plainBytes ?? 0) - (a.plainBytes ?? 0))[0]?.part ?? ''
+    const bytes = await readFile(join(target.connection, big))
+    bytes[50_000] = (bytes[50_000] ?? 0) ^ 0xff
+    await writeFile(join(target.connection, big), bytes)
+    const red = failures(await driver.verify(contextFor(), manifest, target, { depth: 'restore', assertions: [] }))
+    expect(red).toMatchObject([{ name: 'all of default', actual: expect.stringContaining('Corruption') }])
+  })
+
   it('counts a key of many lines once', async () => {
     await ldb(store.path, '--key_hex', 'put', '0x0A0A0A', 'lines')
     const found = await prove(await take())
@@ -166,6 +177,15 @@ describe('a restore to a path of its own', () => {
     expect(await readdir(join(store.dir, 'other'))).toEqual([])
     expect(await readdir(scratch)).toEqual([])
   })
+})
+
+it('a store whose checkpoint has a link in it is refused: what that leads to would not be in the backup', async () => {
+  const call = ['sh', '-c', '"$0" --db="$1" checkpoint --checkpoint_dir="$2" && ln -s /etc/passwd "$2/link"', LDB, '{path}', '{checkpoint}']
+  await expect(take({ checkpoint: { command: call } })).rejects.toMatchObject({
+    code: 'SOURCE_UNFIT',
+    object: expect.stringMatching(/link$/),
+  })
+  expect((await readdir(store.dir)).filter((name) => name !== 'store')).toEqual([])
 })
 
 it('a part whose name leads out of the folder is not written', async () => {

@@ -46,6 +46,7 @@ export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool
     ...all.flatMap((source) =>
       source.driver === 'redis' ? Object.values(source.programs).map((program) => version(program, 'captures, checks and proves')) : [],
     ),
+    ...all.flatMap((source) => (source.driver === 'rocksdb' ? [version(source.programs.ldb, 'takes checkpoints and reads copies')] : [])),
     ...groups.flatMap(({ sites }) =>
       Object.values(sites).flatMap(({ binDir }) =>
         inFolder(binDir, ['pg_rewind', 'pg_basebackup', 'pg_controldata', 'pg_waldump'], 'rebuilds a site'),

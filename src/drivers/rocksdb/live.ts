@@ -13,14 +13,16 @@ import { putBack, swap } from './swap.ts'
 import { folderAssertions } from './verify.ts'
 
 export function createLive(config: RocksdbSourceConfig): LiveRestore {
-  const { path, service } = config
+  const { path, service, applications } = config
   return {
     fingerprint: () => fingerprintOf(path),
     async check(manifest, confirm, choice) {
       refuseElsewhere(choice)
       await requireConfirmed(path, manifest, confirm)
       await requireSpace(dirname(path), manifest.sizeBytes)
-      if (!service) await requireClosed(path, 'end that program first, or give the source service.stop and service.start')
+      // Both are stopped later, right before it is swapped.
+      if (!service && applications.length === 0)
+        await requireClosed(path, 'end that program first, or give the source service.stop and service.start')
     },
     restoreAside: (context, manifest, source) => restoreAside(config, context, manifest, source),
     async swap(manifest, confirm, made, filling) {
