@@ -3,6 +3,7 @@
 export const POINT_KINDS = [
   'manual',
   'scheduled',
+  'snapshot',
   'full',
   'incremental',
   'differential',

@@ -1,5 +1,5 @@
 /** The write-ahead log: segments on disk, and in memory what is newer than the base. */
-import { appendFileSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Entry, type Place, encode, readRecords } from './entry.ts'
 
@@ -17,14 +17,12 @@ const padded = (index: number) => String(index).padStart(20, '0')
 /** `<first>-<last>.wal`: of committed entries, equal names mean equal bytes, whichever node wrote them. */
 export const segmentName = ({ first, last }: Range): string => `${padded(first)}-${padded(last)}.wal`
 
-/** The closed segments of a folder, oldest first. */
+/** The closed segments of a folder, oldest first; a folder that was only just restored has none. */
 export function segmentsIn(dir: string): Segment[] {
-  return readdirSync(dir)
-    .sort()
-    .flatMap((name) => {
-      const [, first, last] = /^(\d{20})-(\d{20})\.wal$/.exec(name) ?? []
-      return first && last ? [{ name, path: join(dir, name), first: Number(first), last: Number(last) }] : []
-    })
+  return (existsSync(dir) ? readdirSync(dir) : []).sort().flatMap((name) => {
+    const [, first, last] = /^(\d{20})-(\d{20})\.wal$/.exec(name) ?? []
+    return first && last ? [{ name, path: join(dir, name), first: Number(first), last: Number(last) }] : []
+  })
 }
 
 export class Log {

@@ -1,0 +1,30 @@
+/** A Raft cluster with an admin API: hot and cold snapshots, proofs on a node of its own, the cluster brought back from one node. */
+import type { DriverWiring, SourceDriver } from '../driver.ts'
+import { capture } from './capture.ts'
+import type { RaftClusterConfig } from './config.ts'
+import { createLive } from './live.ts'
+import type { Origin } from './node.ts'
+import { resumeOurs } from './pause.ts'
+import { preflight } from './preflight.ts'
+import { destroy, restore } from './restore.ts'
+import { makeStage, removeStage } from './stage.ts'
+import { verify } from './verify.ts'
+
+export async function createDriver(config: RaftClusterConfig, { source }: Pick<DriverWiring, 'source'>): Promise<SourceDriver> {
+  const origin: Origin = { config, source }
+  return {
+    kind: 'raft-cluster',
+    capabilities: { pointInTime: true, incremental: false, hostBound: true, parts: false },
+    preflight: (context) => preflight(origin, context),
+    snapshot: (context, request) => makeStage(origin, context, request),
+    async removeSnapshot(context, id) {
+      await resumeOurs(origin, context, id)
+      await removeStage(origin, id, context.signal)
+    },
+    capture: (context, request, sink) => capture(origin, context, request, sink),
+    restore: (context, manifest, artifacts, options) => restore(origin, context, manifest, artifacts, options),
+    verify: (context, manifest, target, options) => verify(origin, context, manifest, target, options),
+    live: createLive(origin),
+    destroy: ({ dir }) => destroy(dir),
+  }
+}

@@ -1,0 +1,117 @@
+/** A recovery point as a folder laid out as a node's data folder; where the source says how, one node runs on a copy of it. */
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { HoldfastError } from '../../core/errors.ts'
+import type { Manifest } from '../../core/records.ts'
+import { stopMarked } from '../../process/marked.ts'
+import { shellWord } from '../../process/shell.ts'
+import type { ArtifactSource, DriverContext, Restored, RestoreTarget } from '../driver.ts'
+import { makeScratchFolder, removeScratchFolder, requireScratchFolder } from '../postgres-common/folder.ts'
+import { commandOf } from './cluster.ts'
+import { bytesOf } from './listing.ts'
+import { nodesOf, type Origin } from './node.ts'
+import { filesOf, nodeOfConfig, partOf, STATE, untarScript } from './parts.ts'
+import { configBelow, configIn, dataIn, layoutOf, nodeIn } from './places.ts'
+import { copyForNode, startNode } from './scratch.ts'
+import { describe } from '../../process/command.ts'
+
+export interface Wanted {
+  dir: string
+  to?: RestoreTarget
+}
+
+export async function restore(
+  origin: Origin,
+  context: DriverContext,
+  manifest: Manifest,
+  source: ArtifactSource,
+  { dir }: Wanted,
+): Promise<Restored> {
+  const { config } = origin
+  try {
+    await destroy(dir)
+    await makeScratchFolder(dir, SELF)
+    await fillData(origin, context, manifest, source, dir)
+    if (config.scratch) await tryNode(origin, context, dir)
+    const connection = config.scratch ? nodeIn(dir) : dataIn(dir)
+    return {
+      target: { kind: 'scratch', dir, connection, database: manifest.source, connect: await lookAt(origin, dir) },
+      bytes: bytesOf(await filesOf(manifest, source)),
+    }
+  } catch (error) {
+    await destroy(dir)
+    throw context.signal.aborted
+      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
+      : error
+  }
+}
+
+/** The node runs as the worker does. */
+const SELF = 'root'
+
+/** One that does not start is what verify says, with why. */
+async function tryNode({ config }: Origin, { signal, onProgress }: DriverContext, dir: string): Promise<void> {
+  onProgress({ phase: 'start a node' })
+  await copyForNode(config, dir)
+  await startNode(config, dir, signal).catch((error: unknown) => {
+    const damage = error instanceof HoldfastError && ['PROCESS_FAILED', 'PROCESS_TIMEOUT', 'SOURCE_UNREACHABLE'].includes(error.code)
+    if (signal.aborted || !damage) throw error
+  })
+}
+
+export async function fillData(
+  origin: Origin,
+  { signal, onProgress }: DriverContext,
+  manifest: Manifest,
+  source: ArtifactSource,
+  dir: string,
+): Promise<void> {
+  const { config } = origin
+  const data = dataIn(dir)
+  const unpacked = join(dir, 'unpacked')
+  onProgress({ phase: 'restore', bytes: 0, totalBytes: manifest.sizeBytes })
+  await unpack(manifest, source, STATE, unpacked)
+  for (const [part, place] of Object.entries(layoutOf(config))) {
+    await mkdir(dirname(join(data, place)), { recursive: true, mode: 0o700 })
+    await rename(join(unpacked, part), join(data, place)).catch((error: NodeJS.ErrnoException) => {
+      // Only a cold point has a store.
+      if (error.code !== 'ENOENT') throw error
+    })
+  }
+  await rm(unpacked, { recursive: true, force: true })
+  signal.throwIfAborted()
+  onProgress({ phase: 'configuration' })
+  for (const artifact of manifest.artifacts) {
+    const name = nodeOfConfig(artifact)
+    if (name !== undefined) await unpack(manifest, source, artifact.part, join(dir, 'config', name))
+  }
+  await placeConfig(origin, manifest, dir)
+}
+
+/** Of the first node that has one: commands that work on a data folder may look for it there. */
+async function placeConfig({ config }: Origin, manifest: Manifest, dir: string): Promise<void> {
+  const names = nodesOf(config).map(({ name }) => name)
+  const captured = manifest.artifacts.flatMap((artifact) => nodeOfConfig(artifact) ?? [])
+  const first = names.find((name) => captured.includes(name))
+  if (first === undefined || configBelow(config) === undefined) return
+  const place = configIn(dataIn(dir), config)
+  await mkdir(dirname(place), { recursive: true })
+  await rename(join(dir, 'config', first), place)
+}
+
+async function unpack(manifest: Manifest, source: ArtifactSource, part: string, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await source.feed(partOf(manifest, part), { program: 'sh', args: ['-c', untarScript(folder)] })
+}
+
+async function lookAt({ config }: Origin, dir: string): Promise<string> {
+  if (config.scratch) return `cat ${shellWord(join(dir, 'node.json'))}`
+  return describe(commandOf(config, 'verifyChecksums', { dataDir: dataIn(dir) }))
+}
+
+/** Stops the node and removes the folder. May be called twice, and by another process than the one that started it. */
+export async function destroy(dir: string): Promise<void> {
+  await requireScratchFolder(dir)
+  await stopMarked(dir)
+  await removeScratchFolder(dir)
+}
