@@ -71,20 +71,25 @@ export async function openCatalog(config: Config, store: Promise<Store>): Promis
 /** On the site that is primary now, where the source is of a pair. */
 async function createDriver(config: Config, name: string): Promise<SourceDriver> {
   const source = sourceAt(config, name, await currentHost(config, name))
-  return driverOf(name, source, () => connectionOf(config, name))
+  return driverOf(config, name, source, () => connectionOf(config, name))
 }
 
 /** Its connection names a role and a database only: the server there may be gone, or be another one by now. */
 async function createRepositoryDriver(config: Config, name: string, host: string | undefined): Promise<RepositoryDriver> {
   const source = sourceAt(config, name, host ?? (await repositoryHost(config, name)))
-  return driverOf(name, source, () => configuredConnection(source))
+  return driverOf(config, name, source, () => configuredConnection(source))
 }
 
-async function driverOf(name: string, config: SourceConfig, connection: () => Promise<string>): Promise<SourceDriver> {
-  const { createDriver: create } = await DRIVERS[config.driver].load()
-  const wiring: DriverWiring = { source: name, connection, secret: resolveSecret }
+async function driverOf(
+  { temporal }: Config,
+  name: string,
+  source: SourceConfig,
+  connection: () => Promise<string>,
+): Promise<SourceDriver> {
+  const { createDriver: create } = await DRIVERS[source.driver].load()
+  const wiring: DriverWiring = { source: name, connection, secret: resolveSecret, orchestrator: temporal }
   // The list holds each driver beside the configuration that it takes.
-  return (create as (config: SourceConfig, wiring: DriverWiring) => Promise<SourceDriver>)(config, wiring)
+  return (create as (config: SourceConfig, wiring: DriverWiring) => Promise<SourceDriver>)(source, wiring)
 }
 
 const configuredConnection = async (source: SourceConfig): Promise<string> => (isPostgres(source) ? resolveSecret(source.connection) : '')

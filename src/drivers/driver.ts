@@ -298,4 +298,6 @@ export interface DriverWiring {
   connection(): Promise<string>
   /** The value of a secret reference, at the last moment. */
   secret(reference: string): Promise<string>
+  /** What runs Holdfast itself: no run restores over what it stands on. */
+  orchestrator: { address: string; namespace: string }
 }

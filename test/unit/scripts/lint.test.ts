@@ -47,6 +47,10 @@ describe('the arrows', () => {
     ['src/core/ids.ts', 'crypto'],
     ['src/contract/inputs.ts', '@temporalio/client'],
     ['src/drivers/x/capture.ts', '@temporalio/activity'],
+    ['src/drivers/x/capture.ts', '@temporalio/client'],
+    ['src/drivers/temporal/capture.ts', '@temporalio/activity'],
+    ['src/drivers/temporal/capture.ts', '@temporalio/worker'],
+    ['src/drivers/temporal/replay/child.ts', '@temporalio/activity'],
     ['src/storage/s3.ts', '@temporalio/common'],
     ['src/cli/main.ts', '../../workers/worker.ts'],
     ['activities/dump.ts', '../workflows/backup.ts'],
@@ -58,6 +62,8 @@ describe('the arrows', () => {
 
   it.each([
     ['workflows/backup.ts', './lib/saga.ts'],
+    ['src/drivers/temporal/capture.ts', '@temporalio/client'],
+    ['src/drivers/temporal/replay/child.ts', '@temporalio/worker'],
     ['workflows/backup.ts', '../src/contract/inputs.ts'],
     ['workflows/backup.ts', '@temporalio/workflow'],
     ['src/core/records.ts', 'zod'],

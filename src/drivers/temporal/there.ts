@@ -1,0 +1,41 @@
+/** What is in a live namespace already, and whether the mode of a restore lets it be. */
+import { HoldfastError } from '../../core/errors.ts'
+import type { Manifest } from '../../core/records.ts'
+import type { RestoreChoice } from '../driver.ts'
+import type { Session } from './connect.ts'
+import { clashing, findNamespace, readAttributes } from './namespace.ts'
+import { isOurs, type Settings } from './recreate.ts'
+import { scheduleIds } from './schedules.ts'
+
+/** Those of the point's schedules that are there, but for what an earlier try of the same restore made. */
+export async function schedulesThere(session: Session, manifest: Manifest, { schedules }: Settings): Promise<string[]> {
+  const wanted = new Set(schedules.map(({ id }) => id))
+  const there: string[] = []
+  for await (const id of scheduleIds(session))
+    if (wanted.has(id) && !(await isOurs(session, id, `${manifest.source}/${manifest.id}`))) there.push(id)
+  return there.sort()
+}
+
+/** Throws SOURCE_UNFIT where something would have to be changed that the mode leaves alone; `empty` is the mode where none is named. */
+export async function requireFree(
+  session: Session,
+  manifest: Manifest,
+  settings: Settings,
+  { mode = 'empty' }: RestoreChoice,
+): Promise<void> {
+  if (!(await findNamespace(session))) return
+  const [clash] = clashing(settings.attributes, await readAttributes(session))
+  if (clash !== undefined)
+    throw new HoldfastError('SOURCE_UNFIT', `${session.namespace} has a search attribute ${clash} of another type than the point`, {
+      object: clash,
+      next: `temporal operator search-attribute remove --name ${clash}, where nobody uses it`,
+    })
+  if (mode !== 'empty') return
+  const there = await schedulesThere(session, manifest, settings)
+  if (there.length === 0) return
+  const shown = `${there.slice(0, 5).join(', ')}${there.length > 5 ? `, and ${there.length - 5} more` : ''}`
+  throw new HoldfastError('SOURCE_UNFIT', `${session.namespace} has schedules of the point already: ${shown}`, {
+    object: there[0] ?? '',
+    next: 'use mode upsert, which leaves them and makes what is missing, or replace, which gives them the definition of the point',
+  })
+}
