@@ -26,7 +26,7 @@ const CONSUMERS: Readonly<Record<string, { stream: string; subject: string; take
   workers: { stream: 'JOBS', subject: 'jobs.>', take: 5, ack: 5 },
 }
 
-export const openSample: OpenSample = async (dir) => {
+export const openJetStream: OpenSample = async (dir) => {
   const server = await startNats({ dir: join(dir, 'server'), token: TOKEN })
   const nc = await connect({ servers: server.url, token: TOKEN, name: 'sample' })
   try {

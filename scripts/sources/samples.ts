@@ -9,6 +9,7 @@ const falkordb: Record<string, () => Promise<OpenSample>> =
 export const SAMPLES: Readonly<Record<string, () => Promise<OpenSample>>> = {
   files: async () => (await import('./files.ts')).openFiles,
   command: async () => (await import('./command.ts')).openCommand,
+  nats: async () => (await import('./nats.ts')).openJetStream,
   redis: async () => (await import('./redis.ts')).openRedis,
   ...falkordb,
   rocksdb: async () => (await import('./rocksdb.ts')).openRocksdb,

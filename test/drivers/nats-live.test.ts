@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AckPolicy } from 'nats'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openSample } from '../../scripts/sources/nats.ts'
+import { openJetStream } from '../../scripts/sources/nats.ts'
 import type { Manifest } from '../../src/core/records.ts'
 import type { DriverContext, Filling, LiveRestore, RestoreChoice } from '../../src/drivers/driver.ts'
 import { natsSource } from '../../src/drivers/nats/config.ts'
@@ -33,7 +33,7 @@ const filling = (choice: RestoreChoice = {}, context: DriverContext = contextFor
 
 it('every kind of stream, bucket and consumer comes back over what was lost as it was at the moment of the capture', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-nats-sample-'))
-  const sample = await openSample(folder)
+  const sample = await openJetStream(folder)
   try {
     const config = natsSource.parse({ driver: 'nats', repository: 'hot', ...sample.config })
     const driver = await createDriver(config, { source: 'orders', secret: async () => sample.env['SAMPLE_NATS_TOKEN'] ?? '' })

@@ -198,10 +198,10 @@ describe('consumers that a snapshot left out', () => {
       const recorded = await nats.ask((js) => listConsumers(js, name))
       await jsm.consumers.delete(name, 'lost')
       const { config } = await nats.ask((js) => streamInfo(js, name))
-      expect(await nats.ask((js) => addMissing(js, config, recorded))).toEqual(['lost'])
+      expect(await nats.ask((js) => addMissing(js, config, { consumers: recorded }))).toEqual(['lost'])
       const next = await (await nats.nc.jetstream().consumers.get(name, 'lost')).next({ expires: 5_000 })
       expect(next?.seq).toBe(5)
-      expect(await nats.ask((js) => addMissing(js, config, recorded))).toEqual([])
+      expect(await nats.ask((js) => addMissing(js, config, { consumers: recorded }))).toEqual([])
     },
   )
 })

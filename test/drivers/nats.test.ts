@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'nats'
-import { openSample } from '../../scripts/sources/nats.ts'
+import { openJetStream } from '../../scripts/sources/nats.ts'
 import type { Target } from '../../src/drivers/driver.ts'
 import { natsSource } from '../../src/drivers/nats/config.ts'
 import { createDriver } from '../../src/drivers/nats/index.ts'
@@ -74,7 +74,7 @@ async function leaks({ dir, connection }: Target): Promise<string[]> {
 async function openHarness(): Promise<DriverHarness> {
   const dir = await mkdtemp(join(tmpdir(), 'holdfast-nats-sample-'))
   const scratchRoot = await mkdtemp(join(tmpdir(), 'holdfast-scratch-'))
-  const sample = await openSample(dir)
+  const sample = await openJetStream(dir)
   const config = natsSource.parse({ driver: 'nats', repository: 'hot', ...sample.config })
   return {
     driver: await createDriver(config, { source: 'orders', secret: async () => sample.env['SAMPLE_NATS_TOKEN'] ?? '' }),

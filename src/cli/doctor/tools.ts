@@ -44,6 +44,11 @@ export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool
       ),
     ...(all.some(({ driver }) => driver === 'postgres-physical') ? [version('pgbackrest', 'keeps physical backups', ['version'])] : []),
     ...all.flatMap((source) =>
+      source.driver === 'nats'
+        ? [version(source.programs.server, 'proves and compares'), version('setsid', 'starts servers that outlive a worker')]
+        : [],
+    ),
+    ...all.flatMap((source) =>
       source.driver === 'redis' ? Object.values(source.programs).map((program) => version(program, 'captures, checks and proves')) : [],
     ),
     ...all.flatMap((source) => (source.driver === 'rocksdb' ? [version(source.programs.ldb, 'takes checkpoints and reads copies')] : [])),

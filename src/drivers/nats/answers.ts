@@ -51,9 +51,9 @@ export interface Page {
   total: number
   offset: number
   limit: number
+  /** Those that nobody answered for. */
+  missing?: string[] | null
 }
-
-export type StreamList = Page & { streams?: StreamInfo[] | null; missing?: string[] }
 
 export interface ConsumerConfig {
   name?: string

@@ -74,6 +74,12 @@ async function captureOrMiss(work: Work, name: string): Promise<Made | undefined
   return undefined
 }
 
+/**
+ * A consumer that asks for replicas of its own is refused by a server that is one, and the whole snapshot with it: so it
+ * is made again from its record. In a cluster, where alone it can be, a snapshot knows no more of it than that.
+ */
+const isPlaced = ({ config }: ConsumerInfo): boolean => Number(config['num_replicas'] ?? 0) > 1
+
 const versionOf = (js: JetStream, info: StreamInfo): string => serverOf(info) ?? js.nc.info?.version ?? ''
 
 async function captureStream(work: Work, before: StreamInfo): Promise<Made> {
@@ -83,7 +89,11 @@ async function captureStream(work: Work, before: StreamInfo): Promise<Made> {
   const folder = folderOf(name)
   context.onProgress({ phase: `stream ${name}`, totalBytes: before.state.bytes })
   const consumersBefore = await listConsumers(js, name)
-  const { answer, config, state, stream } = await openSnapshot(js, name, { created: before.created })
+  const apart = consumersBefore.some(isPlaced)
+  const { answer, config, state, stream } = await openSnapshot(js, name, {
+    created: before.created,
+    withoutConsumers: apart,
+  })
   const snapshot = await sink.storeStream({ part: `${folder}/snapshot`, role: ROLES.snapshot, required: true, stream })
   const content = await secondReading(work, name, state)
   const consumers = pairs(consumersBefore, await listConsumers(js, name))
@@ -98,6 +108,7 @@ async function captureStream(work: Work, before: StreamInfo): Promise<Made> {
     created: before.created,
     sources: before.sources ?? [],
     consumers: consumers.map((positions) => positions.before),
+    ...(apart && { apart }),
     ...(content && content.messages !== state.messages && { compared: content.ranges }),
   }
   const small = (part: string, role: string, bytes: Buffer) => sink.storeBytes({ part: `${folder}/${part}`, role, required: true, bytes })

@@ -130,9 +130,10 @@ async function consumerAssertions({ js, context, inventory, name, added, where }
 }
 
 function consumerAssertion(name: string, facts: Facts, found: ConsumerInfo | undefined, added: boolean): Assertion {
-  const floor = Number(facts['ackFloor'])
-  const floorUpTo = Number(facts['ackFloorUpTo'] ?? floor)
-  const delivered = added ? floor : Number(facts['delivered'])
+  const recorded = Number(facts['ackFloor'])
+  const floorUpTo = Number(facts['ackFloorUpTo'] ?? recorded)
+  // One that was made again stands where it begins; a cluster says nothing of its ack floor until there is one.
+  const [floor, delivered] = added ? [0, recorded] : [recorded, Number(facts['delivered'])]
   const deliveredUpTo = Number(facts['deliveredUpTo'] ?? facts['delivered'])
   const expected = `acknowledged to ${words(floor, floorUpTo)}, delivered to ${words(delivered, deliveredUpTo)}, config ${facts['config']}`
   if (!found) return { name, ok: false, expected, actual: 'missing' }
@@ -143,6 +144,6 @@ function consumerAssertion(name: string, facts: Facts, found: ConsumerInfo | und
     at.delivered >= delivered &&
     at.delivered <= deliveredUpTo &&
     at.config === facts['config']
-  const again = added ? ', made again from its record: the snapshot left it out' : ''
+  const again = added ? ', made again from its record: the snapshot is without it' : ''
   return { name, ok, expected, actual: `acknowledged to ${at.floor}, delivered to ${at.delivered}, config ${at.config}${again}` }
 }

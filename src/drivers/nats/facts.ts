@@ -106,8 +106,14 @@ const ELSEWHERE = [
 /** And where a consumer that is made again begins. */
 const BEGINNING = ['metadata', 'num_replicas', 'pause_until', 'deliver_policy', 'opt_start_seq', 'opt_start_time']
 
-export const configDigest = (config: StreamConfig): string => digestOf(without(config, ELSEWHERE))
-export const consumerDigest = (config: ConsumerConfig): string => digestOf(without(config, BEGINNING))
+export const configDigest = (config: StreamConfig): string => digestOf(said(without(config, ELSEWHERE)))
+export const consumerDigest = (config: ConsumerConfig): string => digestOf(said(without(config, BEGINNING)))
+
+/** A newer server shows more fields, which say that something is not so. */
+function said(config: Record<string, unknown>): Record<string, unknown> {
+  const nothing = ['false', '0', '-1', '""', 'null', '{}', '[]', '"none"']
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => !nothing.includes(JSON.stringify(value))))
+}
 
 /** Of the counts of all subjects, page by page. */
 export async function subjectsOf(js: JetStream, stream: string): Promise<Subjects> {

@@ -1,7 +1,8 @@
 /** Questions to JetStream, as its API has them. The package knows no snapshots, and gives configurations back with fields of its own. */
 import { connect, type ConnectionOptions, ErrorCode, type NatsConnection, NatsError } from 'nats'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
-import type { ConsumerInfo, Page, StreamInfo, StreamList } from './answers.ts'
+import { until } from '../../process/wait.ts'
+import type { ConsumerInfo, Page, StreamInfo } from './answers.ts'
 
 export interface JetStream {
   nc: NatsConnection
@@ -69,6 +70,10 @@ export function answerOf<T>(text: string, question: string): T {
   )
 }
 
+/** Name of the cluster that the server is one of. */
+export const clusterOf = ({ nc }: JetStream): string | undefined => (nc.info as { cluster?: string } | undefined)?.cluster
+export const isClustered = (js: JetStream): boolean => clusterOf(js) !== undefined
+
 /** Codes of the API that mean something here. */
 export const API = { noMessage: 10037, streamNotFound: 10059, exists: 10130 } as const
 
@@ -110,31 +115,36 @@ export async function findStream(js: JetStream, stream: string): Promise<StreamI
   })
 }
 
-/** Every stream of the account, however many pages that takes. */
-export async function listStreams(js: JetStream): Promise<StreamInfo[]> {
-  return pages(async (offset) => {
-    const page = await js.ask<StreamList>('STREAM.LIST', { offset })
-    return { ...page, items: page.streams ?? [] }
-  })
-}
+/** Every stream of the account. */
+export const listStreams = (js: JetStream): Promise<StreamInfo[]> =>
+  listed(js, 'STREAM.LIST', (page: Page & { streams?: StreamInfo[] | null }) => page.streams)
 
-export async function listConsumers(js: JetStream, stream: string): Promise<ConsumerInfo[]> {
-  return pages(async (offset) => {
-    const page = await js.ask<Page & { consumers?: ConsumerInfo[] | null; missing?: string[] }>(`CONSUMER.LIST.${stream}`, { offset })
-    if (page.missing?.length)
-      throw new HoldfastError('SOURCE_UNREACHABLE', `${stream}: nobody answers for the consumers ${page.missing.join(', ')}`, {
-        object: stream,
-        next: 'wait until the cluster has leaders for them',
-      })
-    return { ...page, items: page.consumers ?? [] }
-  })
-}
+export const listConsumers = (js: JetStream, stream: string): Promise<ConsumerInfo[]> =>
+  listed(js, `CONSUMER.LIST.${stream}`, (page: Page & { consumers?: ConsumerInfo[] | null }) => page.consumers)
 
-async function pages<T>(ask: (offset: number) => Promise<Page & { items: T[] }>): Promise<T[]> {
-  const all: T[] = []
-  for (;;) {
-    const { items, total } = await ask(all.length)
-    all.push(...items)
-    if (items.length === 0 || all.length >= total) return all
+/** How long a cluster may take to have leaders again, as right after a restore. */
+const LEADERLESS_MS = 15_000
+
+/** All pages of a list. In a cluster it says who does not answer for itself: left out, they would be taken for gone. */
+async function listed<T, P extends Page>(js: JetStream, question: string, itemsOf: (page: P) => T[] | null | undefined): Promise<T[]> {
+  let missing: string[] = []
+  const whole = async (): Promise<T[] | undefined> => {
+    const all: T[] = []
+    for (;;) {
+      const page = await js.ask<P>(question, { offset: all.length })
+      missing = page.missing ?? []
+      if (missing.length > 0) return undefined
+      const items = itemsOf(page) ?? []
+      all.push(...items)
+      if (items.length === 0 || all.length >= page.total) return all
+    }
   }
+  return until(whole, { timeoutMs: LEADERLESS_MS, everyMs: 200, what: question }).catch((error: unknown) => {
+    if (missing.length === 0) throw error
+    throw new HoldfastError('SOURCE_UNREACHABLE', `${question}: nobody answers for ${missing.join(', ')}`, {
+      object: missing[0] ?? question,
+      next: 'wait until the cluster has leaders for them',
+      cause: error,
+    })
+  })
 }

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { Manifest } from '../../core/records.ts'
 import type { StreamInfo } from './answers.ts'
 import { digestOf } from './facts.ts'
-import { findStream, isApiError, API, type JetStream } from './jetstream.ts'
+import { API, findStream, isApiError, isClustered, type JetStream } from './jetstream.ts'
 import { MARK } from './quiet.ts'
 import { JOURNAL } from './select.ts'
 
@@ -59,7 +59,7 @@ export async function writeJournal(js: JetStream, manifest: Manifest, journal: J
   const name = nameOf(manifest)
   const subject = `_holdfast.journal.${manifest.source}.${manifest.id}`
   await removeJournal(js, manifest)
-  const replicas = js.nc.info?.cluster ? 3 : 1
+  const replicas = isClustered(js) ? 3 : 1
   const config = { name, subjects: [subject], storage: 'file', retention: 'limits', num_replicas: replicas, max_msgs: 1 }
   // A cluster of fewer servers keeps it once.
   await js.ask(`STREAM.CREATE.${name}`, config).catch(() => js.ask(`STREAM.CREATE.${name}`, { ...config, num_replicas: 1 }))

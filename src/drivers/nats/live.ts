@@ -9,7 +9,7 @@ import type { LiveRestore, RestoreChoice } from '../driver.ts'
 import type { StreamInfo } from './answers.ts'
 import type { NatsSourceConfig } from './config.ts'
 import { digestOf } from './facts.ts'
-import { type JetStream, listStreams, type Place, withJetStream } from './jetstream.ts'
+import { clusterOf, type JetStream, listStreams, type Place, withJetStream } from './jetstream.ts'
 import { readJournal } from './journal.ts'
 import { lastSeqIn, requireFollowersFit } from './origins.ts'
 import { overlap } from './overlap.ts'
@@ -54,9 +54,9 @@ export function createLive(config: NatsSourceConfig, place: Place): LiveRestore 
  * the same in every environment; a stream that was made again is another one.
  */
 export async function fingerprintOf(config: NatsSourceConfig, js: JetStream): Promise<string> {
-  const { cluster, server_name: name, server_id: id } = js.nc.info as unknown as Record<string, string | undefined>
+  const { server_name: name, server_id: id } = js.nc.info as unknown as Record<string, string | undefined>
   // A server without a name of its own takes another at each start.
-  const where = cluster ?? (name === id ? 'unnamed' : name)
+  const where = clusterOf(js) ?? (name === id ? 'unnamed' : name)
   const made = selected(config, await listStreams(js)).map((info) => `${info.config.name} ${info.created}`)
   return [where, config.jsDomain ?? '-', await accountOf(js), digestOf(made.sort()).slice(0, 16)].join('/')
 }

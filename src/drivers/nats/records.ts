@@ -22,6 +22,8 @@ export interface ConsumersRecord {
   /** How far it had come in each stream that it takes messages from. */
   sources: NonNullable<StreamInfo['sources']>
   consumers: ConsumerInfo[]
+  /** The snapshot was asked for without them. */
+  apart?: boolean
   /** Sequences that the digest of its content is of, where those are not all: the others were removed during the capture. */
   compared?: Range[]
 }

@@ -76,7 +76,7 @@ async function restoreStream({ js, context, source, dir }: Filling, { parts, con
   await rm(file)
   const { compared } = record
   const kept: Kept = {
-    added: await addMissing(js, config, record.consumers),
+    added: await addMissing(js, copy, record),
     changed: changedIn(config, copy),
     ...(compared && { compared }),
   }

@@ -21,6 +21,7 @@ export interface Snapshot {
 export interface SnapshotOptions {
   /** When the stream was made: one that was made again meanwhile is another one. */
   created: string
+  withoutConsumers?: boolean
   /** For tests. */
   chunkBytes?: number
   windowBytes?: number
@@ -46,7 +47,7 @@ export async function openSnapshot(js: JetStream, stream: string, options: Snaps
     const question = `STREAM.SNAPSHOT.${stream}`
     const answer = await js.text(question, {
       deliver_subject: inbox,
-      no_consumers: false,
+      no_consumers: options.withoutConsumers === true,
       jsck: false,
       ...(chunkBytes && { chunk_size: chunkBytes }),
       ...(windowBytes && { window_size: windowBytes }),

@@ -12,7 +12,7 @@ import { makeScratchFolder, removeScratchFolder } from '../postgres-common/folde
 import type { StreamConfig, StreamInfo } from './answers.ts'
 import { compareStream } from './compare.ts'
 import { addMissing } from './consumers.ts'
-import { API, findStream, isApiError, type JetStream, listStreams } from './jetstream.ts'
+import { API, findStream, isApiError, isClustered, type JetStream, listStreams } from './jetstream.ts'
 import { type Journal, type Marks, marksOf, readJournal, removeJournal, writeJournal } from './journal.ts'
 import { loadStream } from './load.ts'
 import { notesOf } from './notes.ts'
@@ -100,17 +100,15 @@ async function swapStream(work: Work, { parts, config, state, record }: StreamPo
     })
   })
   await rm(file)
-  const added = await addMissing(js, placed, record.consumers)
-  if (added.length > 0) work.notes.push(`the snapshot of ${name} left out ${added.join(', ')}: made again at what they had acknowledged`)
+  const added = await addMissing(js, placed, record)
+  if (added.length > 0)
+    work.notes.push(`the snapshot of ${name} is without ${added.join(', ')}: made again after what they had acknowledged`)
   await requireEqual(work, name, record, added)
   await open(work, placed, record)
 }
 
 /** A server of its own keeps one copy. */
-function placedOn({ nc }: JetStream, config: StreamConfig): StreamConfig {
-  const clustered = (nc.info as { cluster?: string } | undefined)?.cluster !== undefined
-  return clustered || config.num_replicas <= 1 ? config : { ...config, num_replicas: 1 }
-}
+const placedOn = (js: JetStream, config: StreamConfig): StreamConfig => (isClustered(js) ? config : { ...config, num_replicas: 1 })
 
 /** Only what was confirmed, or a half of this same restore. Looked at right before, since a deletion names no more than a name. */
 async function deleteReplaced({ js, marks, journal }: Work, name: string): Promise<void> {
