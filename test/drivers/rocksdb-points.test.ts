@@ -118,16 +118,35 @@ describe('a proof', () => {
     expect(failures(await ask())).toMatchObject([{ name: 'folder', actual: `Backup directory not found: ${target.connection}` }])
   })
 
-  it('lets a program of the user write to a copy of the copy, and asks with its own program where ldb cannot open', async () => {
+  it('names the file whose content is another, and one that is not of the point', async () => {
     const manifest = await take()
+    const { driver, target } = await restored(manifest)
+    const files = async (depth: 'restore' | 'full') =>
+      (await driver.verify(contextFor(), manifest, target, { depth, assertions: [] })).find(({ name }) => name === 'files')
+    const log = manifest.artifacts.find(({ role }) => role === 'current')?.part ?? ''
+    const text = await readFile(join(target.connection, log), 'utf8')
+    await writeFile(join(target.connection, log), text.toLowerCase())
+    expect(await files('full')).toMatchObject({ ok: false, actual: `${log} has another content` })
+    await writeFile(join(target.connection, log), text)
+    await writeFile(join(target.connection, 'added'), 'x')
+    expect(await files('restore')).toMatchObject({ ok: false, actual: 'added is not of the point' })
+  })
+
+  it('lets a program of the user write to a copy of the copy, which is gone afterwards', async () => {
+    const manifest = await take()
+    const { driver, target } = await restored(manifest)
     const write = ['sh', '-c', '"$0" --db="$1" put written by-the-user && "$0" --db="$1" get written', LDB, '{path}']
-    const asked = [
+    const assertions = [
       { name: 'writes', run: write },
       { name: 'binary', get: '0x6B31', equals: '0x7631' },
     ]
-    expect(failures(await prove(manifest, {}, 'full', asked))).toEqual([])
-    expect(await readdir(join(scratch, 'copy'))).toEqual(['.holdfast-scratch', 'data'])
-    expect(failures(await prove(manifest, {}, 'full'))).toEqual([])
+    for (let round = 1; round <= 2; round += 1)
+      expect(failures(await driver.verify(contextFor(), manifest, target, { depth: 'full', assertions }))).toEqual([])
+    expect((await readdir(join(scratch, 'copy'))).sort()).toEqual(['.holdfast-scratch', 'data'])
+  })
+
+  it('asks the program of the store where ldb cannot open it', async () => {
+    const manifest = await take()
     expect((await prove(manifest, { openCheck: ['test', '-f', '{path}/CURRENT'] })).map(({ name, ok }) => [name, ok])).toContainEqual([
       'opens',
       true,

@@ -2,14 +2,17 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startWorkerProcess } from '../../scripts/quickstart/stack.ts'
 import { openRocksdb, storeContents } from '../../scripts/sources/rocksdb.ts'
 import type { OpenSample } from '../../scripts/sources/sample.ts'
 import { findProgram } from '../../scripts/toolbox/find.ts'
 import type { Manifest } from '../../src/core/records.ts'
 import { run } from '../../src/process/run.ts'
+import { until } from '../../src/process/wait.ts'
 import type { BackupResult } from '../../workflows/backup.ts'
 import { answer, holdfast, refusal } from '../support/cli.ts'
 import { openSourceStack, type SourceStack } from '../support/source-stack.ts'
+import { endOf } from '../support/workflows/source.ts'
 
 const LDB = findProgram('ldb')
 let stack: SourceStack
@@ -30,7 +33,9 @@ const withMigrations: OpenSample = async (dir) => {
     wrong: { run: ldb('put', 'schema', 'nonsense'), check: checks },
     broken: { run: ['sh', '-c', 'rm "$0"/MANIFEST-*; echo no such column >&2; exit 4', path] },
   }
-  return { ...sample, config: { ...sample.config, migrations } }
+  // As by a power cut, in the middle of it.
+  const killing = { run: ['sh', '-c', '"$0" --db="$1" put half done; kill -9 $PPID; sleep 60', LDB, path] }
+  return { ...sample, config: { ...sample.config, migrations: { ...migrations, killing } } }
 }
 
 beforeAll(async () => {
@@ -124,6 +129,24 @@ describe('a store of one’s own', { timeout: 300_000 }, () => {
     expect(said.message).toMatch(/store is restored from \d{8}_\d{6}_pre_migration/)
     expect(await storeContents(path)).toBe(before)
     expect((await readdir(dirname(path))).filter((entry) => entry.includes('_pre_restore_')).length).toBeGreaterThan(0)
+  })
+
+  it('whose worker dies in the middle of a migration is what it was before, once there is a worker again', async () => {
+    const before = await storeContents(path)
+    const input = { source: 'store', schemaVersion: 4, run: 'killing' }
+    const run = await stack.client.workflow.start('migrate', { taskQueue: 'holdfast', workflowId: 'migrate-killed', args: [input] })
+    await until(async () => (await storeContents(path)) !== before, { timeoutMs: 60_000, everyMs: 200, what: 'the half of the migration' })
+    const worker = await startWorkerProcess(dirname(stack.configFile), stack.configFile, { roles: 'control,data,host:here' })
+    try {
+      expect(await endOf(run.result())).toMatchObject({
+        code: 'MIGRATION_FAILED',
+        message: expect.stringMatching(/store is restored from \d{8}_\d{6}_pre_migration/),
+      })
+      expect(await storeContents(path)).toBe(before)
+      expect((await readdir(dirname(path))).filter((entry) => !/^(store|restored)$|_pre_restore_/.test(entry))).toEqual([])
+    } finally {
+      await worker.stop()
+    }
   })
 
   it('names its migrations where none of them was named', async () => {
