@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { messageOf } from '../src/core/errors.ts'
 import { launch } from '../src/process/launch.ts'
 import { ensureToolbox } from './toolbox/ensure.ts'
-import { PAIR } from './toolbox/programs.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 /** The rounds are of the tests, which no script imports: they run as a program. */
@@ -16,7 +15,7 @@ const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
 
 try {
-  await ensureToolbox({ only: PAIR, progress: (line) => process.stderr.write(`${line}\n`), signal: stop.signal })
+  await ensureToolbox({ progress: (line) => process.stderr.write(`${line}\n`), signal: stop.signal })
   const command = { program: process.execPath, args: [ROUNDS, ...process.argv.slice(2)], cwd: ROOT }
   const rounds = launch(command, ['ignore', 'inherit', 'inherit'])
   const end = () => process.kill(rounds.pid, 'SIGTERM')

@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../../src/core/errors.ts'
-import { type LaneName, openScenarios, SCENARIOS } from './catalogue.ts'
+import { openScenarios, SCENARIOS } from './catalogue.ts'
 import { activitiesOf } from './history.ts'
 import { CRASH_TIMES, type CrashTime } from './plan.ts'
 import { playCalm, play, type Scenario } from './scenario.ts'
@@ -70,7 +70,7 @@ function chosen(): Choice | undefined {
 const fits = (word: string, name: string): boolean => name === word || name.startsWith(`${word} `)
 const wanted = ({ only }: Choice, name: string): boolean => only.length === 0 || only.some((word) => fits(word, name))
 
-async function playLane(stage: CrashStage, lane: LaneName, choice: Play, rows: Row[]): Promise<void> {
+async function playLane(stage: CrashStage, lane: string, choice: Play, rows: Row[]): Promise<void> {
   const queues: Round[][] = []
   for (const scenario of await openScenarios(stage, lane)) {
     choice.signal.throwIfAborted()

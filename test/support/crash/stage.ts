@@ -24,7 +24,7 @@ import { markedProcesses } from './world/processes.ts'
 export interface CrashStage {
   stack: Stack
   /** `change` makes the lane's configuration of the quickstart's. */
-  openLane(name: string, change: (settings: Settings) => void): Promise<Lane>
+  openLane(name: string, change: (settings: Settings) => void, env?: Record<string, string>): Promise<Lane>
   /** Ended before the servers. */
   onClose(what: () => Promise<void>): void
   close(): Promise<void>
@@ -63,7 +63,7 @@ export interface Crashed {
 }
 
 const WORKER = fileURLToPath(new URL('../../../workers/holdfast.ts', import.meta.url))
-const ROLES = 'control,data,host:east,host:west'
+const ROLES = 'control,data,host:east,host:west,host:here'
 
 export async function openCrashStage(say: (line: string) => void = () => {}, signal = new AbortController().signal): Promise<CrashStage> {
   const cleanup = createCleanup()
@@ -81,7 +81,7 @@ export async function openCrashStage(say: (line: string) => void = () => {}, sig
     await writeFile(bundle, code)
     return {
       stack,
-      openLane: (name, change) => openLane({ stack, scratch, bundle, cleanup, signal, name, change }),
+      openLane: (name, change, env = {}) => openLane({ stack, scratch, bundle, cleanup, signal, name, change, env }),
       onClose: cleanup.add,
       close: cleanup.end,
     }
@@ -99,9 +99,11 @@ interface LaneOptions {
   signal: AbortSignal
   name: string
   change(settings: Settings): void
+  /** Secrets that this lane's sources refer to. */
+  env: Record<string, string>
 }
 
-async function openLane({ stack, scratch, bundle, cleanup, signal, name, change }: LaneOptions): Promise<Lane> {
+async function openLane({ stack, scratch, bundle, cleanup, signal, name, change, env }: LaneOptions): Promise<Lane> {
   const dir = join(stack.dir, `lane-${name}`)
   const [tmp, scratchDir] = [join(dir, 'tmp'), join(scratch, name)]
   for (const folder of [dir, tmp, scratchDir]) {
@@ -122,7 +124,7 @@ async function openLane({ stack, scratch, bundle, cleanup, signal, name, change 
   const worker = {
     workerEntry: WORKER,
     workerArgs: ['worker', '--config', configFile, '--roles', ROLES],
-    env: { HOLDFAST_WORKFLOW_BUNDLE: bundle, TMPDIR: tmp },
+    env: { ...env, HOLDFAST_WORKFLOW_BUNDLE: bundle, TMPDIR: tmp },
   }
   const crash = async ({ activity, when, start }: Round): Promise<Crashed> => {
     const parked: string[] = []

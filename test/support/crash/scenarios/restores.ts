@@ -61,7 +61,7 @@ export const restoreLive = (subject: Subject, cluster: Cluster, database: string
   },
 })
 
-async function fingerprintOf({ services }: Lane, source: string): Promise<string> {
+export async function fingerprintOf({ services }: Lane, source: string): Promise<string> {
   const { live } = await services.driver(source)
   if (!live) throw new Error(`${source} is not restored over a live database`)
   return live.fingerprint()
