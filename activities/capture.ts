@@ -65,7 +65,7 @@ export function createCapture(services: Services) {
         signal: context.signal,
         onProgress: context.onProgress,
         bandwidth,
-        ...(configured.driver === 'postgres-logical' && { compressionLevel: configured.compressionLevel }),
+        ...('compressionLevel' in configured && { compressionLevel: configured.compressionLevel }),
       })
       const whole = async () => {
         const base = kind === 'incremental' && driver.capabilities.sharesObjects ? await baseOf(source) : undefined

@@ -9,6 +9,7 @@ const falkordb: Record<string, () => Promise<OpenSample>> =
 export const SAMPLES: Readonly<Record<string, () => Promise<OpenSample>>> = {
   files: async () => (await import('./files.ts')).openFiles,
   command: async () => (await import('./command.ts')).openCommand,
+  events: async () => (await import('./events.ts')).openEvents,
   nats: async () => (await import('./nats.ts')).openJetStream,
   redis: async () => (await import('./redis.ts')).openRedis,
   ...falkordb,

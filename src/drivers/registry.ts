@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { commandSource } from './command/config.ts'
 import { filesSource } from './files/config.ts'
 import { natsSource } from './nats/config.ts'
+import { eventsSource } from './postgres-events/config.ts'
 import { logicalSource } from './postgres-logical/config.ts'
 import { physicalSource } from './postgres-physical/config.ts'
 import { qdrantSource } from './qdrant/config.ts'
@@ -24,6 +25,7 @@ export const DRIVERS = {
   command: { config: commandSource, load: () => import('./command/index.ts') },
   files: { config: filesSource, load: () => import('./files/index.ts') },
   nats: { config: natsSource, load: () => import('./nats/index.ts') },
+  'postgres-events': { config: eventsSource, load: () => import('./postgres-events/index.ts') },
   'postgres-logical': { config: logicalSource, load: () => import('./postgres-logical/index.ts') },
   'postgres-physical': { config: physicalSource, load: () => import('./postgres-physical/index.ts') },
   qdrant: { config: qdrantSource, staged: true, load: () => import('./qdrant/index.ts') },

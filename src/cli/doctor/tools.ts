@@ -38,7 +38,7 @@ export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool
       .flatMap(({ driver, binDir }) =>
         inFolder(
           binDir,
-          ['postgres', 'pg_amcheck', ...(driver === 'postgres-logical' ? ['pg_dump', 'pg_restore', 'psql', 'initdb'] : [])],
+          ['postgres', 'pg_amcheck', ...(driver !== 'postgres-physical' ? ['pg_dump', 'pg_restore', 'psql', 'initdb'] : [])],
           'captures and proves',
         ),
       ),

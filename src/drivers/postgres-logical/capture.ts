@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
-import type { Artifact, Content } from '../../core/records.ts'
+import type { Artifact, Content, Inventory } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
 import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
 import { lockedOut } from '../postgres-common/locked.ts'
-import { describeConnection, withClient } from '../postgres-common/connect.ts'
+import { type Client, describeConnection, withClient } from '../postgres-common/connect.ts'
 import { contentOf, sequencesOf } from '../postgres-common/content.ts'
 import { type Readers, withReaders } from '../postgres-common/readers.ts'
 import { relationsOf } from '../postgres-common/relations.ts'
@@ -24,11 +24,24 @@ export interface LogicalSource {
   lockWaitMs: number
 }
 
+/** What another driver takes beside the dump, in the same snapshot. */
+export interface Additions {
+  /** The session sees the snapshot. */
+  look(client: Client): Promise<Inventory>
+  /** Stored after the parts of the dump. */
+  parts(dump: { options: DumpOptions; sink: ArtifactSink; context: DriverContext }): Promise<{
+    artifacts: Artifact[]
+    inventory: Inventory
+    warnings: string[]
+  }>
+}
+
 export async function capture(
   source: LogicalSource,
   context: DriverContext,
   request: CaptureRequest,
   sink: ArtifactSink,
+  additions?: Additions,
 ): Promise<Captured> {
   const nameOf = (attempt: number) => `holdfast ${request.id} ${attempt}`
   const applicationName = nameOf(request.attempt)
@@ -47,7 +60,8 @@ export async function capture(
       async (readers) => {
         const facts = await factsOf(readers.clients[0])
         const options: DumpOptions = { ...source, facts, snapshot: readers.snapshot, applicationName }
-        return await dumpAndCount({ options, folder, readers, sink, context: { ...context, signal }, stop: () => failed.abort() })
+        const inSnapshot = { options, folder, readers, sink, context: { ...context, signal }, stop: () => failed.abort() }
+        return await dumpAndCount({ ...inSnapshot, ...(additions && { additions }) })
       },
     )
   } catch (error) {
@@ -67,11 +81,12 @@ interface Capture {
   readers: Readers
   sink: ArtifactSink
   context: DriverContext
+  additions?: Additions
   stop(): void
 }
 
 async function dumpAndCount(capture: Capture): Promise<Captured> {
-  const { options, readers } = capture
+  const { options, readers, additions } = capture
   const { config, connection, facts, applicationName } = options
   const warnings: string[] = []
   if (config.parts.includes('globals') && !facts.superuser)
@@ -79,10 +94,13 @@ async function dumpAndCount(capture: Capture): Promise<Captured> {
   const [client] = readers.clients
   const before = await sequencesOf(client, config)
   const sizeBytes = (await relationsOf(client, config)).reduce((sum, { bytes }) => sum + bytes, 0)
-  const [artifacts, content] = await together([() => dumpParts(capture), () => countContent(capture, warnings)], async () => {
+  const looked = await additions?.look(client)
+  const dump = async () => ({ artifacts: await dumpParts(capture), added: await additions?.parts(capture) })
+  const [{ artifacts: dumped, added }, content] = await together([dump, () => countContent(capture, warnings)], async () => {
     capture.stop()
     await endSessions(connection, [applicationName]).catch(() => {})
   })
+  const artifacts = [...dumped, ...(added?.artifacts ?? [])]
   // pg_dump reads sequences as they stand when it comes to them, not as the snapshot has them.
   const after = carriesRows(config) ? await withClient(connection, {}, (other) => sequencesOf(other, config)) : {}
   const rows = carriesRows(config) ? { sequences: movedBetween(before, after) } : { sequences: {}, largeObjects: { count: 0, digest: '' } }
@@ -90,8 +108,9 @@ async function dumpAndCount(capture: Capture): Promise<Captured> {
     artifacts,
     sizeBytes,
     fileCount: artifacts.length,
-    warnings,
+    warnings: [...warnings, ...(added?.warnings ?? [])],
     content: { ...content, ...rows },
+    ...(additions && { inventory: { ...looked, ...added?.inventory } }),
     consistency: {
       time: readers.time,
       lsn: readers.lsn,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { LogicalSourceConfig } from './config.ts'
 import type { Command } from '../../process/command.ts'
 import { parseConnection, pgEnvironment } from '../postgres-common/connect.ts'
-import { selectionArguments } from '../postgres-common/relations.ts'
+import { type Selection, selectionArguments } from '../postgres-common/relations.ts'
 import type { DatabaseFacts } from './facts.ts'
 
 export type PartName = LogicalSourceConfig['parts'][number]
@@ -46,16 +46,22 @@ export function partCommand(part: PartName, options: DumpOptions): Command {
   return { program: join(options.config.binDir, 'pg_dump'), args: [...FORMAT[part], ...common(options)], env: dumpEnvironment(options) }
 }
 
+/** The rows of a selection as a script. */
+export function rowsCommand(selection: Selection, options: DumpOptions): Command {
+  const args = ['--format=plain', '--data-only', ...common(options, selection)]
+  return { program: join(options.config.binDir, 'pg_dump'), args, env: dumpEnvironment(options) }
+}
+
 /** Several tables at once into files of a new folder. */
 export function directoryCommand(folder: string, options: DumpOptions): Command {
   const args = ['--format=directory', '--compress=0', `--jobs=${options.config.jobs}`, '--no-sync', `--file=${folder}`, ...common(options)]
   return { program: join(options.config.binDir, 'pg_dump'), args, env: dumpEnvironment(options) }
 }
 
-function common({ config, facts, snapshot, lockWaitMs }: DumpOptions): string[] {
+function common({ config, facts, snapshot, lockWaitMs }: DumpOptions, selection: Selection = config): string[] {
   // The rows of unlogged tables are not on a replica.
   const unlogged = facts.replica ? ['--no-unlogged-table-data'] : []
-  return [`--snapshot=${snapshot}`, `--lock-wait-timeout=${lockWaitMs}`, '--no-password', ...unlogged, ...selectionArguments(config)]
+  return [`--snapshot=${snapshot}`, `--lock-wait-timeout=${lockWaitMs}`, '--no-password', ...unlogged, ...selectionArguments(selection)]
 }
 
 function globalsCommand(options: DumpOptions): Command {

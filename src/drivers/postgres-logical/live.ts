@@ -6,7 +6,7 @@ import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { stamp } from '../../core/ids.ts'
 import type { Manifest } from '../../core/records.ts'
-import type { ArtifactSource, DriverContext, LiveRestore } from '../driver.ts'
+import type { ArtifactSource, DriverContext, LiveRestore, RestoreChoice } from '../driver.ts'
 import { type Client, describeConnection, withClient, withDatabase } from '../postgres-common/connect.ts'
 import { recordedIn } from './facts.ts'
 import { loadDatabase, loadRoles } from './load.ts'
@@ -15,7 +15,10 @@ import { requireServerSpace } from './server-space.ts'
 import { swapNames } from './swap.ts'
 import { contentAssertions } from './verify.ts'
 
-export function createLive(config: LogicalSourceConfig, connection: string): LiveRestore {
+/** What another driver does to the database beside, once it was compared and before it is swapped in. */
+export type Finish = (connection: string, manifest: Manifest, choice: RestoreChoice) => Promise<void>
+
+export function createLive(config: LogicalSourceConfig, connection: string, finish: Finish = async () => {}): LiveRestore {
   return {
     fingerprint: () => fingerprintOf(connection),
     async check(manifest, confirm) {
@@ -27,7 +30,8 @@ export function createLive(config: LogicalSourceConfig, connection: string): Liv
       })
       await requireWorkerSpace(config, manifest)
     },
-    restoreAside: (context, manifest, source) => restoreAside(config, connection, context, manifest, source),
+    restoreAside: (context, manifest, source, place) =>
+      restoreAside({ config, connection, finish: (made) => finish(made, manifest, place?.choice ?? {}) }, context, manifest, source),
     swap: (manifest, confirm, oid) => swap(connection, manifest, confirm, oid),
     async removeAside(manifest) {
       const { name, maintenance } = await liveDatabase(connection)
@@ -46,7 +50,8 @@ export async function fingerprintOf(connection: string): Promise<string> {
   })
 }
 
-async function requireConfirmed(connection: string, manifest: Manifest, confirm: string): Promise<void> {
+/** Throws CONFIRM_MISMATCH, with the command that is right. */
+export async function requireConfirmed(connection: string, manifest: Manifest, confirm: string): Promise<void> {
   const fingerprint = await fingerprintOf(connection)
   if (confirm === fingerprint) return
   throw new HoldfastError(
@@ -94,8 +99,7 @@ async function requireFit(client: Client, connection: string): Promise<void> {
 }
 
 async function restoreAside(
-  config: LogicalSourceConfig,
-  connection: string,
+  { config, connection, finish }: { config: LogicalSourceConfig; connection: string; finish(made: string): Promise<void> },
   context: DriverContext,
   manifest: Manifest,
   source: ArtifactSource,
@@ -116,6 +120,7 @@ async function restoreAside(
     })
     await withClient(server, {}, (client) => copyProperties(client, name, database))
     await requireEqual(config, context, manifest, withDatabase(connection, database), database)
+    await finish(withDatabase(connection, database))
     if (made === undefined || made !== (await oidOf(server, database))) throw madeAgain(database)
     return {
       database,

@@ -1,0 +1,35 @@
+/** An event store on PostgreSQL: its log, outbox, watermarks and lenses in one snapshot, restored whole, to a number of the log, or lens by lens. */
+import type { DriverWiring, SourceDriver } from '../driver.ts'
+import { destroyInstance } from '../postgres-common/instance.ts'
+import { mark } from '../postgres-common/mark.ts'
+import { createLive } from '../postgres-logical/live.ts'
+import { restoreScratch } from '../postgres-logical/restore.ts'
+import { capture } from './capture.ts'
+import { type EventsSourceConfig, logicalOf } from './config.ts'
+import { preflight } from './preflight.ts'
+import { verify } from './verify.ts'
+
+export interface EventsTuning {
+  /** How long a table that somebody has locked is waited for; 60 s by default. */
+  lockWaitMs?: number
+  /** How long a capture waits for those who have taken a number; 5 s by default. */
+  settleMs?: number
+}
+
+export const createDriver = async (config: EventsSourceConfig, wiring: DriverWiring): Promise<SourceDriver> =>
+  createPostgresEvents(config, await wiring.connection())
+
+export function createPostgresEvents(config: EventsSourceConfig, connection: string, tuning: EventsTuning = {}): SourceDriver {
+  const { lockWaitMs = 60_000, settleMs = 5_000 } = tuning
+  return {
+    kind: 'postgres-events',
+    capabilities: { pointInTime: false, incremental: false, hostBound: false, parts: true },
+    mark: (_, label) => mark(connection, label),
+    preflight: (context) => preflight(config, connection, context),
+    capture: (context, request, sink) => capture({ config, connection, lockWaitMs, settleMs }, context, request, sink),
+    restore: (context, manifest, source, { dir }) => restoreScratch(logicalOf(config), context, manifest, source, dir),
+    verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),
+    destroy: ({ dir }) => destroyInstance(dir),
+    live: createLive(logicalOf(config), connection),
+  }
+}
