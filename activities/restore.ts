@@ -1,11 +1,12 @@
 /** A recovery point brought back: checked before anything is touched, made aside, then swapped in. */
+import type { Config } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { RestoreChoice, SourceDriver, Swapped } from '../src/drivers/driver.ts'
 import { createSource } from '../src/pipeline/read.ts'
 import { type Surroundings, surroundingsOf } from './applications.ts'
 import { withProgress } from './context.ts'
 import { instanceDir, withOwnInstance } from './instances.ts'
-import { openSource, type Services } from './services.ts'
+import { openSource, type Services, sourceOf } from './services.ts'
 
 export interface RestoreReport {
   source: string
@@ -42,6 +43,7 @@ export function createRestoreActivities(services: Services) {
   const { config } = services
   const open = (source: string) => openSource(services, source)
   const live = async (source: string) => {
+    refuseOwnDatabase(config, source)
     const driver = await services.driver(source)
     if (!driver.live) {
       throw new HoldfastError('INPUT_INVALID', `A ${driver.kind} point does not go over a live database`, {
@@ -62,6 +64,8 @@ export function createRestoreActivities(services: Services) {
     }: Point & { target: 'beside' | 'live'; confirm?: string; choice?: RestoreChoice }): Promise<{
       fingerprint: string
       around?: Surroundings
+      /** What is asked once everything is in its place. */
+      afterwards?: string[]
     }> {
       const { store, catalog } = await open(source)
       const { manifest } = await catalog.readManifest(source, id)
@@ -72,8 +76,14 @@ export function createRestoreActivities(services: Services) {
         const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
         return over.check(manifest, confirm ?? '', choice, { context, source: artifacts })
       })
-      const around = surroundingsOf(config, source)
-      return { fingerprint: await over.fingerprint(), ...(around && { around }) }
+      const around = over.restoresProjections?.(choice) ? withoutProjections(surroundingsOf(config, source)) : surroundingsOf(config, source)
+      const afterwards = over.afterwards?.map(({ name }) => name)
+      return { fingerprint: await over.fingerprint(), ...(around && { around }), ...(afterwards && { afterwards }) }
+    },
+
+    /** Throws where it is not well. */
+    async askAfterwards({ source, name }: { source: string; name: string }): Promise<void> {
+      await withProgress(async (context) => (await live(source)).afterwards?.find((one) => one.name === name)?.run(context))
     },
 
     async restoreAside({ source, id, instance, target, choice = {} }: Wanted & { target: 'beside' | 'live' }): Promise<RestoreReport> {
@@ -92,11 +102,11 @@ export function createRestoreActivities(services: Services) {
         const driver = await services.repositoryDriver(source, context.host)
         const place = { dir: instanceDir(services, source, instance), instance }
         return withOwnInstance(context, driver, place, async (own) => {
-          const { target: made, bytes } = await driver.restore(context, manifest, artifacts, { dir: own.dir, promote: true, choice })
+          const { target: made, bytes, notes } = await driver.restore(context, manifest, artifacts, { dir: own.dir, promote: true, choice })
           const { connection, database, connect } = made
           const host = context.host
           const way = { ...(host !== undefined && { host }), connection, ...(connect !== undefined && { connect }), database }
-          return { source, id, target, instance: own.instance, ...way, bytes }
+          return { source, id, target, instance: own.instance, ...way, bytes, ...(notes && { notes }) }
         })
       })
     },
@@ -120,6 +130,19 @@ export function createRestoreActivities(services: Services) {
     },
   }
 }
+
+/** Such a restore would roll back the very run that makes it, and whatever else it had decided since. */
+function refuseOwnDatabase(config: Config, name: string): void {
+  const source = sourceOf(config, name)
+  if (!('temporalPersistence' in source) || !source.temporalPersistence) return
+  throw new HoldfastError('SOURCE_UNFIT', `${name} is the database of the Temporal that runs this very restore (temporalPersistence)`, {
+    object: name,
+    next: `stop every server of that Temporal, then restore without it: holdfast restore ${name} --offline; or by a Holdfast that runs on another Temporal`,
+  })
+}
+
+const withoutProjections = (around: Surroundings | undefined): Surroundings | undefined => around && { ...around, projections: [] }
+
 /** Ignored, a choice would let somebody believe that it was heeded. */
 function refuseUnknown({ kind, capabilities }: Pick<SourceDriver, 'kind' | 'capabilities'>, source: string, choice: RestoreChoice): void {
   const known: readonly string[] = capabilities.choices ?? []

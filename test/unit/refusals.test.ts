@@ -45,6 +45,20 @@ describe('a refusal', () => {
     expect(next).not.toContain('fail over')
   })
 
+  it('of a restore over the database of the Temporal that runs it says how it is recovered, and reads nothing of the point', async () => {
+    const own = { ...config(), sources: { temporal: { driver: 'postgres-logical', temporalPersistence: true } } } as unknown as Config
+    const touched: string[] = []
+    const driver = async () => ({
+      kind: 'postgres-logical',
+      live: { check: async () => touched.push('check'), swap: async () => touched.push('swap') },
+    })
+    const { checkRestore } = createRestoreActivities({ ...services, config: own, driver } as unknown as Services)
+    const over = await refusalOf(() => checkRestore({ source: 'temporal', id: 'x', target: 'live', confirm: 'y' }))
+    expect([over.code, over.next]).toEqual(['SOURCE_UNFIT', expect.stringContaining('--offline')])
+    expect(await checkRestore({ source: 'temporal', id: 'x', target: 'beside' })).toEqual({ fingerprint: '' })
+    expect(touched).toEqual([])
+  })
+
   it('of a failover group names those that there are, or says that there is none', async () => {
     const known = await refusalOf(() => groupOf(config({ shop: {}, till: {} }), 'shpo'))
     expect([known.code, known.next]).toEqual(['NOT_FOUND', 'name one of shop, till'])
