@@ -161,6 +161,19 @@ describe.skipIf(!here)('FalkorDB', () => {
       await ask(server.url, 'GRAPH.DELETE', 'social_pre_restore_1')
     })
 
+    it('do not take the place of one that somebody made meanwhile', async () => {
+      const choice = { parts: ['social'], into: 'new' }
+      const confirm = await live().fingerprint()
+      await live().check(manifest, confirm, choice)
+      await live().restoreAside(contextFor(), manifest, artifacts(), place(choice))
+      await ask(server.url, 'GRAPH.QUERY', 'new', 'CREATE (:Mine)')
+      const swap = live().swap(manifest, confirm, undefined, { context: contextFor(), source: artifacts(), ...place(choice) })
+      await expect(swap).rejects.toMatchObject({ code: 'SOURCE_UNFIT' })
+      await live().removeAside(manifest, place(choice))
+      expect(await graphs()).toEqual(['new', 'odd name "\'', 'social'])
+      await ask(server.url, 'GRAPH.DELETE', 'new')
+    })
+
     it('that are given up leave nothing on the live server', async () => {
       const choice = { parts: ['social'], into: 'other' }
       await live().restoreAside(contextFor(), manifest, artifacts(), place(choice))

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { makeCertificate } from '../../scripts/toolbox/certificate.ts'
 import { freePort } from '../../scripts/toolbox/ports.ts'
 import { type RedisServer, startRedis } from '../../scripts/toolbox/redis.ts'
 import type { Manifest } from '../../src/core/records.ts'
@@ -213,6 +214,30 @@ describe('redis', () => {
         message: expect.not.stringContaining('geheim'),
       })
     }
+  })
+
+  it('reads over TLS, and only from a server whose certificate is of the authority that is named', async () => {
+    await server.stop()
+    const { caFile, certFile, keyFile } = await makeCertificate(dir)
+    const port = await freePort()
+    const tls = [
+      '--tls-port',
+      String(port),
+      '--tls-cert-file',
+      certFile,
+      '--tls-key-file',
+      keyFile,
+      '--tls-ca-cert-file',
+      caFile,
+      '--tls-auth-clients',
+      'no',
+    ]
+    server = await startRedis({ args: ['--repl-diskless-sync-delay', '0', ...tls] })
+    await fillRedis(server.url)
+    const secured = (more: Record<string, unknown>) => redisDriver(redisConfig(`rediss://127.0.0.1:${port}`, dir, more))
+    const driver = await secured({ tls: { caFile } })
+    expect(await prove(driver, await take(driver))).toEqual([])
+    await expect((await secured({})).preflight(contextFor())).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE' })
   })
 
   it('gives the password to no program as an argument', async () => {

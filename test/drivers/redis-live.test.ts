@@ -88,6 +88,25 @@ describe('a restore over a live Redis', () => {
     expect(await ask(server.url, 'SET', 'meanwhile', '1')).toBe('OK')
   })
 
+  it('ends when the append-only file is written anew, and not before', async () => {
+    let rewriting: Promise<unknown> | undefined
+    const rewrite = async () => {
+      await ask(server.url, 'CONFIG', 'SET', 'rdb-key-save-delay', '5000')
+      await ask(server.url, 'BGREWRITEAOF')
+    }
+    const context = {
+      ...contextFor(),
+      onProgress({ phase }: { phase: string }) {
+        if (phase === 'compare') rewriting ??= rewrite()
+      },
+    }
+    await swap(await live().fingerprint(), await aside(), context)
+    await rewriting
+    const info = String(await ask(server.url, 'INFO', 'persistence'))
+    expect(info).toContain('aof_rewrite_in_progress:0')
+    expect(Number(/aof_last_rewrite_time_sec:(\d+)/.exec(info)?.[1])).toBeGreaterThan(0)
+  })
+
   it('goes on where a try was killed, in whichever step', async () => {
     for (const phase of ['replicate', 'fetch', 'compare']) {
       await ask(server.url, 'SET', 'later', phase)

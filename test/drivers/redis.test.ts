@@ -66,7 +66,18 @@ async function openHarness(): Promise<DriverHarness> {
         undo: changed('PERSIST', 'user:7'),
         red: /^(content|db 0)$/,
       },
-      { name: 'an acknowledged entry', change: changed('XGROUP', 'DESTROY', 'events', 'workers'), undo: remakeGroup, red: /^db 0$/ },
+      {
+        name: 'a group with what waits in it',
+        change: changed('XGROUP', 'DESTROY', 'events', 'workers'),
+        undo: remakeGroup,
+        red: /^db 0$/,
+      },
+      {
+        name: 'another group',
+        change: changed('XGROUP', 'CREATE', 'events', 'others', '$'),
+        undo: changed('XGROUP', 'DESTROY', 'events', 'others'),
+        red: /^db 0$/,
+      },
       {
         name: 'another function',
         change: changed('FUNCTION', 'LOAD', '#!lua name=more\nredis.register_function("three", function() return 3 end)'),

@@ -16,16 +16,22 @@ const HELPER_NODE = `(n:${named(HELPER.label)})`
 /** Entities of one command, and about as many characters: one of millions would stop the server for long. */
 const BATCH = { entities: 1_000, characters: 100_000 }
 
+/** The time that it takes to remove a label grows with the square of how many nodes lose it at once. */
+const CLEARED = 250
+
 export async function* exportGraph(client: Client, graph: GraphName, signal?: AbortSignal): AsyncGenerator<string> {
   const query = (cypher: string) => commandLine(['GRAPH.QUERY', graph.name, cypher])
   yield query(`CREATE INDEX FOR ${HELPER_NODE} ON (n.${named(HELPER.key)})`)
+  let nodes = 0
   for await (const piece of readGraph(client, graph, signal)) {
-    if ('nodes' in piece)
+    if ('nodes' in piece) {
+      nodes += piece.nodes.length
       for (const cypher of grouped(piece.nodes, ({ labels }) => labels.map(named).join(':'), createNodes)) yield query(cypher)
-    else for (const cypher of grouped(piece.edges, ({ type }) => named(type), createEdges)) yield query(cypher)
+    } else for (const cypher of grouped(piece.edges, ({ type }) => named(type), createEdges)) yield query(cypher)
   }
   yield query(`DROP INDEX FOR ${HELPER_NODE} ON (n.${named(HELPER.key)})`)
-  yield query(`MATCH ${HELPER_NODE} SET n.${named(HELPER.key)} = NULL REMOVE n:${named(HELPER.label)}`)
+  for (let cleared = 0; cleared < nodes; cleared += CLEARED)
+    yield query(`MATCH ${HELPER_NODE} WITH n LIMIT ${CLEARED} SET n.${named(HELPER.key)} = NULL REMOVE n:${named(HELPER.label)}`)
   for (const index of await indexesOf(client, graph)) yield query(indexQuery(index))
   for (const constraint of await constraintsOf(client, graph)) yield commandLine(constraintCommand(graph.name, constraint))
 }
