@@ -1,6 +1,7 @@
 /** The way into the repository: the source's programs, zstd and age, chained by the kernel; JavaScript reads the last stream. */
 import { Readable } from 'node:stream'
 import { blake3, Blake3Hasher } from '@napi-rs/blake-hash'
+import { HoldfastError } from '../core/errors.ts'
 import type { Artifact } from '../core/records.ts'
 import type { ArtifactSink, Progress } from '../drivers/driver.ts'
 import { startChain } from '../process/chain.ts'
@@ -65,8 +66,12 @@ export function createSink(options: SinkOptions): ArtifactSink {
   return {
     store,
     async storeStream({ stream, ...part }) {
-      const content = { bytes: 0, hasher: new Blake3Hasher() }
-      const artifact = await store({ ...part, stages: [], stdin: Readable.from(counted(stream, content), { objectMode: false }) })
+      const content: Content = { bytes: 0, hasher: new Blake3Hasher() }
+      const stdin = Readable.from(counted(stream, content), { objectMode: false })
+      const artifact = await store({ ...part, stages: [], stdin }).catch((error: unknown) => {
+        // What the programs say of an input that broke off is no news.
+        throw content.broken instanceof HoldfastError ? content.broken : error
+      })
       return { ...artifact, plainBytes: content.bytes, contentBlake3: content.hasher.digest('hex') }
     },
     async storeBytes({ bytes, ...part }) {
@@ -76,11 +81,23 @@ export function createSink(options: SinkOptions): ArtifactSink {
   }
 }
 
-async function* counted(stream: Readable, content: { bytes: number; hasher: Blake3Hasher }): AsyncGenerator<Buffer> {
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    content.bytes += chunk.length
-    content.hasher.update(chunk)
-    yield chunk
+interface Content {
+  bytes: number
+  hasher: Blake3Hasher
+  /** Why the stream ended early. */
+  broken?: unknown
+}
+
+async function* counted(stream: Readable, content: Content): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      content.bytes += chunk.length
+      content.hasher.update(chunk)
+      yield chunk
+    }
+  } catch (error) {
+    content.broken = error
+    throw error
   }
 }
 

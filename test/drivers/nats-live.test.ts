@@ -250,6 +250,14 @@ describe('over live streams', () => {
       await expect.poll(async () => texts('COPY'), { timeout: 30_000 }).toEqual(['1', '2', '3', '4', '5', 'new'])
     }, 60_000)
 
+    it('a sourcing stream that is restored with its origin gets what is new, and nothing twice', async () => {
+      manifest = await takePoint(await nats.driver(), repository, nextRequest())
+      await send('a.x', '6')
+      await restore({ parts: ['A', 'COPY'] })
+      await send('a.x', 'new')
+      await expect.poll(async () => texts('COPY'), { timeout: 30_000 }).toEqual(['1', '2', '3', '4', '5', 'new'])
+    }, 60_000)
+
     it('is refused where the source is configured so, with a plan', async () => {
       const refusing = await openLive({ sourcing: 'refuse' })
       await expect(restore({ parts: ['A'] }, refusing)).rejects.toMatchObject({

@@ -1,63 +1,32 @@
 /** A restore over a live Qdrant: by a change of aliases where there are any, else in place; on the stand-in. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { QdrantClient } from '@qdrant/js-client-rest'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Manifest } from '../../src/core/records.ts'
-import type { LiveRestore, RestoreChoice, SourceDriver, Swapped } from '../../src/drivers/driver.ts'
-import { createSource } from '../../src/pipeline/read.ts'
-import { contextFor, nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
-import { clientOf, contentsOf, fillPlain, fillRich, leftOn, qdrantConfig, qdrantDriver } from '../support/qdrant.ts'
-import { type QdrantStandIn, startQdrantStandIn } from '../support/stand-ins/qdrant/start.ts'
+import type { RestoreChoice, Swapped } from '../../src/drivers/driver.ts'
+import { startFlakyProxy } from '../support/flaky-proxy.ts'
+import { contentsOf, fillPlain, leftOn } from '../support/qdrant.ts'
+import { openStage, type Stage } from '../support/qdrant-stage.ts'
 
-let server: QdrantStandIn
-let client: QdrantClient
-let scratchRoot: string
-let repository: Repository
-let driver: SourceDriver
-let live: LiveRestore
+let stage: Stage
+let client: Stage['client']
 let before: string
-
 beforeEach(async () => {
-  server = await startQdrantStandIn()
-  client = clientOf(server.url)
-  scratchRoot = await mkdtemp(join(tmpdir(), 'holdfast-scratch-'))
-  repository = await openRepository()
-  driver = await qdrantDriver(qdrantConfig(server.url, scratchRoot))
-  live = driver.live as LiveRestore
-  await fillRich(client, 'docs')
-  await fillPlain(client, 'images')
+  stage = await openStage()
+  client = stage.client
   before = await contentsOf(client)
 })
-afterEach(async () => {
-  await server.stop()
-  for (const dir of [scratchRoot, repository.dir]) await rm(dir, { recursive: true, force: true })
-})
+afterEach(() => stage.close())
 
-const point = () => takePoint(driver, repository, nextRequest())
-const artifacts = () => createSource({ store: repository.store, identityFile: repository.identity.file })
 const alias = (alias_name: string, collection_name: string) =>
   client.updateCollectionAliases({ actions: [{ create_alias: { alias_name, collection_name } }] })
 const change = async (name = 'docs') => {
   await client.upsert(name, { wait: true, points: [{ id: 1, vector: {}, payload: { changed: true } }] })
   await client.delete(name, { wait: true, points: [2] })
 }
-let runs = 0
-const placeOf = (choice: RestoreChoice) => ({ dir: join(scratchRoot, `restore-${++runs}`), choice })
-
-/** All that the workflow does. */
-async function restore(manifest: Manifest, choice: RestoreChoice = {}): Promise<Swapped> {
-  const confirm = await live.fingerprint()
-  await live.check(manifest, confirm, choice)
-  const place = placeOf(choice)
-  const { oid } = await live.restoreAside(contextFor(), manifest, artifacts(), place)
-  return live.swap(manifest, confirm, oid, { context: contextFor(), source: artifacts(), ...place })
-}
+const restore = async (manifest: Manifest, choice: RestoreChoice = {}): Promise<Swapped> => (await stage.aside(manifest, choice)).swap()
 
 describe('collections without aliases', () => {
   it('are recovered in place, whole, with what was added since gone', async () => {
-    const manifest = await point()
+    const manifest = await stage.point()
     await change()
     await client.deleteCollection('images')
     const swapped = await restore(manifest)
@@ -68,7 +37,7 @@ describe('collections without aliases', () => {
   })
 
   it('are restored one by one by name; the others stay as they are', async () => {
-    const manifest = await point()
+    const manifest = await stage.point()
     await change('docs')
     await client.delete('images', { wait: true, points: [3] })
     await restore(manifest, { parts: ['images'] })
@@ -85,7 +54,7 @@ describe('collections without aliases', () => {
   it('that were deleted come back with their aliases', async () => {
     await alias('live', 'docs')
     before = await contentsOf(client)
-    const manifest = await point()
+    const manifest = await stage.point()
     await client.deleteCollection('docs')
     await restore(manifest)
     expect(await contentsOf(client)).toBe(before)
@@ -93,11 +62,10 @@ describe('collections without aliases', () => {
   })
 
   it('with other vectors by now are refused, and may be restored into another name', async () => {
-    const manifest = await point()
+    const manifest = await stage.point()
     await client.deleteCollection('docs')
     await fillPlain(client, 'docs')
-    const confirm = await live.fingerprint()
-    await expect(live.check(manifest, confirm)).rejects.toMatchObject({
+    await expect(stage.aside(manifest)).rejects.toMatchObject({
       code: 'SOURCE_UNFIT',
       message: expect.stringContaining('other vectors'),
     })
@@ -108,9 +76,8 @@ describe('collections without aliases', () => {
   })
 
   it('are refused with mode empty where they are there', async () => {
-    const manifest = await point()
-    const check = live.check(manifest, await live.fingerprint(), { mode: 'empty' })
-    await expect(check).rejects.toMatchObject({ code: 'SOURCE_UNFIT' })
+    const manifest = await stage.point()
+    await expect(stage.aside(manifest, { mode: 'empty' })).rejects.toMatchObject({ code: 'SOURCE_UNFIT' })
     await client.deleteCollection('docs')
     await restore(manifest, { mode: 'empty', parts: ['docs'] })
     expect(await contentsOf(client)).toBe(before)
@@ -120,7 +87,7 @@ describe('collections without aliases', () => {
 describe('collections that an alias leads to', () => {
   it('are restored beside the old one, and the alias leads to it then; the old one is kept as it was', async () => {
     await alias('live', 'docs')
-    const manifest = await point()
+    const manifest = await stage.point()
     await change()
     const changed = await contentsOf(client, ['docs'])
     const swapped = await restore(manifest, { parts: ['docs'] })
@@ -143,16 +110,17 @@ describe('collections that an alias leads to', () => {
   it('are switched with all other aliases in one request, or not at all', async () => {
     await alias('live', 'docs')
     await alias('pictures', 'images')
-    const manifest = await point()
-    const confirm = await live.fingerprint()
-    const place = placeOf({})
-    const { oid } = await live.restoreAside(contextFor(), manifest, artifacts(), place)
-    const filling = { context: contextFor(), source: artifacts(), ...place }
-    await server.fail({ method: 'POST', path: '/collections/aliases', status: 500 })
-    await expect(live.swap(manifest, confirm, oid, filling)).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE' })
+    const manifest = await stage.point()
+    const proxy = await startFlakyProxy(stage.server.url)
+    await stage.configure({}, proxy.endpoint)
+    const { swap } = await stage.aside(manifest)
+    await stage.server.fail({ method: 'POST', path: '/collections/aliases', status: 500 })
+    await expect(swap()).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE' })
     expect((await client.getAliases()).aliases.map(({ collection_name }) => collection_name).sort()).toEqual(['docs', 'images'])
-    const swapped = await live.swap(manifest, confirm, oid, filling)
-    const again = await live.swap(manifest, confirm, oid, filling)
+    const swapped = await swap()
+    const again = await swap()
+    expect(proxy.requests.filter((request) => request.startsWith('POST /collections/aliases'))).toHaveLength(2)
+    await proxy.stop()
     expect(again).toEqual(swapped)
     expect(swapped.keptAs).toBe('docs, images')
     expect((await client.getAliases()).aliases.map(({ collection_name }) => collection_name).join(', ')).toBe(swapped.database)
@@ -160,20 +128,18 @@ describe('collections that an alias leads to', () => {
 
   it('are said where the source would not back up what the alias leads to now', async () => {
     await alias('live', 'docs')
-    driver = await qdrantDriver(qdrantConfig(server.url, scratchRoot, { collections: { include: ['docs'] } }))
-    live = driver.live as LiveRestore
-    const swapped = await restore(await point())
+    await stage.configure({ collections: { include: ['docs'] } })
+    const swapped = await restore(await stage.point())
     expect(swapped.warnings).toEqual([expect.stringMatching(/does not include docs_restored_.*not backed up until it does/)])
     // By the name of the alias it is.
-    driver = await qdrantDriver(qdrantConfig(server.url, scratchRoot, { collections: { include: ['live'] } }))
-    live = driver.live as LiveRestore
-    expect((await restore(await point())).warnings).toBeUndefined()
+    await stage.configure({ collections: { include: ['live'] } })
+    expect((await restore(await stage.point())).warnings).toBeUndefined()
   })
 })
 
 describe('a portable export', () => {
   it('is merged into what is there: its points come back, others stay', async () => {
-    const manifest = await point()
+    const manifest = await stage.point()
     await change()
     await client.upsert('images', { wait: true, points: [{ id: 77, vector: [1, 1, 1, 1] }] })
     const swapped = await restore(manifest, { mode: 'upsert' })
@@ -184,10 +150,10 @@ describe('a portable export', () => {
   })
 
   it('goes where the snapshots of another version do not, and makes what is not there', async () => {
-    const manifest = await point()
+    const manifest = await stage.point()
     const older = { ...manifest, versions: { ...manifest.versions, qdrant: '1.17.2' } }
     for (const name of ['docs', 'images']) await client.deleteCollection(name)
-    await expect(live.check(older, await live.fingerprint())).rejects.toMatchObject({
+    await expect(stage.aside(older)).rejects.toMatchObject({
       code: 'VERSION_UNFIT',
       next: expect.stringContaining('upsert'),
     })
@@ -197,7 +163,7 @@ describe('a portable export', () => {
 
   it('fills another name that the alias leads to then', async () => {
     await alias('live', 'docs')
-    const manifest = await point()
+    const manifest = await stage.point()
     await change()
     const swapped = await restore(manifest, { mode: 'upsert', parts: ['docs'], into: 'docs 2' })
     expect(swapped).toMatchObject({ database: 'docs 2', keptAs: 'docs' })

@@ -30,8 +30,8 @@ interface Taken {
 
 export async function capture(work: Work, context: DriverContext, request: CaptureRequest, sink: ArtifactSink): Promise<Captured> {
   return withNodes(work, context.signal, async (nodes) => {
-    const { collections, snapshots, aliases } = await notesOf(nodes[0], request)
-    const capturing: Capturing = { work, context, nodes, sink, warnings: [] }
+    const { collections, snapshots, aliases, warnings } = await notesOf(nodes[0], request)
+    const capturing: Capturing = { work, context, nodes, sink, warnings }
     const taken: Taken[] = [await takeAliases(capturing, aliases)]
     for (const note of collections) {
       const own = snapshots.filter(({ collection }) => collection === note.collection)
@@ -50,7 +50,7 @@ export async function capture(work: Work, context: DriverContext, request: Captu
       },
       sizeBytes: artifacts.reduce((sum, { plainBytes = 0 }) => sum + plainBytes, 0),
       fileCount: artifacts.length,
-      warnings: capturing.warnings,
+      warnings,
     }
   })
 }
@@ -68,6 +68,7 @@ async function notesOf(server: Server, { id, snapshot }: CaptureRequest) {
   return {
     collections: own.filter((note): note is typeof note & CollectionNote => note.kind === 'collection').sort(byName),
     snapshots: own.filter((note): note is typeof note & SnapshotNote => note.kind === 'snapshot' && note.made !== undefined),
+    warnings: own.flatMap((note) => (note.kind === 'warning' ? [note.text] : [])),
     aliases: own.find((note): note is typeof note & AliasesNote => note.kind === 'aliases')?.aliases ?? [],
   }
 }

@@ -42,7 +42,13 @@ export interface AliasesNote {
   aliases: Alias[]
 }
 
-export type Note = { attempt: number } & (SnapshotNote | CollectionNote | AliasesNote)
+/** What the point has to say of it. */
+export interface WarningNote {
+  kind: 'warning'
+  text: string
+}
+
+export type Note = { attempt: number } & (SnapshotNote | CollectionNote | AliasesNote | WarningNote)
 /** With the number that it has among the notes, to be written again. */
 export type Written<T = Note> = T & { key: string }
 

@@ -28,10 +28,16 @@ export async function removeSnapshots(work: Work, context: DriverContext, id: st
 /** Of an older point there is no run any more. */
 const FORGOTTEN_MS = 12 * 3600 * 1000
 
-/** What runs of other days left, where their own removal did not succeed. */
-export async function removeForgotten({ source }: Work, nodes: Nodes): Promise<void> {
+/** What runs of other days left, where their own removal did not succeed. Gives what a person has to do about it. */
+export async function removeForgotten({ source }: Work, nodes: Nodes): Promise<string[]> {
   const ids = (await notedIds(nodes[0], source)).filter((id) => Date.now() - (parsePointId(id)?.at.getTime() ?? 0) > FORGOTTEN_MS)
-  for (const id of ids) await removeNoted(nodes, noteName(source, id))
+  const problems: string[] = []
+  for (const id of ids)
+    await removeNoted(nodes, noteName(source, id)).catch((error: unknown) => {
+      if (!(error instanceof HoldfastError) || error.retryable) throw error
+      problems.push(`${error.message}; ${error.next}`)
+    })
+  return problems
 }
 
 /** Gives what may still be in the making; its notes stay. Throws where it cannot be told whose a snapshot is. */

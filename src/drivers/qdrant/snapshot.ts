@@ -26,7 +26,7 @@ import { type Work, withNodes } from './work.ts'
 export async function makeSnapshots(work: Work, context: DriverContext, { id, attempt }: CaptureRequest): Promise<Snapshot> {
   return withNodes(work, context.signal, async (nodes) => {
     const [first] = nodes
-    await removeForgotten(work, nodes)
+    const problems = await removeForgotten(work, nodes)
     // What an earlier try of the same point left.
     await removeNoted(nodes, noteName(work.source, id))
     const notes = noteName(work.source, id)
@@ -35,6 +35,7 @@ export async function makeSnapshots(work: Work, context: DriverContext, { id, at
     await openNotes(first, notes)
     const aliases = all.filter(({ collection_name }) => names.includes(collection_name))
     await write(first, notes, { attempt, kind: 'aliases', aliases })
+    for (const text of problems) await write(first, notes, { attempt, kind: 'warning', text })
     for (const collection of names) await snapshotCollection({ work, context, nodes, notes, attempt }, collection)
     return { notes, attempt, collections: names.length }
   })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { blake3 } from '@napi-rs/blake-hash'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { HoldfastError } from '../../../src/core/errors.ts'
 import { createBandwidth } from '../../../src/pipeline/bandwidth.ts'
 import { createSink } from '../../../src/pipeline/capture.ts'
 import { partBytes, partsInFlight } from '../../../src/pipeline/parts.ts'
@@ -71,12 +72,15 @@ describe('what is stored', () => {
     const chunks = [body.subarray(0, 1000), body.subarray(1000)]
     const artifact = await sinkOn(store).storeStream({ part: 'file', role: 'file', required: true, stream: Readable.from(chunks) })
     expect(artifact).toMatchObject({ plainBytes: body.length, contentBlake3: blake3(body).toString('hex') })
-    async function* breaks() {
+    async function* breaks(error: Error) {
       yield body
-      throw new Error('the source went away')
+      throw error
     }
-    const broken = sinkOn(store).storeStream({ part: 'other', role: 'file', required: true, stream: Readable.from(breaks()) })
-    await expect(broken).rejects.toThrow('the source went away')
+    const storing = (error: Error) =>
+      sinkOn(store).storeStream({ part: 'other', role: 'file', required: true, stream: Readable.from(breaks(error)) })
+    await expect(storing(new Error('the source went away'))).rejects.toThrow('the source went away')
+    // What has a code of its own keeps it.
+    await expect(storing(new HoldfastError('INTEGRITY', 'too short'))).rejects.toMatchObject({ code: 'INTEGRITY', message: 'too short' })
     expect(await leftIn(store)).toEqual({ objects: [artifact.key], uploads: [] })
   })
 
