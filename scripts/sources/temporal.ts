@@ -151,19 +151,30 @@ async function makeSchedules({ schedule }: Client): Promise<void> {
     action,
     state: { remainingActions: 5 },
   })
+  await until(async () => (await listed(schedule)).length === SCHEDULES.length, { timeoutMs: 30_000, what: 'the list of schedules' })
+}
+
+const SCHEDULES = ['campaign', 'cleanup', 'report']
+
+async function listed(schedule: Client['schedule']): Promise<string[]> {
+  const ids: string[] = []
+  for await (const { scheduleId } of schedule.list()) ids.push(scheduleId)
+  return ids
 }
 
 /** How it is set up, and its schedules but for whether they are paused: a restore pauses them. Closed runs cannot be restored. */
-async function contentsOf({ connection: { workflowService, operatorService } }: Client): Promise<string> {
+async function contentsOf({ schedule: schedules, connection: { workflowService, operatorService } }: Client): Promise<string> {
   const { namespaceInfo, config } = await workflowService.describeNamespace({ namespace: NAMESPACE })
   const { customAttributes } = await operatorService.listSearchAttributes({ namespace: NAMESPACE })
   const lines = [
     `${namespaceInfo?.description} ${namespaceInfo?.ownerEmail} ${inOrder(namespaceInfo?.data)} ${config?.workflowExecutionRetentionTtl?.seconds}`,
     ...Object.entries(customAttributes).map(([name, type]) => `attribute ${name}: ${type}`),
   ]
-  const { schedules } = await workflowService.listSchedules({ namespace: NAMESPACE, maximumPageSize: 100 })
-  for (const { scheduleId } of schedules) {
-    const { schedule, memo, searchAttributes } = await workflowService.describeSchedule({ namespace: NAMESPACE, scheduleId })
+  // Their list lags behind: those that are known are asked for.
+  for (const scheduleId of new Set([...SCHEDULES, ...(await listed(schedules))])) {
+    const found = await workflowService.describeSchedule({ namespace: NAMESPACE, scheduleId }).catch(() => undefined)
+    if (!found) continue
+    const { schedule, memo, searchAttributes } = found
     const { paused: _, notes: __, ...state } = schedule?.state ?? {}
     lines.push(`schedule ${scheduleId}: ${inOrder({ ...schedule, state, memo, searchAttributes })}`)
   }
@@ -176,16 +187,13 @@ const inOrder = (value: unknown): string => canonicalBytes(JSON.parse(JSON.strin
 async function change({ schedule }: Client): Promise<void> {
   await schedule.getHandle('report').update((previous) => ({ ...previous, spec: { intervals: [{ every: '900d' }] } }))
   await schedule.getHandle('campaign').delete()
+  await until(async () => !(await listed(schedule)).includes('campaign'), { timeoutMs: 30_000, what: 'the schedule to be gone' })
 }
 
 /** All schedules, and a search attribute that they need. */
 async function destroy({ schedule, connection: { operatorService } }: Client): Promise<void> {
-  for await (const { scheduleId } of schedule.list()) await schedule.getHandle(scheduleId).delete()
-  const empty = async () => {
-    for await (const _ of schedule.list()) return false
-    return true
-  }
-  await until(empty, { timeoutMs: 30_000, what: 'the schedules to be gone' })
+  for (const id of await listed(schedule)) await schedule.getHandle(id).delete()
+  await until(async () => (await listed(schedule)).length === 0, { timeoutMs: 30_000, what: 'the schedules to be gone' })
   await operatorService.removeSearchAttributes({ namespace: NAMESPACE, searchAttributes: ['Amount'] })
 }
 

@@ -7,12 +7,20 @@ import type { Target } from '../../src/drivers/driver.ts'
 import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
 import { temporalSource } from '../../src/drivers/temporal/config.ts'
 import { createTemporal } from '../../src/drivers/temporal/index.ts'
+import { until } from '../../src/process/wait.ts'
 import { describeDriver, type DriverHarness, type Tampering } from '../conformance/driver.ts'
 
 const on = async (target: Target, work: (connection: Connection, namespace: string) => Promise<unknown>): Promise<void> => {
   const connection = await Connection.connect({ address: target.connection })
   await work(connection, target.database).finally(() => connection.close())
 }
+
+/** The list of schedules lags behind. */
+const untilListed = ({ workflowService }: Connection, namespace: string, count: number) =>
+  until(async () => (await workflowService.listSchedules({ namespace, maximumPageSize: 100 })).schedules.length === count, {
+    timeoutMs: 30_000,
+    what: `${count} schedules in the list`,
+  })
 
 /** Changes a schedule, and puts back what it was. */
 function schedule(name: string, id: string, red: RegExp, alter: (state: Record<string, unknown>) => void): Tampering {
@@ -117,12 +125,17 @@ async function openHarness(): Promise<DriverHarness> {
         name: 'an added schedule',
         red: /^no other schedules$/,
         change: (target) =>
-          on(target, async ({ workflowService }, namespace) => {
+          on(target, async (connection, namespace) => {
+            const { workflowService } = connection
             const { schedule: one } = await workflowService.describeSchedule({ namespace, scheduleId: 'cleanup' })
             await workflowService.createSchedule({ namespace, scheduleId: 'extra', schedule: one ?? {}, requestId: 'extra' })
+            await untilListed(connection, namespace, 4)
           }),
         undo: (target) =>
-          on(target, ({ workflowService }, namespace) => workflowService.deleteSchedule({ namespace, scheduleId: 'extra' })),
+          on(target, async (connection, namespace) => {
+            await connection.workflowService.deleteSchedule({ namespace, scheduleId: 'extra' })
+            await untilListed(connection, namespace, 3)
+          }),
       },
       {
         name: 'another owner',

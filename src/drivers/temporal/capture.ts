@@ -67,14 +67,14 @@ export async function capture(
   }
 }
 
-async function captureSettings({ session, config, sink }: Work): Promise<{ artifacts: Artifact[]; inventory: Inventory }> {
+async function captureSettings({ session, sink }: Work): Promise<{ artifacts: Artifact[]; inventory: Inventory }> {
   const namespace = await readNamespace(session)
   const attributes = await readAttributes(session)
   const json = (value: unknown) => Buffer.from(JSON.stringify(value, null, 2))
   const digests: string[] = []
   let paused = 0
   async function* lines(): AsyncGenerator<string> {
-    for await (const record of readSchedules(session, config.concurrency)) {
+    for await (const record of readSchedules(session)) {
       digests.push(definitionOf(record))
       if (isPaused(record)) paused += 1
       yield `${JSON.stringify(record)}\n`

@@ -7,8 +7,8 @@ import type { Session } from './connect.ts'
 import { addAttributes, archivalOf, findNamespace, registerNamespace, updateNamespace } from './namespace.ts'
 import { type OpenRuns, startOpenRuns } from './open-runs.ts'
 import { extentOf, indexPart, partOf } from './records.ts'
-import { createMissing, isOurs, type Settings, type Wanted } from './recreate.ts'
-import { isPaused, updateSchedule } from './schedules.ts'
+import { createMissing, type Settings, type Wanted } from './recreate.ts'
+import { findSchedule, isOurs, isPaused, updateSchedule } from './schedules.ts'
 
 export interface Fill {
   session: Session
@@ -37,7 +37,10 @@ async function fillSchedules({ session, manifest, settings, wanted, filling: { c
     if (parts % 50 === 0) context.onProgress({ phase: 'schedules', parts })
     if (await createMissing(session, record, point, wanted.running)) continue
     if (choice.mode === 'replace') await updateSchedule(session, record, point, wanted.running)
-    else if (!(await isOurs(session, record.id, point))) left.push(record.id)
+    else {
+      const found = await findSchedule(session, record.id)
+      if (found && !isOurs(found, point)) left.push(record.id)
+    }
   }
   return left
 }

@@ -5,7 +5,7 @@ import type { ArtifactSource, RestoreChoice } from '../driver.ts'
 import { GRPC, refusalOf, type Session } from './connect.ts'
 import type { AttributeTypes, NamespaceRecord } from './namespace.ts'
 import { PARTS, readPart } from './records.ts'
-import { createSchedule, findSchedule, markOf, type ScheduleRecord } from './schedules.ts'
+import { createSchedule, type ScheduleRecord } from './schedules.ts'
 
 /** What a restore may be asked for. Histories come along as files where they are wanted; nothing imports them. */
 export const CHOICES = ['namespace', 'search-attributes', 'schedules', 'running-schedules', 'histories', 'open'] as const
@@ -55,12 +55,6 @@ export async function readSettings(
     attributes: JSON.parse(await readPart(manifest, source, PARTS.attributes.part)) as AttributeTypes,
     schedules: lines.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as ScheduleRecord])),
   }
-}
-
-/** Whether it was made by an earlier try of the same restore. */
-export async function isOurs(session: Session, id: string, point: string): Promise<boolean> {
-  const found = await findSchedule(session, id)
-  return found?.schedule.state?.notes?.startsWith(`${markOf(point)};`) === true
 }
 
 /** Gives false where one of that id was there already, which is left as it is. */

@@ -1,5 +1,6 @@
 /** Histories through the workflow code that made them, in a process of its own: a worker's library stays out of this one. */
-import { extname } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
@@ -23,11 +24,13 @@ export async function replay(
   const expected = `${chosen.length} histories replay with ${workflowsPath}`
   if (chosen.length === 0) return { ok: false, expected: 'histories to replay', actual: 'the point has none' }
   context.onProgress({ phase: 'replay' })
-  const order: ReplayOrder = { workflowsPath, histories: chosen }
+  const file = join(target.dir, 'replay.ndjson')
+  await writeFile(file, '')
+  const order: ReplayOrder = { workflowsPath, verdicts: file, histories: chosen }
   const program = fileURLToPath(new URL(`./replay/child${extname(fileURLToPath(import.meta.url))}`, import.meta.url))
   const command = { program: process.execPath, args: [program], cwd: target.dir, stdin: JSON.stringify(order) }
-  const { stdout } = await run(command, { signal: context.signal, timeoutMs: TIME_MS })
-  const verdicts = stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as ReplayVerdict]))
+  await run(command, { signal: context.signal, timeoutMs: TIME_MS })
+  const verdicts = (await readFile(file, 'utf8')).split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as ReplayVerdict]))
   const broken = verdicts.flatMap(({ run: of, error }) => (error === undefined ? [] : [`${of}: ${error}`]))
   const ok = broken.length === 0 && verdicts.length === chosen.length
   return { ok, expected, actual: ok ? expected : broken.slice(0, 3).join('; ') || `${verdicts.length} of ${chosen.length} were replayed` }

@@ -18,19 +18,29 @@ interface ScheduleState {
   [more: string]: unknown
 }
 
+const AT_ONCE = 16
+const HOW: InOrder<{ id: string }> = { width: AT_ONCE, weight: () => 1, most: AT_ONCE }
+
 /** In the order of their list; one that is deleted meanwhile is none. */
-export async function* readSchedules(session: Session, concurrency: number): AsyncGenerator<ScheduleRecord> {
-  const how: InOrder<string> = { width: concurrency, weight: () => 1, most: concurrency }
-  for await (const record of inOrder(scheduleIds(session), how, (id) => findSchedule(session, id))) if (record) yield record
+export async function* readSchedules(session: Session): AsyncGenerator<ScheduleRecord> {
+  for await (const record of inOrder(listSchedules(session), HOW, ({ id }) => findSchedule(session, id))) if (record) yield record
 }
 
-export async function* scheduleIds(session: Session): AsyncGenerator<string> {
+/** Of these ids, whatever the list says, which lags behind; undefined for one that there is not. */
+export async function* findSchedules(session: Session, wanted: readonly { id: string }[]): AsyncGenerator<ScheduleRecord | undefined> {
+  async function* all(): AsyncGenerator<{ id: string }> {
+    yield* wanted
+  }
+  yield* inOrder(all(), HOW, ({ id }) => findSchedule(session, id))
+}
+
+export async function* listSchedules(session: Session): AsyncGenerator<{ id: string }> {
   let nextPageToken: Uint8Array = new Uint8Array()
   do {
     const page = await session.ask(({ workflowService }) =>
       workflowService.listSchedules({ namespace: session.namespace, maximumPageSize: 1000, nextPageToken }),
     )
-    for (const { scheduleId } of page.schedules) if (scheduleId) yield scheduleId
+    for (const { scheduleId } of page.schedules) if (scheduleId) yield { id: scheduleId }
     nextPageToken = page.nextPageToken
   } while (nextPageToken.length > 0)
 }
@@ -57,7 +67,11 @@ export function definitionOf({ schedule: { state = {}, ...schedule }, memo = {},
 }
 
 /** What tells a restored one from others; where it came from, and how it was there. */
-export const markOf = (point: string): string => `restored by Holdfast from ${point}`
+const markOf = (point: string): string => `restored by Holdfast from ${point}`
+
+/** Whether it was made by an earlier try of the same restore. */
+export const isOurs = ({ schedule }: ScheduleRecord, point: string): boolean =>
+  schedule.state?.notes?.startsWith(`${markOf(point)};`) === true
 
 /** The note tells how it was: paused here says nothing of there. */
 export function restoredState(record: ScheduleRecord, point: string, running: boolean): ScheduleState {

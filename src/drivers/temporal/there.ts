@@ -4,15 +4,17 @@ import type { Manifest } from '../../core/records.ts'
 import type { RestoreChoice } from '../driver.ts'
 import type { Session } from './connect.ts'
 import { clashing, findNamespace, readAttributes } from './namespace.ts'
-import { isOurs, type Settings } from './recreate.ts'
-import { scheduleIds } from './schedules.ts'
+import type { Settings } from './recreate.ts'
+import { findSchedules, isOurs } from './schedules.ts'
 
-/** Those of the point's schedules that are there, but for what an earlier try of the same restore made. */
-export async function schedulesThere(session: Session, manifest: Manifest, { schedules }: Settings): Promise<string[]> {
-  const wanted = new Set(schedules.map(({ id }) => id))
+/**
+ * Those of the point's schedules that are there, but for what an earlier try of the same restore made. Each is asked for:
+ * the list of schedules lags behind.
+ */
+async function schedulesThere(session: Session, manifest: Manifest, { schedules }: Settings): Promise<string[]> {
   const there: string[] = []
-  for await (const id of scheduleIds(session))
-    if (wanted.has(id) && !(await isOurs(session, id, `${manifest.source}/${manifest.id}`))) there.push(id)
+  for await (const found of findSchedules(session, schedules))
+    if (found && !isOurs(found, `${manifest.source}/${manifest.id}`)) there.push(found.id)
   return there.sort()
 }
 

@@ -12,7 +12,7 @@ import { openRunsIn } from './open-runs.ts'
 import { histories } from './read-bundle.ts'
 import { ask, isReplay } from './questions.ts'
 import { type Kept, keptFile } from './restore.ts'
-import { definitionOf, isPaused, readSchedules, type ScheduleRecord } from './schedules.ts'
+import { definitionOf, findSchedules, isPaused, listSchedules, type ScheduleRecord } from './schedules.ts'
 import { withScratch } from './scratch.ts'
 
 export interface VerifyOptions {
@@ -85,31 +85,35 @@ async function settingsAssertions({ session, manifest, kept }: Verification): Pr
   ]
 }
 
-async function scheduleAssertions({ config, session, manifest, kept }: Verification): Promise<Assertion[]> {
+async function scheduleAssertions({ session, manifest, kept }: Verification): Promise<Assertion[]> {
   if (!kept.wanted.schedules) return []
-  const wanted = new Map(kept.schedules.map((record) => [record.id, record]))
-  const found = new Map<string, ScheduleRecord>()
-  for await (const record of readSchedules(session, config.concurrency)) found.set(record.id, record)
   const digests = kept.schedules.map(definitionOf).sort()
-  const stored = { schedules: wanted.size, paused: kept.schedules.filter(isPaused).length, digest: digestOf(canonicalBytes(digests)) }
-  const ids = (records: Iterable<string>) => [...records].sort().join(', ') || 'none'
-  const running = [...found.values()].filter((record) => !isPaused(record)).map(({ id }) => id)
-  const extra = [...found.keys()].filter((id) => !wanted.has(id))
-  const differing = [...wanted.values()].filter((record) => {
-    const there = found.get(record.id)
-    return !there || definitionOf(there) !== definitionOf(record)
-  })
+  const stored = {
+    schedules: digests.length,
+    paused: kept.schedules.filter(isPaused).length,
+    digest: digestOf(canonicalBytes(digests)),
+  }
+  const found: ScheduleRecord[] = []
+  for await (const record of findSchedules(session, kept.schedules)) if (record) found.push(record)
+  const restored = new Map(found.map((record) => [record.id, definitionOf(record)]))
+  const differing = kept.schedules.filter((record) => restored.get(record.id) !== definitionOf(record))
+  const wanted = new Set(kept.schedules.map(({ id }) => id))
+  const extra: string[] = []
+  for await (const { id } of listSchedules(session)) if (!wanted.has(id)) extra.push(id)
+  const equal = `${wanted.size} as they were`
   return [
     same('what was stored of the schedules', manifest.inventory?.['schedules'] ?? '', stored),
-    same(
-      'schedules',
-      `${wanted.size} as they were`,
-      differing.length === 0 ? `${wanted.size} as they were` : `missing or not the same: ${ids(differing.map(({ id }) => id))}`,
-    ),
-    same('no schedule runs', 'none', ids(running)),
-    same('no other schedules', 'none', ids(extra)),
+    same('schedules', equal, differing.length === 0 ? equal : `missing or not the same: ${names(differing)}`),
+    same('no schedule runs', 'none', names(found.filter((record) => !isPaused(record)))),
+    same('no other schedules', 'none', names(extra.map((id) => ({ id })))),
   ]
 }
+
+const names = (records: readonly { id: string }[]): string =>
+  records
+    .map(({ id }) => id)
+    .sort()
+    .join(', ') || 'none'
 
 async function runAssertions(on: Verification, depth: 'restore' | 'full'): Promise<Assertion[]> {
   const { manifest, target, kept, context } = on

@@ -1,4 +1,5 @@
-/** A program: replays histories with workflow code, one line of verdict for each. Orders come on standard input. */
+/** A program: replays histories with workflow code, and writes one line of verdict for each into a file: the library prints where it likes. */
+import { appendFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import proto from '@temporalio/proto'
 import { DefaultLogger, type ReplayHistoriesIterable, Runtime, Worker } from '@temporalio/worker'
@@ -6,6 +7,8 @@ import { readBundle } from '../read-bundle.ts'
 
 export interface ReplayOrder {
   workflowsPath: string
+  /** Which is there, and empty. */
+  verdicts: string
   histories: { workflowId: string; runId: string; type: string; file: string; at: number }[]
 }
 export interface ReplayVerdict {
@@ -13,9 +16,8 @@ export interface ReplayVerdict {
   error?: string
 }
 
-const { workflowsPath, histories } = JSON.parse(await text(process.stdin)) as ReplayOrder
-// What it says goes beside the verdicts.
-Runtime.install({ logger: new DefaultLogger('WARN', ({ level, message }) => process.stderr.write(`${level} ${message}\n`)) })
+const { workflowsPath, verdicts, histories } = JSON.parse(await text(process.stdin)) as ReplayOrder
+Runtime.install({ logger: new DefaultLogger('WARN') })
 
 async function* decoded(): ReplayHistoriesIterable {
   for (const { workflowId, file, at } of histories)
@@ -32,5 +34,5 @@ async function historyAt(file: string, wanted: number): Promise<Buffer> {
 for await (const { runId, error } of Worker.runReplayHistories({ workflowsPath }, decoded())) {
   const { type, workflowId } = histories.find((history) => history.runId === runId) ?? { type: 'unknown', workflowId: 'unknown' }
   const verdict: ReplayVerdict = { run: `${type} ${workflowId}/${runId}`, ...(error && { error: error.message }) }
-  process.stdout.write(`${JSON.stringify(verdict)}\n`)
+  await appendFile(verdicts, `${JSON.stringify(verdict)}\n`)
 }
