@@ -14,4 +14,5 @@ export const SAMPLES: Readonly<Record<string, () => Promise<OpenSample>>> = {
   redis: async () => (await import('./redis.ts')).openRedis,
   ...falkordb,
   rocksdb: async () => (await import('./rocksdb.ts')).openRocksdb,
+  temporal: async () => (await import('./temporal.ts')).openTemporal,
 }
