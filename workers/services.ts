@@ -14,6 +14,7 @@ import { formatConnection, parseConnection } from '../src/drivers/postgres-commo
 import { DRIVERS } from '../src/drivers/registry.ts'
 import { openStore } from '../src/storage/open.ts'
 import type { Store } from '../src/storage/store.ts'
+import type { FetchingArchive } from '../src/wal/fetch.ts'
 import { createLimits } from './limits.ts'
 
 export interface WiredServices extends Services {
@@ -80,16 +81,27 @@ async function createRepositoryDriver(config: Config, name: string, host: string
   return driverOf(config, name, source, () => configuredConnection(source))
 }
 
-async function driverOf(
-  { temporal }: Config,
-  name: string,
-  source: SourceConfig,
-  connection: () => Promise<string>,
-): Promise<SourceDriver> {
+async function driverOf(config: Config, name: string, source: SourceConfig, connection: () => Promise<string>): Promise<SourceDriver> {
   const { createDriver: create } = await DRIVERS[source.driver].load()
-  const wiring: DriverWiring = { source: name, connection, secret: resolveSecret, orchestrator: temporal }
+  const wiring: DriverWiring = {
+    source: name,
+    connection,
+    secret: resolveSecret,
+    orchestrator: config.temporal,
+    archive: (archive) => openArchive(config, archive),
+  }
   // The list holds each driver beside the configuration that it takes.
   return (create as (config: SourceConfig, wiring: DriverWiring) => Promise<SourceDriver>)(source, wiring)
+}
+
+async function openArchive(config: Config, archive: string): Promise<FetchingArchive> {
+  const found = config.repositories[config.archives[archive]?.repository ?? '']
+  if (!found)
+    throw new HoldfastError('NOT_FOUND', `No archive "${archive}"; there is ${Object.keys(config.archives).join(', ') || 'none'}`, {
+      object: archive,
+    })
+  const verifier = createVerifier(config.signing.publicKeys)
+  return { archive, store: await openStore(found), verifier, identityFile: config.encryption.identityFile }
 }
 
 const configuredConnection = async (source: SourceConfig): Promise<string> => (isPostgres(source) ? resolveSecret(source.connection) : '')

@@ -74,8 +74,8 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
 }
 
 /** Nothing at all where nothing was chosen: the activities are then asked as ever. */
-function choiceOf({ parts, into, mode }: RestoreInput): { choice?: RestoreChoice } {
-  const choice = { ...(parts && { parts }), ...(into !== undefined && { into }), ...(mode && { mode }) }
+function choiceOf({ parts, into, mode, to }: RestoreInput): { choice?: RestoreChoice } {
+  const choice = { ...(parts && { parts }), ...(into !== undefined && { into }), ...(mode && { mode }), ...(to !== undefined && { to }) }
   return Object.keys(choice).length > 0 ? { choice } : {}
 }
 

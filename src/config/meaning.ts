@@ -19,6 +19,7 @@ export function checkMeaning(config: unknown, report: Report): void {
     const at = (...rest: Path): Path => ['sources', key, ...rest]
     mustExist(at('repository'), source.repository, 'repository', repositories, report)
     mustExist(at('group'), source.group, 'failover group', failoverGroups, report)
+    mustExist(at('wal', 'archive'), fields(source.wal).archive, 'archive', archives, report)
     checkCalendars(source, at, report)
     for (const [index, one] of list(source.applications).entries())
       mustExist(at('applications', index), one, 'application', applications, report)

@@ -30,14 +30,14 @@ export interface Contents {
   unrecorded: number
 }
 
-interface Held {
+export interface Held {
   name: string
   archivedAt: Date
   storedBytes: number
 }
 
 export async function contentsOf(archive: ReadingArchive): Promise<Contents> {
-  const { held, unrecorded } = await list(archive)
+  const { held, unrecorded } = await heldIn(archive)
   const segments = held.filter(({ name }) => parseWalName(name).kind === 'segment')
   const wal: Archive = {
     segmentBytes: await segmentBytesOf(archive, segments.at(-1)),
@@ -53,7 +53,8 @@ export async function contentsOf(archive: ReadingArchive): Promise<Contents> {
   }
 }
 
-async function list({ archive, store }: ReadingArchive): Promise<{ held: Held[]; unrecorded: number }> {
+/** Every name that is archived. */
+export async function heldIn({ archive, store }: Pick<ReadingArchive, 'archive' | 'store'>): Promise<{ held: Held[]; unrecorded: number }> {
   const found = new Map<string, { record?: Date; storedBytes: number }>()
   for await (const { key, size, modified } of store.list(archivePrefix(archive))) {
     const place = parseWalKey(archive, key)

@@ -20,7 +20,7 @@ export interface ClusterSource {
   driver(more?: object): Promise<SourceDriver>
   leader(): Promise<NeumannNode>
   /** Every key and value, of the node that is named; of the leader otherwise. */
-  contents(node?: NeumannNode): Promise<string>
+  contents(node?: Pick<NeumannNode, 'url'>): Promise<string>
   paused(): Promise<boolean>
   /** What is beside the nodes' folders. */
   leftovers(): Promise<string[]>
@@ -96,7 +96,7 @@ export async function fill(cluster: Neumann, prefix = 'orders'): Promise<void> {
 }
 
 /** By counting and reading the keys that tests write. */
-async function contentsOf(node: NeumannNode): Promise<string> {
+async function contentsOf(node: Pick<NeumannNode, 'url'>): Promise<string> {
   const read = async (key: string) => {
     const reply = await fetch(`${node.url}/kv?key=${encodeURIComponent(key)}`)
     return reply.ok ? `${key}=${((await reply.json()) as { value: string }).value}` : undefined

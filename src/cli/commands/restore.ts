@@ -42,6 +42,7 @@ interface RestoreOptions {
   into?: string
   part?: string[]
   mode?: string
+  to?: string
 }
 interface PitrOptions {
   time?: string
@@ -80,6 +81,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
     .option('--into <place>', 'somewhere else than where the source is: a folder, a name; with --offline: new folder to restore into')
     .option('--part <name>', 'only this part of the point: a file, a graph, a collection, a schema; again for more', again)
     .addOption(new Option('--mode <mode>', 'what becomes of what is there already').choices(['empty', 'replace', 'upsert']))
+    .option('--to <time>', 'replay what came after the point up to this time, with its offset, where the driver can')
     .action(
       action((context, source: string | undefined, point: string | undefined, o: RestoreOptions) => {
         refuseIgnored(o)
@@ -135,7 +137,7 @@ function refuseIgnored(o: RestoreOptions): void {
       next: 'give --offline to restore into a folder of this machine, --live to let the worker replace the live database',
     })
   }
-  const chosen = o.offline ? (o.part && '--part') || (o.mode && '--mode') : undefined
+  const chosen = o.offline ? (o.part && '--part') || (o.mode && '--mode') || (o.to && '--to') : undefined
   if (chosen)
     throw new HoldfastError('INPUT_INVALID', `${chosen} means nothing with --offline, which brings back all of a point`, {
       object: chosen,
@@ -162,7 +164,7 @@ function refuseIgnored(o: RestoreOptions): void {
 async function restore(context: CommandContext, source: string | undefined, point: string | undefined, o: RestoreOptions): Promise<number> {
   if (source === undefined)
     throw new HoldfastError('INPUT_INVALID', "missing required argument 'source'", { object: 'source', next: 'holdfast restore --help' })
-  const choice = { parts: o.part, into: o.into, mode: o.mode, ...(!o.safetyBackup && { safetyBackup: false }) }
+  const choice = { parts: o.part, into: o.into, mode: o.mode, to: o.to, ...(!o.safetyBackup && { safetyBackup: false }) }
   const target = o.live ? 'live' : 'beside'
   const input = { source, recoveryPoint: point ?? 'latest', target, confirm: o.confirm, requestedBy: o.by, ...choice }
   const { result } = await runWorkflow<Restored>(context, 'restore', input)

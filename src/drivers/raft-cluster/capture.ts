@@ -6,6 +6,7 @@ import { startChain } from '../../process/chain.ts'
 import { line } from './node.ts'
 import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
 import { type Info, infoOf } from './cluster.ts'
+import { archiveOfNow } from './history.ts'
 import { bytesOf, digestOf, differences, type Listed } from './listing.ts'
 import { doOn, type Node, nodesOf, onNode, type Origin, readOn, unreachable } from './node.ts'
 import { CLUSTER, type ClusterRecord, configPart, FILES, STATE, tarScript } from './parts.ts'
@@ -33,13 +34,14 @@ export async function capture(origin: Origin, context: DriverContext, { id }: Ca
   const record = await clusterRecord(origin, node, folder, signal)
   const cluster = await sink.storeBytes({ part: CLUSTER, role: 'metadata', required: true, bytes: Buffer.from(JSON.stringify(record)) })
   const configs = await storeConfigs(origin, context, sink)
+  const wal = await archiveOfNow(origin, node, signal)
   return {
     artifacts: [state, files, cluster, ...configs.artifacts],
     consistency: { time: stage.at, snapshot: stage.name },
-    inventory: inventoryOf(origin, stage, before, record),
+    inventory: { ...inventoryOf(origin, stage, before, record), ...(wal.archive !== undefined && { wal: { archive: wal.archive } }) },
     sizeBytes: bytesOf(before),
     fileCount: before.length,
-    warnings: [...warningsOf(stage), ...configs.warnings],
+    warnings: [...warningsOf(stage), ...configs.warnings, ...(wal.warning === undefined ? [] : [wal.warning])],
   }
 }
 

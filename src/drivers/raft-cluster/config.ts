@@ -32,6 +32,31 @@ const node = z.strictObject({
 })
 export type NodeConfig = z.infer<typeof node>
 
+/** Of Neumann's segments. */
+export const NAMES = '^(?<first>\\d+)-(?<last>\\d+)\\.wal$'
+
+const names = z
+  .string()
+  .default(NAMES)
+  .refine(
+    (text) => ['(?<first>', '(?<last>'].every((group) => text.includes(group)) && isExpression(text),
+    'an expression with the groups first and last',
+  )
+  .describe('what names of segments look like: first and last are the entries in it')
+
+function isExpression(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp
+  } catch {
+    return false
+  }
+}
+
+const wal = z.union([
+  z.strictObject({ archive: name.describe('of archives: where the nodes ship their log to with holdfast wal-push'), names }),
+  z.strictObject({ dir: folder.describe('on the worker: where archive_command of the nodes copies segments to'), names }),
+])
+
 const query = z.strictObject({
   name: assertionName,
   query: z.string().describe('asked of the node that was restored'),
@@ -53,6 +78,7 @@ export const raftClusterSource = z.strictObject({
     })
     .prefault({})
     .describe('below dataDir'),
+  wal: wal.optional().describe('the archived log, for points in time; a cluster that was restored needs another one'),
   schedules: schedulesOf('snapshot', 'full'),
   verify: verifyWith(query),
   endpoints: z

@@ -9,12 +9,16 @@ import { preflight } from './preflight.ts'
 import { destroy, restore } from './restore.ts'
 import { makeStage, removeStage } from './stage.ts'
 import { verify } from './verify.ts'
+import { archiveOfSource, baseFor, openArchive, windowOf } from './wal.ts'
 
-export async function createDriver(config: RaftClusterConfig, { source }: Pick<DriverWiring, 'source'>): Promise<SourceDriver> {
-  const origin: Origin = { config, source }
+export async function createDriver(
+  config: RaftClusterConfig,
+  { source, archive }: Pick<DriverWiring, 'source' | 'archive'>,
+): Promise<SourceDriver> {
+  const origin: Origin = { config, source, ...(archive && { archive }) }
   return {
     kind: 'raft-cluster',
-    capabilities: { pointInTime: true, incremental: false, hostBound: true, parts: false },
+    capabilities: { pointInTime: true, incremental: false, hostBound: true, parts: false, choices: ['to'] },
     preflight: (context) => preflight(origin, context),
     snapshot: (context, request) => makeStage(origin, context, request),
     async removeSnapshot(context, id) {
@@ -22,9 +26,17 @@ export async function createDriver(config: RaftClusterConfig, { source }: Pick<D
       await removeStage(origin, id, context.signal)
     },
     capture: (context, request, sink) => capture(origin, context, request, sink),
-    restore: (context, manifest, artifacts, options) => restore(origin, context, manifest, artifacts, options),
+    restore(context, manifest, artifacts, { dir, to, choice }) {
+      const until = to ?? (choice?.to === undefined ? undefined : { time: choice.to })
+      return restore(origin, context, manifest, artifacts, { dir, ...(until && { to: until }) })
+    },
     verify: (context, manifest, target, options) => verify(origin, context, manifest, target, options),
     live: createLive(origin),
+    async plan(to, manifests) {
+      const base = await baseFor(origin, to, manifests)
+      return { label: base.id, timeline: 1, pointId: base.id }
+    },
+    window: async () => windowOf(await openArchive(origin, archiveOfSource(config))),
     destroy: ({ dir }) => destroy(dir),
   }
 }

@@ -1,27 +1,34 @@
 /** A restore over the cluster: filled and compared beside the first node's folder, then put in its place, and the others follow. */
+import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
-import type { ArtifactSource, DriverContext, LiveRestore } from '../driver.ts'
+import { startChain } from '../../process/chain.ts'
+import type { ArtifactSource, DriverContext, LiveRestore, RestoreChoice, RestoreTarget } from '../driver.ts'
 import { commandOf } from './cluster.ts'
 import { differences, type Listed } from './listing.ts'
 import { asideOf, doOn, freeOn, isThere, line, type Node, nodesOf, onNode, type Origin, unreachable } from './node.ts'
 import { bytesOf } from './listing.ts'
 import { filesOf, partOf, STATE, untarScript } from './parts.ts'
 import { configBelow, layoutOf } from './places.ts'
+import { requireNewArchive } from './history.ts'
+import { stoppedAt, untilOf } from './replay.ts'
 import { listOn } from './stage.ts'
 import { putBack, swap } from './swap.ts'
+import { fetchRoute, routeTo } from './wal.ts'
 
 export function createLive(origin: Origin): LiveRestore {
   return {
     fingerprint: () => fingerprintOf(origin),
-    async check(manifest, confirm) {
+    async check(manifest, confirm, choice) {
       requireServices(origin)
       await requireConfirmed(origin, manifest, confirm)
+      if (choice?.to !== undefined) await routeTo(origin, { time: choice.to }, manifest)
+      await requireNewArchive(origin, manifest)
       const first = await firstNode(origin)
       await requireSpace(first, manifest.sizeBytes)
     },
-    restoreAside: (context, manifest, source) => restoreAside(origin, context, manifest, source),
+    restoreAside: (context, manifest, source, place) => restoreAside(origin, context, manifest, source, place),
     swap: async (manifest, confirm, oid, filling) =>
       swap(origin, manifest, { confirm, made: oid ?? '', confirmed: () => requireConfirmed(origin, manifest, confirm) }, filling?.context),
     async removeAside(manifest) {
@@ -97,6 +104,7 @@ async function restoreAside(
   context: DriverContext,
   manifest: Manifest,
   source: ArtifactSource,
+  given?: { dir: string; choice: RestoreChoice },
 ): Promise<{ database: string; oid: string; bytes: number }> {
   const { signal } = context
   const node = await firstNode(origin)
@@ -107,6 +115,8 @@ async function restoreAside(
   const folder = asideOf(node, `${filledPrefix(manifest)}${crypto.randomUUID().slice(0, 8)}`)
   try {
     await fill(origin, context, manifest, source, { node, folder, files })
+    if (given?.choice.to !== undefined)
+      await replayOn(origin, context, manifest, { node, folder, dir: given.dir, to: { time: given.choice.to } })
     await giveOwner(origin, node, folder, signal)
     await doOn(node, line('sync', '-f', folder), { signal })
     return { database: manifest.source, oid: `${node.name}/${basename(folder)}`, bytes: bytesOf(files) }
@@ -161,6 +171,36 @@ async function fill(
     if (signal.aborted || !(error instanceof HoldfastError) || error.code !== 'PROCESS_FAILED') throw error
     throw unequal(manifest, node, error.message)
   })
+}
+
+/** The segments go to where the folder is; the replay works on it as on a node that does not run. */
+async function replayOn(
+  origin: Origin,
+  context: DriverContext,
+  manifest: Manifest,
+  { node, folder, dir, to }: Pick<Place, 'node' | 'folder'> & { dir: string; to: RestoreTarget },
+): Promise<void> {
+  const { signal } = context
+  const route = await routeTo(origin, to, manifest)
+  const here = join(dir, 'wal')
+  const there = `${folder}-wal`
+  try {
+    await rm(here, { recursive: true, force: true })
+    await fetchRoute(route, here, context)
+    context.onProgress({ phase: `replay on ${node.name}` })
+    await doOn(node, line('mkdir', '-p', there), { signal })
+    const chain = startChain(
+      [{ program: 'tar', args: ['--create', '--file=-', `--directory=${here}`, '.'] }, onNode(node, `set -e; ${untarScript(there)}`)],
+      { signal },
+    )
+    chain.stdout.resume()
+    await chain.done
+    const { program, args } = commandOf(origin.config, 'walReplay', { dataDir: folder, walDir: there, until: untilOf(to) })
+    stoppedAt(await doOn(node, line(program, ...args), { signal }), to, manifest, route)
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+    await doOn(node, line('rm', '-rf', '--', there))
+  }
 }
 
 function unequal({ source, id }: Manifest, node: Node, what: string): HoldfastError {

@@ -4,6 +4,7 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Command } from '../../process/command.ts'
 import { run } from '../../process/run.ts'
 import { shellWord } from '../../process/shell.ts'
+import type { DriverWiring } from '../driver.ts'
 import type { NodeConfig, RaftClusterConfig } from './config.ts'
 
 export interface Node extends NodeConfig {
@@ -16,6 +17,7 @@ export interface Origin {
   config: RaftClusterConfig
   /** The name of the source. */
   source: string
+  archive?: DriverWiring['archive']
 }
 
 export const nodesOf = ({ nodes }: Pick<RaftClusterConfig, 'nodes'>): [Node, ...Node[]] =>

@@ -3,6 +3,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
+import { run } from '../../process/run.ts'
 import { stopMarked } from '../../process/marked.ts'
 import { shellWord } from '../../process/shell.ts'
 import type { ArtifactSource, DriverContext, Restored, RestoreTarget } from '../driver.ts'
@@ -11,7 +12,9 @@ import { commandOf } from './cluster.ts'
 import { bytesOf } from './listing.ts'
 import { nodesOf, type Origin } from './node.ts'
 import { filesOf, nodeOfConfig, partOf, STATE, untarScript } from './parts.ts'
-import { configBelow, configIn, dataIn, layoutOf, nodeIn } from './places.ts'
+import { configBelow, configIn, dataIn, layoutOf, nodeIn, walIn } from './places.ts'
+import { type Stopped, stoppedAt, untilOf } from './replay.ts'
+import { fetchRoute, routeTo } from './wal.ts'
 import { copyForNode, startNode } from './scratch.ts'
 import { describe } from '../../process/command.ts'
 
@@ -25,16 +28,18 @@ export async function restore(
   context: DriverContext,
   manifest: Manifest,
   source: ArtifactSource,
-  { dir }: Wanted,
+  { dir, to }: Wanted,
 ): Promise<Restored> {
   const { config } = origin
   try {
     await destroy(dir)
     await makeScratchFolder(dir, SELF)
     await fillData(origin, context, manifest, source, dir)
-    if (config.scratch) await tryNode(origin, context, dir)
-    const connection = config.scratch ? nodeIn(dir) : dataIn(dir)
+    const stopped = to ? await replay(origin, context, manifest, dir, to) : undefined
+    if (config.scratch) await tryNode(origin, context, dir, stopped !== undefined)
+    const connection = config.scratch || stopped ? nodeIn(dir) : dataIn(dir)
     return {
+      ...(stopped && { stoppedAt: stopped }),
       target: { kind: 'scratch', dir, connection, database: manifest.source, connect: await lookAt(origin, dir) },
       bytes: bytesOf(await filesOf(manifest, source)),
     }
@@ -50,13 +55,25 @@ export async function restore(
 const SELF = 'root'
 
 /** One that does not start is what verify says, with why. */
-async function tryNode({ config }: Origin, { signal, onProgress }: DriverContext, dir: string): Promise<void> {
+async function tryNode({ config }: Origin, { signal, onProgress }: DriverContext, dir: string, replayed: boolean): Promise<void> {
   onProgress({ phase: 'start a node' })
-  await copyForNode(config, dir)
+  if (!replayed) await copyForNode(config, dir)
   await startNode(config, dir, signal).catch((error: unknown) => {
     const damage = error instanceof HoldfastError && ['PROCESS_FAILED', 'PROCESS_TIMEOUT', 'SOURCE_UNREACHABLE'].includes(error.code)
     if (signal.aborted || !damage) throw error
   })
+}
+
+/** On a copy: what was restored stays as it was captured. */
+async function replay(origin: Origin, context: DriverContext, manifest: Manifest, dir: string, to: RestoreTarget): Promise<Stopped> {
+  const { config } = origin
+  const route = await routeTo(origin, to, manifest)
+  await copyForNode(config, dir)
+  await fetchRoute(route, walIn(dir), context)
+  context.onProgress({ phase: 'replay' })
+  const command = commandOf(config, 'walReplay', { dataDir: nodeIn(dir), walDir: walIn(dir), until: untilOf(to) })
+  const { stdout } = await run(command, { signal: context.signal })
+  return stoppedAt(stdout, to, manifest, route)
 }
 
 export async function fillData(

@@ -7,6 +7,7 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { stamp } from '../../core/ids.ts'
 import type { Manifest } from '../../core/records.ts'
 import type { DriverContext, Swapped } from '../driver.ts'
+import { markRestored } from './history.ts'
 import { comeUp, startNode, stopAll } from './nodes-up.ts'
 import { asideOf, doOn, isThere, line, type Node, nodesOf, type Origin, readOn, unreachable, writeOn } from './node.ts'
 
@@ -88,6 +89,7 @@ async function replace(origin: Origin, manifest: Manifest, { first, filled, note
   )
   await doOn(first, `${line('mkdir', '-p', first.dataDir)}; ${take.join('; ')}; ${line('rm', '-rf', '--', filled)}`, { signal })
   await requireCleared(origin, first, signal)
+  await markRestored(origin, manifest, signal)
   context?.onProgress({ phase: `start ${first.name}` })
   await startNode(first, signal)
   await comeUp(config, manifest, first, context)

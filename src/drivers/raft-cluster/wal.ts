@@ -1,0 +1,207 @@
+/** The archive of the cluster's log: which entries it has, where some are missing, and how a replay gets its segments. */
+import { copyFile, mkdir, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { HoldfastError, messageOf } from '../../core/errors.ts'
+import type { Manifest } from '../../core/records.ts'
+import { heldIn } from '../../wal/contents.ts'
+import { fetchWal } from '../../wal/fetch.ts'
+import type { DriverContext, DriverWiring, RestoreTarget } from '../driver.ts'
+import { NAMES, type RaftClusterConfig } from './config.ts'
+import type { Origin } from './node.ts'
+import { fact } from './parts.ts'
+
+export interface Segment {
+  name: string
+  first: number
+  last: number
+  /** No entry of it is later than this. */
+  archivedAt: Date
+}
+
+export interface WalArchive {
+  name: string
+  /** In the order of their entries. */
+  segments: Segment[]
+  fetch(segment: Segment, into: string, signal: AbortSignal): Promise<void>
+}
+
+type Wal = NonNullable<RaftClusterConfig['wal']>
+
+/** As a point names it: the names of segments do not tell one history from another, so that each has an archive of its own. */
+export const archiveNameOf = (wal: Wal): string => ('archive' in wal ? wal.archive : wal.dir)
+
+type From = Pick<Origin, 'config' | 'archive'>
+
+/** By the name that a point gives it, which may be one of before the cluster was restored. */
+export async function openArchive({ config, archive }: From, name: string): Promise<WalArchive> {
+  const names = config.wal?.names ?? NAMES
+  return name.startsWith('/') ? fromFolder(name, names) : fromRepository(name, names, archive)
+}
+
+/** The one that the cluster writes now. */
+export function archiveOfSource({ wal }: Pick<RaftClusterConfig, 'wal'>): string {
+  if (wal) return archiveNameOf(wal)
+  throw new HoldfastError('TARGET_OUT_OF_RANGE', 'the source has no archive of its log: there is no point in time to choose', {
+    object: 'wal',
+    next: 'choose a recovery point by its id; for points in time name the archive under wal',
+  })
+}
+
+async function fromRepository(name: string, names: string, open: DriverWiring['archive']): Promise<WalArchive> {
+  if (!open) throw new HoldfastError('UNEXPECTED', 'nobody gave the driver a way to its archive', { object: name })
+  const archive = await open(name)
+  const { held } = await heldIn(archive)
+  return {
+    name,
+    segments: inOrder(held.map((one) => segmentOf(names, one.name, one.archivedAt))),
+    async fetch(segment, into, signal) {
+      if (await fetchWal(archive, segment.name, join(into, segment.name), signal)) return
+      throw new HoldfastError('TARGET_OUT_OF_RANGE', `${segment.name} was taken out of ${name} meanwhile`, { object: segment.name })
+    },
+  }
+}
+
+async function fromFolder(dir: string, names: string): Promise<WalArchive> {
+  const there = await readdir(dir).catch((error: unknown) => {
+    throw new HoldfastError('SOURCE_UNREACHABLE', `the archive ${dir} cannot be read: ${messageOf(error)}`, {
+      object: dir,
+      next: 'mount it on the worker, or correct wal.dir',
+    })
+  })
+  const segments = await Promise.all(there.map(async (name) => segmentOf(names, name, (await stat(join(dir, name))).mtime)))
+  return { name: dir, segments: inOrder(segments), fetch: (segment, into) => copyFile(join(dir, segment.name), join(into, segment.name)) }
+}
+
+function segmentOf(names: string, name: string, archivedAt: Date): Segment | undefined {
+  const { first, last } = new RegExp(names).exec(name)?.groups ?? {}
+  return first !== undefined && last !== undefined ? { name, first: Number(first), last: Number(last), archivedAt } : undefined
+}
+
+const inOrder = (segments: readonly (Segment | undefined)[]): Segment[] =>
+  segments.filter((segment) => segment !== undefined).sort((a, b) => a.first - b.first || a.last - b.last)
+
+export interface Gap {
+  from: number
+  to: number
+}
+export interface Way {
+  /** Those that have entries after the beginning, up to the first gap. */
+  segments: Segment[]
+  /** The last entry that can be reached. */
+  through: number
+  gap?: Gap
+}
+
+/** On from an entry: segments of two leaders may overlap. */
+export function wayFrom(index: number, segments: readonly Segment[]): Way {
+  const way: Way = { segments: [], through: index }
+  for (const segment of segments) {
+    if (segment.last <= way.through) continue
+    if (segment.first > way.through + 1) return { ...way, gap: { from: way.through + 1, to: segment.first - 1 } }
+    way.segments.push(segment)
+    way.through = segment.last
+  }
+  return way
+}
+
+export interface Route extends Way {
+  archive: WalArchive
+}
+
+/** The way from a point; throws TARGET_OUT_OF_RANGE where entries that may belong to the target are missing. */
+export async function routeTo(from: From, to: RestoreTarget, manifest: Manifest): Promise<Route> {
+  requireTime(to)
+  if (to.time !== undefined && Date.parse(to.time) < Date.parse(manifest.consistency.time))
+    throw new HoldfastError('TARGET_OUT_OF_RANGE', `${manifest.id} is of ${manifest.consistency.time}, later than ${to.time}`, {
+      object: manifest.id,
+      next: 'choose an older recovery point',
+    })
+  const archive = await openArchive(from, archiveOfPoint(manifest))
+  const way = wayFrom(Number(fact(manifest, 'snapshot', 'index')), archive.segments)
+  const lastAt = way.segments.at(-1)?.archivedAt ?? new Date(manifest.consistency.time)
+  // What lies before the gap was archived by then: for a target before that nothing may be missing, and the replay will tell.
+  if (way.gap && (to.time === undefined || Date.parse(to.time) >= lastAt.getTime())) throw gapped(archive.name, way.gap)
+  return { ...way, archive }
+}
+
+function archiveOfPoint(manifest: Manifest): string {
+  const own = fact(manifest, 'wal', 'archive')
+  if (typeof own === 'string') return own
+  throw new HoldfastError('TARGET_OUT_OF_RANGE', `${manifest.id} goes with no archive of the log`, {
+    object: manifest.id,
+    next: 'choose a moment after a backup that was taken with an archive under wal',
+  })
+}
+
+export function gapped(name: string, { from, to }: Gap): HoldfastError {
+  return new HoldfastError('TARGET_OUT_OF_RANGE', `the archive ${name} has a gap: entries ${from} to ${to} are missing`, {
+    object: name,
+    next: 'choose a moment before it, or one that a later recovery point reaches; take a backup now, so that later moments have one',
+  })
+}
+
+/** The newest point that is not later than the target and from which the way is whole. */
+export async function baseFor(from: From, to: RestoreTarget, manifests: readonly Manifest[]): Promise<Manifest> {
+  requireTime(to)
+  const until = to.time === undefined ? Number.POSITIVE_INFINITY : Date.parse(to.time)
+  const now = archiveOfSource(from.config)
+  const [newest] = manifests
+    .filter((manifest) => {
+      const own = fact(manifest, 'wal', 'archive')
+      // The end of the log is that of the present history.
+      return Date.parse(manifest.consistency.time) <= until && (to.latest ? own === now : own !== undefined)
+    })
+    .sort((a, b) => Date.parse(b.consistency.time) - Date.parse(a.consistency.time))
+  if (newest) {
+    await routeTo(from, to, newest)
+    return newest
+  }
+  const oldest = manifests.map(({ consistency }) => consistency.time).sort()[0] ?? 'never'
+  throw new HoldfastError(
+    'TARGET_OUT_OF_RANGE',
+    `no recovery point with an archive of its log is as old as ${to.time ?? `the log in ${now}`}; the oldest of any is of ${oldest}`,
+    {
+      object: to.time ?? now,
+      next: 'choose a later moment, or take a backup now, so that later moments have one',
+    },
+  )
+}
+
+export function requireTime(to: RestoreTarget): void {
+  if (to.time !== undefined || to.latest) return
+  throw new HoldfastError('INPUT_INVALID', 'a Raft log is replayed to a time, or to its end', {
+    object: Object.keys(to)[0] ?? 'target',
+    next: 'give time, like 2026-01-15T12:00:00Z, or latest',
+  })
+}
+
+/** All segments of the way, in a folder. */
+export async function fetchRoute({ archive, segments }: Route, into: string, { signal, onProgress }: DriverContext): Promise<void> {
+  await mkdir(into, { recursive: true, mode: 0o700 })
+  for (const [parts, segment] of segments.entries()) {
+    onProgress({ phase: `fetch ${segment.name}`, parts })
+    await archive.fetch(segment, into, signal)
+  }
+}
+
+/** Every hole that there is between two segments. */
+export function gapsOf(segments: readonly Segment[]): Gap[] {
+  const gaps: Gap[] = []
+  let through = (segments[0]?.first ?? 1) - 1
+  for (const { first, last } of segments) {
+    if (first > through + 1) gaps.push({ from: through + 1, to: first - 1 })
+    through = Math.max(through, last)
+  }
+  return gaps
+}
+
+export function windowOf({ name, segments }: WalArchive) {
+  const last = segments.reduce((most, segment) => Math.max(most, segment.last), 0)
+  return {
+    archive: name,
+    segments: segments.length,
+    entries: segments[0] ? `${segments[0].first} to ${last}` : 'none',
+    ...(segments.length > 0 && { archivedAt: new Date(Math.max(...segments.map(({ archivedAt }) => archivedAt.getTime()))).toISOString() }),
+    gaps: gapsOf(segments),
+  }
+}
