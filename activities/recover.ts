@@ -1,5 +1,4 @@
 /** Bringing data back: a copy at one moment beside the live database, or a point in its place. */
-import { isPostgres } from '../src/config/schema.ts'
 import type { PitrTarget } from '../src/contract/inputs.ts'
 import { warningsOf } from '../src/core/points.ts'
 import { HoldfastError } from '../src/core/errors.ts'
@@ -10,7 +9,7 @@ import { createSource } from '../src/pipeline/read.ts'
 import { withProgress } from './context.ts'
 import { destroyInstances, instanceDir, instanceFolders, withOwnInstance } from './instances.ts'
 import { hostsOfSource } from './placement.ts'
-import { openSource, type Services, sourceOf } from './services.ts'
+import { openSource, type Services } from './services.ts'
 
 export interface RecoveryReport {
   source: string
@@ -23,6 +22,8 @@ export interface RecoveryReport {
   connection: string
   database: string
   tables: { name: string; rows: number; copyBack: string }[]
+  /** What an operator has to know of the copy. */
+  notes?: string[]
   /** What was asked for and is not in the copy. Absent in runs of before it was said. */
   warnings?: string[]
   seconds: number
@@ -64,7 +65,7 @@ export function createRecoverActivities(services: Services) {
         if (!driver.plan)
           throw new HoldfastError('INPUT_INVALID', `${source} is ${driver.kind}, which knows no point in time`, {
             object: source,
-            next: 'use a source whose log is archived: of the drivers postgres-physical, raft-cluster',
+            next: 'use a source of driver postgres-physical or postgres-events',
           })
         // The WAL that follows the target has to be in the archive: without it nobody knows that the target was reached.
         const walSwitched = await switchWal(source)
@@ -90,9 +91,8 @@ export function createRecoverActivities(services: Services) {
           if (!restored.stoppedAt)
             throw new HoldfastError('TARGET_NOT_REACHED', 'The engine does not say where it stopped', { object: source })
           const { connection, database } = restored.target
-          // Only databases of tables are looked at table by table.
-          const live = isPostgres(sourceOf(config, source)) ? await services.liveConnection(source) : ''
-          const { tables, missing } = live === '' ? { tables: [], missing: [] } : await lookAtCopy(connection, live, input.tables)
+          const live = await services.liveConnection(source)
+          const { tables, missing } = await lookAtCopy(connection, live, input.tables)
           const suffix = own.instance.replace(/^pitr-/, '').replaceAll(/\W/g, '_')
           return {
             source,
@@ -109,6 +109,7 @@ export function createRecoverActivities(services: Services) {
               rows: table.rows,
               copyBack: copyBackCommand(connection, live, table, suffix),
             })),
+            ...(restored.notes && { notes: restored.notes }),
             warnings: [...(base ? warningsOf(base, points) : []), ...missing.map(noSuchTable)],
             seconds: (Date.now() - started) / 1000,
           }

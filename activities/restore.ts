@@ -76,7 +76,9 @@ export function createRestoreActivities(services: Services) {
         const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
         return over.check(manifest, confirm ?? '', choice, { context, source: artifacts })
       })
-      const around = over.restoresProjections?.(choice) ? withoutProjections(surroundingsOf(config, source)) : surroundingsOf(config, source)
+      const around = over.restoresProjections?.(choice)
+        ? withoutProjections(surroundingsOf(config, source))
+        : surroundingsOf(config, source)
       const afterwards = over.afterwards?.map(({ name }) => name)
       return { fingerprint: await over.fingerprint(), ...(around && { around }), ...(afterwards && { afterwards }) }
     },

@@ -41,6 +41,8 @@ async function recover(input: ReturnType<typeof parseInput<'pointInTimeRecovery'
   const recovered = await recoverToPoint.executeWithOptions({ summary: JSON.stringify(target) }, [
     { ...input, instance, workflowId, runId },
   ])
-  view.step('recoverToPoint', 'done', `stopped at ${recovered.stoppedAt.time ?? recovered.stoppedAt.lsn}`)
+  view.step('recoverToPoint', 'done', `stopped at ${stopOf(recovered.stoppedAt)}`)
   return recovered
 }
+
+const stopOf = ({ time, lsn, sequence }: RecoveryReport['stoppedAt']) => (sequence === undefined ? (time ?? lsn) : `event ${sequence}`)

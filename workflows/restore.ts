@@ -12,7 +12,7 @@ import { withLocks } from './lib/lock.ts'
 import { control, dataOn, undoOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
 import { createSaga, type Saga, undoing } from './lib/saga.ts'
-import { rebuildProjections, stopApplications } from './lib/surroundings.ts'
+import { askAfterwards, rebuildProjections, stopApplications } from './lib/surroundings.ts'
 import { createView, type View } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
@@ -70,12 +70,22 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   ])
   if (ready.around) view.phase('applications')
   const said = [...warnings, ...(swapped.warnings ?? []), ...(await applications.start()), ...(await rebuildProjections(around, view))]
+  said.push(
+    ...(await askAfterwards(ready.afterwards ?? [], view, (name) =>
+      heavy.askAfterwards.executeWithOptions({ summary: name }, [{ source, name }]),
+    )),
+  )
   return { ...restored, ...swapped, ...(said.length > 0 && { warnings: said }), ...(safety !== undefined && { safetyBackup: safety }) }
 }
 
 /** Nothing at all where nothing was chosen: the activities are then asked as ever. */
-function choiceOf({ parts, into, mode, to }: RestoreInput): { choice?: RestoreChoice } {
-  const choice = { ...(parts && { parts }), ...(into !== undefined && { into }), ...(mode && { mode }), ...(to !== undefined && { to }) }
+function choiceOf({ parts, into, mode, toSequence }: RestoreInput): { choice?: RestoreChoice } {
+  const choice = {
+    ...(parts && { parts }),
+    ...(into !== undefined && { into }),
+    ...(mode && { mode }),
+    ...(toSequence !== undefined && { toSequence }),
+  }
   return Object.keys(choice).length > 0 ? { choice } : {}
 }
 

@@ -10,7 +10,9 @@ const pointRef = z.string().min(1, 'a recovery point is an id, like 20251018_214
 
 const TIMELINE = 'a timeline is a whole number from 1, like 2'
 
-/** Where a point-in-time recovery stops. Exactly one of the first five. */
+const SEQUENCE = 'a sequence is the whole number of an event, like 12345'
+
+/** Where a point-in-time recovery stops. Exactly one of the first six. */
 export const pitrTarget = z
   .strictObject({
     time: z.iso.datetime({ offset: true, error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' }).optional(),
@@ -20,12 +22,13 @@ export const pitrTarget = z
       .optional(),
     xid: z.string().regex(/^\d+$/, 'an xid is the number of a transaction, like 7431').optional(),
     name: z.string().optional(),
+    sequence: z.number(SEQUENCE).int(SEQUENCE).nonnegative(SEQUENCE).optional(),
     latest: z.literal(true).optional(),
     timeline: z.number(TIMELINE).int(TIMELINE).positive(TIMELINE).optional(),
   })
   .refine(
     ({ timeline: _, ...one }) => Object.values(one).filter((v) => v !== undefined).length === 1,
-    'give exactly one of time, lsn, xid, name, latest',
+    'give exactly one of time, lsn, xid, name, sequence, latest',
   )
 export type PitrTarget = z.infer<typeof pitrTarget>
 
@@ -56,10 +59,12 @@ export const restoreInput = z.strictObject({
   parts: z.array(z.string().min(1)).min(1).optional().describe('only these, by names that the point lists'),
   into: z.string().min(1).optional().describe('somewhere else than where the source is configured to be'),
   mode: z.enum(['empty', 'replace', 'upsert']).optional().describe('what becomes of what is there already'),
-  to: z.iso
-    .datetime({ offset: true, error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' })
+  toSequence: z
+    .number(SEQUENCE)
+    .int(SEQUENCE)
+    .nonnegative(SEQUENCE)
     .optional()
-    .describe('what came after the point is replayed up to this moment, by drivers that can'),
+    .describe('events after this one are left out, with what goes with them, by drivers that can'),
 })
 export const pitrInput = z.strictObject({
   source,
@@ -128,7 +133,7 @@ export type BackupSetInput = z.input<typeof backupSetInput>
 export type VerifyRestoreInput = z.infer<typeof verifyRestoreInput>
 export type RestoreInput = z.infer<typeof restoreInput>
 /** What of a point is wanted, where, and over what. */
-export type RestoreChoice = Pick<RestoreInput, 'parts' | 'into' | 'mode' | 'to'>
+export type RestoreChoice = Pick<RestoreInput, 'parts' | 'into' | 'mode' | 'toSequence'>
 export type PitrInput = z.infer<typeof pitrInput>
 export type FailoverInput = z.infer<typeof failoverInput>
 export type FailbackInput = z.infer<typeof failbackInput>

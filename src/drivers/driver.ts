@@ -6,7 +6,6 @@ import type { Readable } from 'node:stream'
 import type { Artifact, Assertion, Content, Inventory, Manifest, Reference } from '../core/records.ts'
 import type { PointKind } from '../core/ids.ts'
 import type { Command } from '../process/command.ts'
-import type { FetchingArchive } from '../wal/fetch.ts'
 
 export interface Progress {
   phase: string
@@ -48,6 +47,8 @@ export interface CaptureRequest {
   known?: readonly string[]
   /** The point that an incremental builds on, of a driver whose points share objects; absent for all other kinds, and for the first. */
   base?: Manifest
+  /** Reads the artifacts of `base`; fails with KEY_MISSING on a worker without an identity. */
+  baseSource?: ArtifactSource
   /** What `snapshot` gave, for a driver that has it. */
   snapshot?: Snapshot
 }
@@ -107,8 +108,8 @@ export interface RestoreChoice {
   into?: string
   /** What becomes of what is there already. */
   mode?: 'empty' | 'replace' | 'upsert'
-  /** A time with its offset: what came after the point is replayed up to it and no further. */
-  to?: string
+  /** The number of the last event that is wanted. */
+  toSequence?: number
 }
 
 /** Where a restore over a live target may put what it needs meanwhile, and where it reads from. */
@@ -149,6 +150,8 @@ export interface RestoreTarget {
   lsn?: string
   xid?: string
   name?: string
+  /** The number of an event. */
+  sequence?: number
   latest?: boolean
   timeline?: number
 }
@@ -156,8 +159,10 @@ export interface RestoreTarget {
 export interface Restored {
   target: Target
   /** Where replay stopped, for engines that replay. */
-  stoppedAt?: { lsn?: string; time?: string; xid?: string; timeline?: number; paused: boolean }
+  stoppedAt?: { lsn?: string; time?: string; xid?: string; sequence?: string; timeline?: number; paused: boolean }
   bytes: number
+  /** What an operator has to know of it. */
+  notes?: string[]
 }
 
 /** Over a live target: beside it first, then in its place, atomically where the engine can; the old one kept where it can be. */
@@ -181,6 +186,10 @@ export interface LiveRestore {
    * restoreAside gave, nothing else is swapped in: a straggler may have made it again, half full.
    */
   swap(manifest: Manifest, confirm: string, oid?: string, filling?: Filling): Promise<Swapped>
+  /** Asked of the live target once it was replaced and everything around it is back; a failure degrades the restore. */
+  readonly afterwards?: readonly { name: string; run(context: DriverContext): Promise<void> }[]
+  /** True where such a choice brings the projections back itself: then they are not built anew. */
+  restoresProjections?(choice: RestoreChoice): boolean
   /** Removes what restoreAside made; no error where there is nothing, nothing happens after a swap. */
   removeAside(manifest: Manifest, place?: { dir: string; choice: RestoreChoice }): Promise<void>
 }
@@ -301,8 +310,6 @@ export interface DriverWiring {
   connection(): Promise<string>
   /** The value of a secret reference, at the last moment. */
   secret(reference: string): Promise<string>
-  /** An archive of the configuration, for an engine that ships its log with `holdfast wal-push`. */
-  archive?(name: string): Promise<FetchingArchive>
   /** What runs Holdfast itself: no run restores over what it stands on. */
   orchestrator: { address: string; namespace: string }
 }

@@ -42,6 +42,13 @@ export async function rebuildProjections({ projections }: Surroundings, view: Vi
   return problems
 }
 
+/** Asks each in turn whether what was restored is well; gives back what went wrong. */
+export async function askAfterwards(names: readonly string[], view: View, ask: (name: string) => Promise<unknown>): Promise<string[]> {
+  const problems: string[] = []
+  for (const name of names) problems.push(...(await told(view, name, () => ask(name))))
+  return problems
+}
+
 async function told(view: View, step: string, act: () => Promise<unknown>): Promise<string[]> {
   view.step(step, 'running')
   try {

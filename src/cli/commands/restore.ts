@@ -25,8 +25,9 @@ interface Recovered {
   base: string
   connection: string
   seconds: number
-  stoppedAt: { lsn?: string; time?: string; timeline?: number }
+  stoppedAt: { lsn?: string; time?: string; sequence?: string; timeline?: number }
   tables: { name: string; rows: number; copyBack: string }[]
+  notes?: string[]
   warnings?: string[]
 }
 interface RestoreOptions {
@@ -42,13 +43,14 @@ interface RestoreOptions {
   into?: string
   part?: string[]
   mode?: string
-  to?: string
+  toSequence?: number
 }
 interface PitrOptions {
   time?: string
   lsn?: string
   xid?: string
   name?: string
+  sequence?: number
   latest?: true
   timeline?: number
   table?: string[]
@@ -81,7 +83,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
     .option('--into <place>', 'somewhere else than where the source is: a folder, a name; with --offline: new folder to restore into')
     .option('--part <name>', 'only this part of the point: a file, a graph, a collection, a schema; again for more', again)
     .addOption(new Option('--mode <mode>', 'what becomes of what is there already').choices(['empty', 'replace', 'upsert']))
-    .option('--to <time>', 'replay what came after the point up to this time, with its offset, where the driver can')
+    .option('--to-sequence <number>', 'without the events after this one, where the driver can', Number)
     .action(
       action((context, source: string | undefined, point: string | undefined, o: RestoreOptions) => {
         refuseIgnored(o)
@@ -91,11 +93,12 @@ export function addRestoreCommands(program: Command, action: Action): void {
 
   program
     .command('pitr <source>')
-    .description('recover to a point in time, beside the live database; give one of time, lsn, xid, name, latest')
+    .description('recover to a point in time, beside the live database; give one of time, lsn, xid, name, sequence, latest')
     .option('--time <time>', 'with its offset, like 2026-01-15T12:00:00Z')
     .option('--lsn <lsn>', 'a WAL position, like 16/B374D848')
     .option('--xid <xid>', 'a transaction')
     .option('--name <name>', 'a restore point')
+    .option('--sequence <number>', 'the last event of an event store', Number)
     .option('--latest', 'the end of the archive')
     .option('--timeline <number>', 'where more than one branch holds the target', Number)
     .option('--table <name>', 'a table to count and to give a copy command for; again for more', again)
@@ -137,7 +140,7 @@ function refuseIgnored(o: RestoreOptions): void {
       next: 'give --offline to restore into a folder of this machine, --live to let the worker replace the live database',
     })
   }
-  const chosen = o.offline ? (o.part && '--part') || (o.mode && '--mode') || (o.to && '--to') : undefined
+  const chosen = o.offline ? (o.part && '--part') || (o.mode && '--mode') || (o.toSequence !== undefined && '--to-sequence') : undefined
   if (chosen)
     throw new HoldfastError('INPUT_INVALID', `${chosen} means nothing with --offline, which brings back all of a point`, {
       object: chosen,
@@ -164,7 +167,13 @@ function refuseIgnored(o: RestoreOptions): void {
 async function restore(context: CommandContext, source: string | undefined, point: string | undefined, o: RestoreOptions): Promise<number> {
   if (source === undefined)
     throw new HoldfastError('INPUT_INVALID', "missing required argument 'source'", { object: 'source', next: 'holdfast restore --help' })
-  const choice = { parts: o.part, into: o.into, mode: o.mode, to: o.to, ...(!o.safetyBackup && { safetyBackup: false }) }
+  const choice = {
+    parts: o.part,
+    into: o.into,
+    mode: o.mode,
+    toSequence: o.toSequence,
+    ...(!o.safetyBackup && { safetyBackup: false }),
+  }
   const target = o.live ? 'live' : 'beside'
   const input = { source, recoveryPoint: point ?? 'latest', target, confirm: o.confirm, requestedBy: o.by, ...choice }
   const { result } = await runWorkflow<Restored>(context, 'restore', input)
@@ -230,12 +239,16 @@ const onHost = (host: string | undefined) => (host === undefined ? '' : ` on ${h
 
 /** Commands stand at the beginning of their lines: a space before them could become part of a name that has lines. */
 export function recoveredLines(source: string, recovered: Recovered): string[] {
-  const { base, stoppedAt, seconds, connection, tables, warnings = [], instance, host } = recovered
+  const { base, stoppedAt, seconds, connection, tables, notes = [], warnings = [], instance, host } = recovered
   return [
-    `recovered from ${base} to ${stoppedAt.time ?? ''} ${stoppedAt.lsn ?? ''} in ${seconds.toFixed(1)} s`,
+    `recovered from ${base} to ${placeOf(stoppedAt)} in ${seconds.toFixed(1)} s`,
     `connect${onHost(host)}: psql "${connection}"`,
     ...tables.flatMap(({ name, rows, copyBack }) => [`${name}: ${rows} rows; copy back with:`, copyBack]),
+    ...notes,
     ...warnings.map((warning) => `warning: ${warning}`),
     `when done: holdfast discard ${source} ${instance}`,
   ]
 }
+
+const placeOf = ({ time = '', lsn = '', sequence }: Recovered['stoppedAt']) =>
+  sequence === undefined ? `${time} ${lsn}` : `event ${sequence}`

@@ -55,6 +55,18 @@ export async function pinSettings(client: Client): Promise<void> {
   )
 }
 
+/** The same as statements of a script. */
+export function settingsSql(): string {
+  return Object.entries(SETTINGS)
+    .map(([name, value]) => `set local ${name} = ${name === 'search_path' ? value : `'${value}'`}`)
+    .join('; ')
+}
+
+/** A condition, under these settings: whether the table holds just these rows; none where nothing is said of it. */
+export function holdsSql(table: string, { rows, digest }: Content['tables'][string] = { rows: 0, digest: '0' }): string {
+  return `(select count(*)::text || ' ' || ${DIGEST} from only ${table} as holdfast_row) = '${rows} ${digest}'`
+}
+
 /**
  * The content as these sessions see it, tables shared out among them. Each session is in a transaction of its own; for
  * one consistent answer they have the same snapshot (see withReaders).

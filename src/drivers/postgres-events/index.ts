@@ -2,11 +2,11 @@
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
 import { mark } from '../postgres-common/mark.ts'
-import { createLive } from '../postgres-logical/live.ts'
-import { restoreScratch } from '../postgres-logical/restore.ts'
 import { capture } from './capture.ts'
-import { type EventsSourceConfig, logicalOf } from './config.ts'
+import type { EventsSourceConfig } from './config.ts'
+import { createEventsLive } from './live.ts'
 import { preflight } from './preflight.ts'
+import { plan, restore } from './restore.ts'
 import { verify } from './verify.ts'
 
 export interface EventsTuning {
@@ -23,13 +23,14 @@ export function createPostgresEvents(config: EventsSourceConfig, connection: str
   const { lockWaitMs = 60_000, settleMs = 5_000 } = tuning
   return {
     kind: 'postgres-events',
-    capabilities: { pointInTime: false, incremental: false, hostBound: false, parts: true },
+    capabilities: { pointInTime: true, incremental: false, hostBound: false, parts: true, choices: ['parts', 'mode', 'toSequence'] },
     mark: (_, label) => mark(connection, label),
     preflight: (context) => preflight(config, connection, context),
     capture: (context, request, sink) => capture({ config, connection, lockWaitMs, settleMs }, context, request, sink),
-    restore: (context, manifest, source, { dir }) => restoreScratch(logicalOf(config), context, manifest, source, dir),
+    restore: (context, manifest, source, options) => restore(config, context, manifest, source, options),
+    plan: async (target, manifests) => plan(target, manifests),
     verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),
     destroy: ({ dir }) => destroyInstance(dir),
-    live: createLive(logicalOf(config), connection),
+    live: createEventsLive(config, connection),
   }
 }

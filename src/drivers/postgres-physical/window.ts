@@ -1,5 +1,6 @@
 /** What can be recovered now, from the engine's backups and its archive. */
 import { type PitrBase, type PitrChoice, choosePitrBase, type Windows, windowsOf } from '../../core/planning.ts'
+import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import type { RestoreTarget } from '../driver.ts'
 import { baseOfBackup } from './bases.ts'
@@ -17,6 +18,11 @@ export async function planRecovery(
   target: RestoreTarget,
   manifests: readonly Manifest[] = [],
 ): Promise<PitrChoice & { pointId?: string }> {
+  if (target.sequence !== undefined)
+    throw new HoldfastError('INPUT_INVALID', 'a physical source knows no sequence of events: it stops at a time, lsn, xid or name', {
+      object: 'sequence',
+      next: 'give the time, or a source of driver postgres-events',
+    })
   const [info, archive] = await Promise.all([engine.info(), engine.archive()])
   // Where points are given, only they are bases: a backup without a manifest is not Holdfast's to promise.
   const known = basesOf(info, manifests).filter(
