@@ -69,6 +69,8 @@ describe('snapshots of a worker that was killed', () => {
     const theirs = await names('images')
     await killedIn(request, 'images')
     await remove(request)
+    // It was waited for: when the worker was killed it was not there yet.
+    expect(proxy?.requests.filter((one) => one.startsWith('DELETE /collections/images/snapshots/'))).toHaveLength(1)
     expect(await names('images')).toEqual(theirs)
     expect(await names('docs')).toEqual([])
     expect((await leftOn(stage.client)).filter((name) => name.startsWith('holdfast_'))).toEqual([])

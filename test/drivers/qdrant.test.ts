@@ -22,11 +22,12 @@ async function openHarness(given: string): Promise<DriverHarness> {
   await fillPlain(client, NAMES.plain)
   await client.updateCollectionAliases({ actions: [{ create_alias: { collection_name: NAMES.rich, alias_name: `${NAMES.rich}-live` } }] })
   const scratchRoot = await mkdtemp(join(tmpdir(), 'holdfast-scratch-'))
-  const collections = { include: [NAMES.rich, NAMES.plain] }
+  // Without a sample, which would have all of these few points: what a proof finds, it finds by its digests.
+  const wanted = { collections: { include: [NAMES.rich, NAMES.plain] }, compare: { sample: 0 } }
   const made = async () =>
     (await client.getCollections()).collections.map(({ name }) => name).filter((name) => name.startsWith('holdfast_'))
   return {
-    driver: await qdrantDriver(qdrantConfig(url, scratchRoot, { collections, ...(key && { apiKey: key }) })),
+    driver: await qdrantDriver(qdrantConfig(url, scratchRoot, { ...wanted, ...(key && { apiKey: key }) })),
     scratchRoot,
     state: () => contentsOf(client, [NAMES.rich, NAMES.plain]),
     leftovers: () => leftOn(client),
@@ -64,14 +65,14 @@ async function openHarness(given: string): Promise<DriverHarness> {
 
 function tamperingsWith(client: QdrantClient): DriverHarness['tamperings'] {
   const inPlain = ({ database }: Target) => `${database}${NAMES.plain}`
-  const red = /^(collection|content of|sample of) images/
+  const red = /^(collection|content of) images/
   const put = (vector: number[], payload: object) => async (target: Target) => {
     await client.upsert(inPlain(target), { wait: true, points: [{ id: 7, vector, payload: { ...payload } }] })
   }
   const undo = put([7, 1, 2, 1], { n: 7 })
   return [
-    { name: 'another payload', change: put([7, 1, 2, 1], { n: 8 }), undo, red: /^(content of|sample of) images/ },
-    { name: 'another vector', change: put([7, 1, 2, 1.0001], { n: 7 }), undo, red: /^(content of|sample of) images/ },
+    { name: 'another payload', change: put([7, 1, 2, 1], { n: 8 }), undo, red: /^content of images/ },
+    { name: 'another vector', change: put([7, 1, 2, 1.0001], { n: 7 }), undo, red: /^content of images/ },
     {
       name: 'one missing point',
       change: async (target) => void (await client.delete(inPlain(target), { wait: true, points: [7] })),

@@ -50,7 +50,7 @@ async function examineMode(file: string, object: string, findings: Findings): Pr
 }
 
 /** Fields whose value is a secret where it stands in the configuration itself. */
-const SECRET_FIELDS = ['secret', 'secretAccessKey', 'password', 'replicationPassword']
+const SECRET_FIELDS = ['secret', 'secretAccessKey', 'password', 'replicationPassword', 'apiKey']
 
 export async function examineSecrets(config: Config, findings: Findings): Promise<void> {
   for (const { path, field, value } of stringsOf(config)) {

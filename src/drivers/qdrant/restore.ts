@@ -5,7 +5,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { shellWord } from '../../process/shell.ts'
 import type { ArtifactSource, DriverContext, RestoreChoice, Restored } from '../driver.ts'
-import { makeScratch } from '../files/scratch.ts'
+import { makeOwnFolder } from '../common/own-folder.ts'
 import { canonicalJson } from './canonical.ts'
 import { versionOf } from './collections.ts'
 import { type Filling, fillFromExport, fillFromSnapshots, sampleOf } from './fill.ts'
@@ -38,7 +38,7 @@ export async function restoreScratch(
     })
   const wanted = wantedOf(manifest, choice)
   await destroy(work, dir)
-  await makeScratch(dir)
+  await makeOwnFolder(dir)
   const place = scratchPlace(work)
   const scratch: Scratch = {
     url: place.url,

@@ -5,7 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { blake3 } from '@napi-rs/blake-hash'
-import { removeScratch } from '../files/scratch.ts'
+import { removeOwnFolder } from '../common/own-folder.ts'
 import { collectionNames, deleteCollection, deleteSnapshot, listSnapshots, OWN } from './collections.ts'
 import type { Place, Server } from './server.ts'
 import { withServer } from './server.ts'
@@ -53,7 +53,7 @@ export async function destroy(work: Work, dir: string): Promise<void> {
     await withServer(work, placeOf(work, scratch), undefined, async (server) => {
       for (const name of Object.values(scratch.collections)) await removeOwn(server, name, scratch.from === 'snapshots')
     })
-  await removeScratch(dir)
+  await removeOwnFolder(dir)
 }
 
 /** A collection with the snapshots that were uploaded to it; of the latter also where the collection was never made. */

@@ -31,10 +31,14 @@ export async function* scroll(server: Server, { collection, batchSize, onPoints 
     seen += page.points.length
     onPoints?.(seen)
     offset = page.next
-    // A point has from a few bytes up to megabytes: what came says how many more may come at once.
-    const bytes = page.points.reduce((sum, point) => sum + canonicalJson(point).length, 0) / Math.max(1, page.points.length)
-    limit = Math.max(1, Math.min(batchSize, limit * 8, Math.floor(PAGE_BYTES / Math.max(1, bytes))))
+    limit = Math.max(1, Math.min(batchSize, limit * 8, Math.floor(PAGE_BYTES / usualBytes(page.points))))
   } while (offset !== undefined)
+}
+
+/** A point has from a few bytes up to megabytes: some of those that came say how many more may come at once. */
+function usualBytes(points: readonly Point[]): number {
+  const some = points.filter((_, place) => place % 8 === 0)
+  return some.reduce((sum, point) => sum + canonicalJson(point).length, 1) / Math.max(1, some.length)
 }
 
 /** Points from this id on, numbers before UUIDs. */

@@ -104,6 +104,13 @@ describe('doctor on secrets', () => {
     expect(JSON.stringify(all)).not.toContain('hunter2')
   })
 
+  it('warns of an API key in the configuration', async () => {
+    const vectors = { driver: 'qdrant', url: 'http://127.0.0.1:6333', repository: 'hot', apiKey: 'hunter2' }
+    const all = ill(await findings(examineSecrets, parseConfig(JSON.stringify({ ...config, sources: { vectors } }), 'x')))
+    expect(all).toMatchObject([{ object: 'sources.vectors.apiKey', name: 'literal' }])
+    expect(JSON.stringify(all)).not.toContain('hunter2')
+  })
+
   it('names a reference that leads nowhere', async () => {
     const lost = parseConfig(
       JSON.stringify({ ...config, sources: { orders: { ...config.sources['orders'], connection: '${env:HOLDFAST_NO_SUCH_THING}' } } }),
