@@ -1,4 +1,5 @@
 /** Bringing data back: a copy at one moment beside the live database, or a point in its place. */
+import { isPostgres } from '../src/config/schema.ts'
 import type { PitrTarget } from '../src/contract/inputs.ts'
 import { warningsOf } from '../src/core/points.ts'
 import { HoldfastError } from '../src/core/errors.ts'
@@ -9,7 +10,7 @@ import { createSource } from '../src/pipeline/read.ts'
 import { withProgress } from './context.ts'
 import { destroyInstances, instanceDir, instanceFolders, withOwnInstance } from './instances.ts'
 import { hostsOfSource } from './placement.ts'
-import { openSource, type Services } from './services.ts'
+import { openSource, type Services, sourceOf } from './services.ts'
 
 export interface RecoveryReport {
   source: string
@@ -65,7 +66,7 @@ export function createRecoverActivities(services: Services) {
         if (!driver.plan)
           throw new HoldfastError('INPUT_INVALID', `${source} is ${driver.kind}, which knows no point in time`, {
             object: source,
-            next: 'use a source of driver postgres-physical or postgres-events',
+            next: 'use a source whose log is archived: of the drivers postgres-physical, raft-cluster; or an event store, postgres-events',
           })
         // The WAL that follows the target has to be in the archive: without it nobody knows that the target was reached.
         const walSwitched = await switchWal(source)
@@ -91,8 +92,9 @@ export function createRecoverActivities(services: Services) {
           if (!restored.stoppedAt)
             throw new HoldfastError('TARGET_NOT_REACHED', 'The engine does not say where it stopped', { object: source })
           const { connection, database } = restored.target
-          const live = await services.liveConnection(source)
-          const { tables, missing } = await lookAtCopy(connection, live, input.tables)
+          // Only databases of tables are looked at table by table.
+          const live = isPostgres(sourceOf(config, source)) ? await services.liveConnection(source) : ''
+          const { tables, missing } = live === '' ? { tables: [], missing: [] } : await lookAtCopy(connection, live, input.tables)
           const suffix = own.instance.replace(/^pitr-/, '').replaceAll(/\W/g, '_')
           return {
             source,

@@ -79,11 +79,12 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
 }
 
 /** Nothing at all where nothing was chosen: the activities are then asked as ever. */
-function choiceOf({ parts, into, mode, toSequence }: RestoreInput): { choice?: RestoreChoice } {
+function choiceOf({ parts, into, mode, to, toSequence }: RestoreInput): { choice?: RestoreChoice } {
   const choice = {
     ...(parts && { parts }),
     ...(into !== undefined && { into }),
     ...(mode && { mode }),
+    ...(to !== undefined && { to }),
     ...(toSequence !== undefined && { toSequence }),
   }
   return Object.keys(choice).length > 0 ? { choice } : {}

@@ -59,6 +59,10 @@ export const restoreInput = z.strictObject({
   parts: z.array(z.string().min(1)).min(1).optional().describe('only these, by names that the point lists'),
   into: z.string().min(1).optional().describe('somewhere else than where the source is configured to be'),
   mode: z.enum(['empty', 'replace', 'upsert']).optional().describe('what becomes of what is there already'),
+  to: z.iso
+    .datetime({ offset: true, error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' })
+    .optional()
+    .describe('what came after the point is replayed up to this moment, by drivers that can'),
   toSequence: z
     .number(SEQUENCE)
     .int(SEQUENCE)
@@ -133,7 +137,7 @@ export type BackupSetInput = z.input<typeof backupSetInput>
 export type VerifyRestoreInput = z.infer<typeof verifyRestoreInput>
 export type RestoreInput = z.infer<typeof restoreInput>
 /** What of a point is wanted, where, and over what. */
-export type RestoreChoice = Pick<RestoreInput, 'parts' | 'into' | 'mode' | 'toSequence'>
+export type RestoreChoice = Pick<RestoreInput, 'parts' | 'into' | 'mode' | 'to' | 'toSequence'>
 export type PitrInput = z.infer<typeof pitrInput>
 export type FailoverInput = z.infer<typeof failoverInput>
 export type FailbackInput = z.infer<typeof failbackInput>

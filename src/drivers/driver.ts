@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import type { Artifact, Assertion, Content, Inventory, Manifest, Reference } from '../core/records.ts'
 import type { PointKind } from '../core/ids.ts'
 import type { Command } from '../process/command.ts'
+import type { FetchingArchive } from '../wal/fetch.ts'
 
 export interface Progress {
   phase: string
@@ -108,6 +109,8 @@ export interface RestoreChoice {
   into?: string
   /** What becomes of what is there already. */
   mode?: 'empty' | 'replace' | 'upsert'
+  /** A time with its offset: what came after the point is replayed up to it and no further. */
+  to?: string
   /** The number of the last event that is wanted. */
   toSequence?: number
 }
@@ -310,6 +313,8 @@ export interface DriverWiring {
   connection(): Promise<string>
   /** The value of a secret reference, at the last moment. */
   secret(reference: string): Promise<string>
+  /** An archive of the configuration, for an engine that ships its log with `holdfast wal-push`. */
+  archive?(name: string): Promise<FetchingArchive>
   /** What runs Holdfast itself: no run restores over what it stands on. */
   orchestrator: { address: string; namespace: string }
 }

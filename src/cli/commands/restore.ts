@@ -43,6 +43,7 @@ interface RestoreOptions {
   into?: string
   part?: string[]
   mode?: string
+  to?: string
   toSequence?: number
 }
 interface PitrOptions {
@@ -83,6 +84,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
     .option('--into <place>', 'somewhere else than where the source is: a folder, a name; with --offline: new folder to restore into')
     .option('--part <name>', 'only this part of the point: a file, a graph, a collection, a schema; again for more', again)
     .addOption(new Option('--mode <mode>', 'what becomes of what is there already').choices(['empty', 'replace', 'upsert']))
+    .option('--to <time>', 'replay what came after the point up to this time, with its offset, where the driver can')
     .option('--to-sequence <number>', 'without the events after this one, where the driver can', Number)
     .action(
       action((context, source: string | undefined, point: string | undefined, o: RestoreOptions) => {
@@ -140,7 +142,9 @@ function refuseIgnored(o: RestoreOptions): void {
       next: 'give --offline to restore into a folder of this machine, --live to let the worker replace the live database',
     })
   }
-  const chosen = o.offline ? (o.part && '--part') || (o.mode && '--mode') || (o.toSequence !== undefined && '--to-sequence') : undefined
+  const chosen = o.offline
+    ? (o.part && '--part') || (o.mode && '--mode') || (o.to && '--to') || (o.toSequence !== undefined && '--to-sequence')
+    : undefined
   if (chosen)
     throw new HoldfastError('INPUT_INVALID', `${chosen} means nothing with --offline, which brings back all of a point`, {
       object: chosen,
@@ -171,6 +175,7 @@ async function restore(context: CommandContext, source: string | undefined, poin
     parts: o.part,
     into: o.into,
     mode: o.mode,
+    to: o.to,
     toSequence: o.toSequence,
     ...(!o.safetyBackup && { safetyBackup: false }),
   }
