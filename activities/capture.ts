@@ -8,6 +8,7 @@ import type { Manifest } from '../src/core/records.ts'
 import type { Snapshot } from '../src/drivers/driver.ts'
 import { isStaged } from '../src/drivers/registry.ts'
 import { createSink } from '../src/pipeline/capture.ts'
+import { createSource } from '../src/pipeline/read.ts'
 import { type RunningContext, withProgress } from './context.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
 
@@ -69,7 +70,9 @@ export function createCapture(services: Services) {
       })
       const whole = async () => {
         const base = kind === 'incremental' && driver.capabilities.sharesObjects ? await baseOf(source) : undefined
-        const request = { id, kind, attempt, known: await labelsOf(source), ...(base && { base }), ...(snapshot && { snapshot }) }
+        const known = await labelsOf(source)
+        const baseSource = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
+        const request = { id, kind, attempt, known, ...(base && { base, baseSource }), ...(snapshot && { snapshot }) }
         const captured = await driver.capture(context, request, sink)
         return { captured, digest: await stage(store, { source, id, attempt }, { ...captured, versions, startedAt }) }
       }

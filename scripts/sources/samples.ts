@@ -7,6 +7,7 @@ const falkordb: Record<string, () => Promise<OpenSample>> =
   lookUp('falkordb-redis-server') === undefined ? {} : { falkordb: async () => (await import('./falkordb.ts')).openFalkorDB }
 
 export const SAMPLES: Readonly<Record<string, () => Promise<OpenSample>>> = {
+  bucket: async () => (await import('./bucket.ts')).openBucketSample,
   files: async () => (await import('./files.ts')).openFiles,
   command: async () => (await import('./command.ts')).openCommand,
   events: async () => (await import('./events.ts')).openEvents,

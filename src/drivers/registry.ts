@@ -3,6 +3,7 @@
  * loaded where a source asks for it. `staged` ones leave a file or a snapshot first, which is uploaded in a step of its own.
  */
 import type { z } from 'zod'
+import { bucketSource } from './bucket/config.ts'
 import { commandSource } from './command/config.ts'
 import { filesSource } from './files/config.ts'
 import { natsSource } from './nats/config.ts'
@@ -22,6 +23,7 @@ interface Registered {
 }
 
 export const DRIVERS = {
+  bucket: { config: bucketSource, load: () => import('./bucket/index.ts') },
   command: { config: commandSource, load: () => import('./command/index.ts') },
   files: { config: filesSource, load: () => import('./files/index.ts') },
   nats: { config: natsSource, load: () => import('./nats/index.ts') },

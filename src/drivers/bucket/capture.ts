@@ -1,0 +1,168 @@
+/** The capture: the listing beside the index of the base, what is new into packs, and a line of the index for every object. */
+import { buffer } from 'node:stream/consumers'
+import { Readable } from 'node:stream'
+import { Blake3Hasher } from '@napi-rs/blake-hash'
+import { HoldfastError } from '../../core/errors.ts'
+import { bytesOf } from '../../core/duration.ts'
+import type { Artifact, Manifest } from '../../core/records.ts'
+import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
+import { inOrder } from '../temporal/in-order.ts'
+import { baseEntries } from './base.ts'
+import { type Bucket, type Origin, withBucket } from './client.ts'
+import { compareKeys, type Entry, lineOf } from './entries.ts'
+import { list, type Listed } from './listing.ts'
+import { createPacks } from './packs.ts'
+import { openPart } from './part-writer.ts'
+import { type OpenObject, openObject, type Reading, tagsOf } from './read-object.ts'
+import { selectionOf } from './selection.ts'
+
+export const INDEX = 'index'
+
+/** Fetched ahead, each whole in memory. */
+const SMALL = 1024 * 1024
+
+interface Found {
+  listed: Listed
+  /** In the base as it is now, with its bytes. */
+  known?: Entry
+}
+
+/** What became of one key of the listing. */
+type Taken = { known: Entry } | { object: OpenObject; changed: boolean } | 'gone'
+
+export async function capture(origin: Origin, context: DriverContext, request: CaptureRequest, sink: ArtifactSink): Promise<Captured> {
+  try {
+    return await withBucket(origin, (bucket) => captureFrom(origin, bucket, context, request, sink))
+  } catch (error) {
+    throw context.signal.aborted
+      ? new HoldfastError('CANCELLED', 'the capture was cancelled', { object: origin.config.bucket, cause: error })
+      : error
+  }
+}
+
+async function captureFrom(
+  { config }: Origin,
+  bucket: Bucket,
+  context: DriverContext,
+  request: CaptureRequest,
+  sink: ArtifactSink,
+): Promise<Captured> {
+  const time = new Date().toISOString()
+  const base = await baseEntries(request)
+  const reading: Reading = { bucket, tags: config.tags, signal: context.signal }
+  const packs = createPacks(sink, request.id, bytesOf(config.packSize))
+  const index = openPart(sink, INDEX, 'index')
+  const tally = createTally()
+  const found = beside(selected(list(bucket, config.prefix, context), selectionOf(config)), base.entries)
+  const ahead = {
+    width: config.concurrency,
+    weight: ({ listed, known }: Found) => (known ? 0 : listed.size),
+    most: config.concurrency * SMALL,
+  }
+  try {
+    for await (const taken of inOrder(found, ahead, (one) => take(reading, one, config.etags === 'opaque'))) {
+      context.signal.throwIfAborted()
+      if (taken === 'gone') tally.moved += 1
+      else {
+        if ('changed' in taken && taken.changed) tally.moved += 1
+        const entry = 'known' in taken ? taken.known : await packs.add(taken.object)
+        tally.add(entry)
+        await index.write(Buffer.from(lineOf(entry)))
+      }
+      context.onProgress({ phase: 'objects', parts: tally.objects, bytes: tally.bytes })
+    }
+    await packs.end()
+    const own = [await index.end(), ...packs.artifacts]
+    return captured(time, own, base.packs(tally.packs), tally, base.warnings)
+  } catch (error) {
+    await packs.abandon(error)
+    await index.abandon(error)
+    throw error
+  }
+}
+
+function createTally() {
+  const contents = new Blake3Hasher()
+  return {
+    objects: 0,
+    bytes: 0,
+    /** Deleted or written anew between the listing and the reading. */
+    moved: 0,
+    packs: new Set<string>(),
+    add({ key, size, blake3, pack }: Entry) {
+      this.objects += 1
+      this.bytes += size
+      this.packs.add(pack)
+      contents.update(contentLine({ key, size, blake3 }))
+    },
+    contents: () => contents.digest('hex'),
+  }
+}
+
+/** What a proof computes again from the objects that were restored. */
+export const contentLine = ({ key, size, blake3 }: Pick<Entry, 'key' | 'size' | 'blake3'>): string =>
+  `${JSON.stringify([key, size, blake3])}\n`
+
+function captured(
+  time: string,
+  own: Artifact[],
+  taken: Artifact[],
+  tally: ReturnType<typeof createTally>,
+  warnings: readonly string[],
+): Captured {
+  const { objects, bytes, moved } = tally
+  return {
+    artifacts: [...own, ...taken],
+    consistency: { time },
+    inventory: { objects: { count: objects, bytes, contents: tally.contents() } },
+    sizeBytes: bytes,
+    storedBytes: own.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+    fileCount: objects,
+    warnings: [
+      ...warnings,
+      ...(moved > 0
+        ? [`${moved} objects were written or deleted while the bucket was read: each is in the point as it was when it was read`]
+        : []),
+    ],
+  }
+}
+
+async function* selected(listing: AsyncIterable<Listed>, takes: (key: string) => boolean): AsyncGenerator<Listed> {
+  for await (const listed of listing) if (takes(listed.key)) yield listed
+}
+
+/** Both are in the same order: neither is held in memory. */
+async function* beside(listing: AsyncIterable<Listed>, entries: AsyncGenerator<Entry>): AsyncGenerator<Found> {
+  try {
+    let next = await entries.next()
+    for await (const listed of listing) {
+      while (!next.done && compareKeys(next.value.key, listed.key) < 0) next = await entries.next()
+      yield !next.done && isSame(next.value, listed) ? { listed, known: next.value } : { listed }
+    }
+  } finally {
+    await entries.return(undefined)
+  }
+}
+
+/** Whoever writes an object, or its metadata, gives it another time. */
+const isSame = (entry: Entry, { key, size, etag, modified }: Listed): boolean =>
+  entry.key === key && entry.size === size && entry.etag === etag && entry.modified === modified
+
+async function take(reading: Reading, { listed, known }: Found, opaque: boolean): Promise<Taken> {
+  if (known)
+    return { known: { ...known, tags: reading.tags ? await tagsOf(reading.bucket, known.key, known.version, reading.signal) : known.tags } }
+  const opened = await openObject(reading, listed.key)
+  if (!opened) return 'gone'
+  const object = { ...opened, ...(opaque && { md5: undefined }) }
+  const changed = opened.facts.etag !== listed.etag
+  if (opened.facts.size > SMALL) return { object, changed }
+  return { object: { ...object, body: once(await buffer(Readable.from(opened.body))) }, changed }
+}
+
+async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
+  if (bytes.length > 0) yield bytes
+}
+
+export function packsOf({ artifacts }: Manifest): Map<string, Artifact> {
+  return new Map(artifacts.filter(({ role }) => role === 'pack').map((artifact) => [artifact.part, artifact]))
+}

@@ -1,0 +1,101 @@
+/** The bucket by its API: every call is tried again where the store is out of reach, and its errors are those of a source. */
+import { GetBucketAclCommand, type S3Client } from '@aws-sdk/client-s3'
+import { HoldfastError } from '../../core/errors.ts'
+import { createS3Client } from '../../storage/s3-client.ts'
+import { s3Problem } from '../../storage/s3-errors.ts'
+import { type BeginTries, createTries } from '../../storage/tries.ts'
+import type { DriverWiring } from '../driver.ts'
+import type { BucketSourceConfig } from './config.ts'
+
+export interface Origin {
+  config: BucketSourceConfig
+  wiring: Pick<DriverWiring, 'source' | 'secret'>
+}
+
+export interface Bucket {
+  /** For people. */
+  title: string
+  name: string
+  client: S3Client
+  /** Tried again while the store is out of reach. */
+  call<T>(what: string, key: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T>
+  /** The same for a stream, which tells of its own progress. */
+  begin: BeginTries
+  problem(error: unknown, what: string, key: string): unknown
+}
+
+/** Closes it whatever happens. */
+export async function withBucket<T>({ config, wiring }: Origin, work: (bucket: Bucket) => Promise<T>): Promise<T> {
+  const { endpoint, region, caFile, accessKeyId, secretAccessKey, concurrency } = config
+  const credentials =
+    accessKeyId && secretAccessKey
+      ? { accessKeyId: await wiring.secret(accessKeyId), secretAccessKey: await wiring.secret(secretAccessKey) }
+      : undefined
+  const client = createS3Client({
+    bucket: config.bucket,
+    region,
+    prefix: '',
+    uploads: concurrency,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(caFile !== undefined && { caFile }),
+    ...(credentials && { credentials }),
+  })
+  try {
+    return await work(bucketOf(config, client))
+  } catch (error) {
+    throw ofSource(error)
+  } finally {
+    client.destroy()
+  }
+}
+
+function bucketOf({ bucket: name, endpoint }: BucketSourceConfig, client: S3Client): Bucket {
+  const title = endpoint ? `the bucket ${name} at ${endpoint}` : `the bucket ${name}`
+  const begin = createTries(title)
+  const problem = (error: unknown, what: string, key: string) => s3Problem(error, title, what, key)
+  return {
+    title,
+    name,
+    client,
+    begin,
+    problem,
+    async call(what, key, signal, work) {
+      for (const tries = begin(`${what} ${key}`, signal); ; ) {
+        try {
+          return await work()
+        } catch (error) {
+          await tries.failed(problem(error, what, key))
+        }
+      }
+    },
+  }
+}
+
+const CODES: Record<string, HoldfastError['code']> = {
+  STORE_UNREACHABLE: 'SOURCE_UNREACHABLE',
+  STORE_DENIED: 'SOURCE_UNFIT',
+  STORE_UNSUPPORTED: 'SOURCE_UNFIT',
+}
+
+/** What the layers below say of a repository's store, said of a source. */
+function ofSource(error: unknown): unknown {
+  if (!(error instanceof HoldfastError)) return error
+  const code = CODES[error.code]
+  if (!code) return error
+  const next = code === 'SOURCE_UNFIT' ? 'give its keys the rights that the README of the driver names' : undefined
+  return new HoldfastError(code, error.message, {
+    object: error.object,
+    cause: error,
+    retryable: error.retryable,
+    ...(next && { next }),
+  })
+}
+
+/** The place and who owns it: what is in it, and when it was made, are no part of its name. */
+export async function fingerprintOf({ config }: Origin, bucket: Bucket): Promise<string> {
+  const acl = await bucket.call('look at the owner of', bucket.name, undefined, () =>
+    bucket.client.send(new GetBucketAclCommand({ Bucket: bucket.name })),
+  )
+  const host = config.endpoint ? new URL(config.endpoint).host : config.region
+  return `s3://${host}/${bucket.name}/${config.prefix}#${acl.Owner?.ID ?? 'unknown'}`
+}

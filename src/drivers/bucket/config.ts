@@ -1,0 +1,45 @@
+/** What a source of this driver is configured with. */
+import { z } from 'zod'
+import { assertionName, everySource, schedulesOf, verifyWith } from '../../config/schema/every-source.ts'
+import { retention } from '../../config/schema/retention.ts'
+import { awsKey, size } from '../../config/schema/values.ts'
+
+const LATEST = { scheduled: { keepLast: 7 }, incremental: { keepLast: 30 } }
+
+const ofObject = z.strictObject({
+  name: assertionName,
+  key: z.string().describe('of an object that has to be there'),
+  bytes: z.int().nonnegative().optional().describe('its size'),
+  text: z.string().optional().describe('all of its content'),
+})
+const ofPrefix = z.strictObject({
+  name: assertionName,
+  prefix: z.string().describe('of keys'),
+  atLeast: z.int().nonnegative().describe('so many objects have keys that begin with it'),
+})
+
+export const bucketSource = z.strictObject({
+  driver: z.literal('bucket'),
+  ...everySource,
+  schedules: schedulesOf('scheduled', 'incremental'),
+  verify: verifyWith(z.union([ofObject, ofPrefix])),
+  retention: retention.prefault({ kinds: LATEST }),
+  bucket: z.string().min(3),
+  region: z.string().default('us-east-1'),
+  endpoint: z.url().optional().describe('of a store that is not AWS, like https://s3.example:9000'),
+  caFile: z.string().optional().describe('the authority that signed the certificate of the endpoint'),
+  accessKeyId: awsKey,
+  secretAccessKey: awsKey,
+  prefix: z.string().default('').describe('only keys that begin with it'),
+  include: z.array(z.string()).default([]).describe('keys, prefixes that end in "/", or globs; without one, all keys'),
+  exclude: z.array(z.string()).default([]).describe('in the same way; they win'),
+  tags: z.boolean().default(true).describe('asks for the tags of every object at every point: one more request for each'),
+  etags: z
+    .enum(['md5', 'opaque'])
+    .default('md5')
+    .describe('md5: an ETag of 32 hexadecimal digits is the MD5 of what was read; opaque: the store means something else by it'),
+  packSize: size.default('256MB').describe('objects are stored together up to so many bytes; a larger one by itself'),
+  partSize: size.default('16MB').describe('a restore writes larger objects in parts of this size'),
+  concurrency: z.int().min(1).max(64).default(8).describe('requests for small objects at once'),
+})
+export type BucketSourceConfig = z.infer<typeof bucketSource>

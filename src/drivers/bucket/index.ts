@@ -1,0 +1,41 @@
+/** An object bucket: an index of every key, and packs of the objects that no earlier point has. */
+import { HoldfastError } from '../../core/errors.ts'
+import { removeOwnFolder } from '../common/own-folder.ts'
+import type { DriverWiring, SourceDriver } from '../driver.ts'
+import { capture } from './capture.ts'
+import type { Origin } from './client.ts'
+import type { BucketSourceConfig } from './config.ts'
+import { createLive } from './live.ts'
+import { preflight } from './preflight.ts'
+import { restoreScratch } from './restore.ts'
+import { verify } from './verify.ts'
+
+export const createDriver = async (config: BucketSourceConfig, wiring: DriverWiring): Promise<SourceDriver> =>
+  createBucket({ config, wiring })
+
+export function createBucket(origin: Origin): SourceDriver {
+  return {
+    kind: 'bucket',
+    capabilities: {
+      pointInTime: false,
+      incremental: true,
+      hostBound: false,
+      parts: true,
+      sharesObjects: true,
+      choices: ['parts', 'mode'],
+    },
+    preflight: (context) => preflight(origin, context),
+    capture: (context, request, sink) => capture(origin, context, request, sink),
+    async restore(context, manifest, source, { dir, to, choice }) {
+      if (to && !to.latest)
+        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a point holds one moment: there is no point in time to choose', {
+          object: `${manifest.source}/${manifest.id}`,
+          next: 'choose the recovery point by its id',
+        })
+      return restoreScratch({ manifest, source, context }, { dir, ...(choice && { choice }) })
+    },
+    verify,
+    destroy: ({ dir }) => removeOwnFolder(dir),
+    live: createLive(origin),
+  }
+}

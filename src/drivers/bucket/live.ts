@@ -1,0 +1,76 @@
+/** A restore over the bucket: the whole point is read first, then what differs is written, and last what is too many is deleted. */
+import { join } from 'node:path'
+import { HoldfastError } from '../../core/errors.ts'
+import type { Manifest } from '../../core/records.ts'
+import { shellWord } from '../../process/shell.ts'
+import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
+import type { Filling, LiveRestore, RestoreChoice } from '../driver.ts'
+import { fingerprintOf, type Origin, withBucket } from './client.ts'
+import { entriesIn, extract, fetchIndex, type Point } from './extract.ts'
+import { indexIn } from './places.ts'
+import { putBack } from './put-back.ts'
+import { picksOf } from './selection.ts'
+
+export function createLive(origin: Origin): LiveRestore {
+  const fingerprint = () => withBucket(origin, (bucket) => fingerprintOf(origin, bucket))
+  return {
+    fingerprint,
+    check: async (manifest, confirm) => requireConfirmed(origin, await fingerprint(), manifest, confirm),
+    async restoreAside(context, manifest, source, place) {
+      if (!place) throw noFolder(origin)
+      try {
+        await readThrough({ manifest, source, context }, place.dir, place.choice)
+      } finally {
+        await removeOwnFolder(place.dir)
+      }
+      return { database: origin.config.bucket, bytes: manifest.sizeBytes }
+    },
+    async swap(manifest, confirm, _oid, filling?: Filling) {
+      if (!filling) throw noFolder(origin)
+      const { context, dir, choice, source } = filling
+      requireConfirmed(origin, await fingerprint(), manifest, confirm)
+      try {
+        await makeOwnFolder(dir)
+        return await putBack(origin, { manifest, source, context }, dir, choice)
+      } catch (error) {
+        throw context.signal.aborted
+          ? new HoldfastError('CANCELLED', `the restore over ${origin.config.bucket} was cancelled`, {
+              object: origin.config.bucket,
+              cause: error,
+              next: 'a part of it may be in the bucket: start it again, it goes on with what differs',
+            })
+          : error
+      } finally {
+        await removeOwnFolder(dir)
+      }
+    },
+    removeAside: async (_manifest, place) => place && removeOwnFolder(place.dir),
+  }
+}
+
+/** A bucket has no second name to swap with: damage has to be found before the first object is written. */
+async function readThrough(point: Point, dir: string, choice: RestoreChoice): Promise<void> {
+  await makeOwnFolder(dir)
+  await fetchIndex(point, indexIn(dir))
+  const picks = picksOf(choice.parts)
+  async function* chosen() {
+    for await (const entry of entriesIn(indexIn(dir))) if (picks.takes(entry.key)) yield entry
+    picks.requireAll()
+  }
+  await extract(point, join(dir, 'lists'), chosen(), async (_, body) => {
+    for await (const _chunk of body) point.context.signal.throwIfAborted()
+  })
+}
+
+function requireConfirmed({ config }: Origin, fingerprint: string, { source, id }: Manifest, confirm: string): void {
+  if (confirm === fingerprint) return
+  const confirmed = confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'
+  throw new HoldfastError('CONFIRM_MISMATCH', `the live bucket ${config.bucket} has the fingerprint ${fingerprint}; ${confirmed}`, {
+    object: fingerprint,
+    next: `if this is the bucket to replace: holdfast restore ${source} ${id} --live --confirm ${shellWord(fingerprint)}`,
+    details: { fingerprint },
+  })
+}
+
+const noFolder = ({ wiring }: Origin) =>
+  new HoldfastError('UNEXPECTED', 'a restore over a bucket needs a folder for its lists', { object: wiring.source })

@@ -1,0 +1,114 @@
+/** Every assertion of a proof: the index is the one that was captured, and the objects in the folder are those of the index. */
+import { createReadStream } from 'node:fs'
+import { lstat, opendir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Blake3Hasher } from '@napi-rs/blake-hash'
+import { HoldfastError, messageOf } from '../../core/errors.ts'
+import type { Assertion, Manifest } from '../../core/records.ts'
+import type { DriverContext, Target, UserAssertion } from '../driver.ts'
+import { contentLine, INDEX } from './capture.ts'
+import { entriesIn } from './extract.ts'
+import { indexIn, objectsIn, pathOf } from './places.ts'
+
+export interface VerifyOptions {
+  depth: 'restore' | 'full'
+  assertions: readonly UserAssertion[]
+}
+
+export async function verify(
+  context: DriverContext,
+  manifest: Manifest,
+  { dir }: Pick<Target, 'dir'>,
+  { depth, assertions }: VerifyOptions,
+): Promise<Assertion[]> {
+  try {
+    const index = await indexAssertion(manifest, dir, context)
+    // Everything else is compared with it.
+    if (!index.ok) return [index]
+    const found = await look(dir, depth, context)
+    const asked: Assertion[] = []
+    for (const assertion of assertions) asked.push(await ask(dir, assertion, context))
+    return [index, ...compare(manifest, found, depth), ...asked]
+  } catch (error) {
+    throw context.signal.aborted ? new HoldfastError('CANCELLED', 'the proof was cancelled', { object: dir, cause: error }) : error
+  }
+}
+
+const equal = (name: string, expected: string, actual: string): Assertion => ({ name, ok: expected === actual, expected, actual })
+
+async function indexAssertion({ artifacts }: Manifest, dir: string, context: DriverContext): Promise<Assertion> {
+  const expected = artifacts.find(({ part }) => part === INDEX)?.contentBlake3 ?? 'an index'
+  return equal('index', expected, await digestOf(indexIn(dir), context).catch(messageOf))
+}
+
+async function digestOf(path: string, { signal }: DriverContext): Promise<string> {
+  const hasher = new Blake3Hasher()
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024, signal })) hasher.update(chunk as Buffer)
+  return hasher.digest('hex')
+}
+
+interface Found {
+  files: number
+  bytes: number
+  contents: string
+  /** The first that is not as the index says. */
+  differs: string | undefined
+}
+
+/** In the order of the index, so that nothing has to be remembered; the files are counted by themselves, for those that are too many. */
+async function look(dir: string, depth: 'restore' | 'full', context: DriverContext): Promise<Found> {
+  const contents = new Blake3Hasher()
+  let [bytes, parts] = [0, 0]
+  let differs: string | undefined
+  for await (const { key, size, blake3: wanted } of entriesIn(indexIn(dir))) {
+    context.signal.throwIfAborted()
+    const path = join(objectsIn(dir), pathOf(key))
+    const found = (await lstat(path).catch(() => undefined))?.size
+    const blake3 = found === undefined || depth === 'restore' ? wanted : await digestOf(path, context)
+    if (found !== size || blake3 !== wanted) differs ??= key
+    contents.update(contentLine({ key, size: found ?? -1, blake3 }))
+    bytes += found ?? 0
+    parts += 1
+    context.onProgress({ phase: 'verify', parts, bytes })
+  }
+  return { files: await countFiles(objectsIn(dir), context), bytes, contents: contents.digest('hex'), differs }
+}
+
+async function countFiles(folder: string, context: DriverContext): Promise<number> {
+  let files = 0
+  for await (const entry of await opendir(folder, { recursive: true })) {
+    context.signal.throwIfAborted()
+    if (!entry.isDirectory()) files += 1
+  }
+  return files
+}
+
+function compare({ inventory }: Manifest, { files, bytes, contents, differs }: Found, depth: 'restore' | 'full'): Assertion[] {
+  const wanted = inventory?.['objects'] ?? {}
+  const digest = equal('contents', String(wanted['contents']), contents)
+  return [
+    equal('objects', String(wanted['count']), String(files)),
+    equal('bytes', String(wanted['bytes']), String(bytes)),
+    ...(depth === 'full' || !digest.ok ? [differs === undefined ? digest : { ...digest, actual: `${contents}: ${differs} differs` }] : []),
+  ]
+}
+
+/** A question that cannot be answered is one that does not hold. */
+async function ask(dir: string, { name, key, prefix, bytes, text, atLeast }: UserAssertion, context: DriverContext): Promise<Assertion> {
+  if (typeof prefix === 'string') {
+    let found = 0
+    for await (const entry of entriesIn(indexIn(dir))) {
+      context.signal.throwIfAborted()
+      if (entry.key.startsWith(prefix)) found += 1
+    }
+    return { name, ok: found >= Number(atLeast), expected: `at least ${String(atLeast)} below ${prefix}`, actual: String(found) }
+  }
+  const path = join(objectsIn(dir), pathOf(String(key)))
+  const size = (await lstat(path).catch(() => undefined))?.size
+  if (size === undefined) return { name, ok: false, expected: `${String(key)} is there`, actual: 'it is not there' }
+  if (bytes !== undefined && bytes !== size) return equal(name, `${String(bytes)} bytes`, `${size} bytes`)
+  if (typeof text !== 'string') return { name, ok: true, expected: `${String(key)} is there`, actual: `${size} bytes` }
+  // One that is larger than what is asked for is not it, and need not fit into memory.
+  if (size !== Buffer.byteLength(text)) return equal(name, text, `${size} bytes`)
+  return equal(name, text, await readFile(path, 'utf8'))
+}
