@@ -1,6 +1,7 @@
 /** Where a point is tried: a namespace on a private dev server, or one of its own on the cluster that the source names for it. */
+import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { DriverWiring } from '../driver.ts'
 import { makeScratchFolder, removeScratchFolder, requireScratchFolder } from '../postgres-common/folder.ts'
@@ -14,12 +15,18 @@ type Secrets = Pick<DriverWiring, 'secret'>
 type Kept = { namespace: string; own: boolean }
 const noteOf = (dir: string): string => join(dir, 'namespace')
 
-/** An empty folder, and the name of the namespace in it before there is one: so whoever removes one removes the other. */
+/**
+ * An empty folder, and the name of the namespace in it before there is one: so whoever removes one removes the other. On a
+ * cluster of others nobody else can have that name.
+ */
 export async function makeScratch(config: TemporalSourceConfig, wiring: Secrets, dir: string): Promise<void> {
   await destroyScratch(config, wiring, dir)
   await makeScratchFolder(dir, 'root')
   const { scratch } = config
-  const kept: Kept = { namespace: scratch ? `${scratch.namespace}-${basename(dir)}` : `${config.namespace}-restored`, own: !scratch }
+  const kept: Kept = {
+    namespace: scratch ? `${scratch.namespace}-${randomBytes(8).toString('hex')}` : `${config.namespace}-restored`,
+    own: !scratch,
+  }
   await writeFile(noteOf(dir), JSON.stringify(kept))
 }
 
