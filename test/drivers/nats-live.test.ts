@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AckPolicy } from 'nats'
@@ -219,6 +219,28 @@ describe('over live streams', () => {
     await jsm.streams.delete('B')
     await live.swap(manifest, confirm, undefined, filling())
     expect(await texts('B')).toEqual(['1', '2'])
+  })
+
+  it('of what is not equal to its manifest ends on the worker, before anything is touched', async () => {
+    const altered = structuredClone(manifest)
+    Object.assign(altered.inventory?.['stream A'] ?? {}, { content: '0'.repeat(64) })
+    const place = filling()
+    await expect(live.restoreAside(place.context, altered, place.source, place)).rejects.toMatchObject({
+      code: 'VERIFY_FAILED',
+      message: expect.stringContaining('content A'),
+    })
+    expect(await readdir(dir)).toEqual([])
+    expect(await texts('A')).toHaveLength(5)
+  })
+
+  it('that is not equal in its place stays closed to everybody, until it is', async () => {
+    const confirm = await live.fingerprint()
+    const altered = structuredClone(manifest)
+    Object.assign(altered.inventory?.['stream A'] ?? {}, { messages: 4 })
+    await expect(live.swap(altered, confirm, undefined, filling())).rejects.toMatchObject({ code: 'VERIFY_FAILED', object: 'A' })
+    await expect(send('a.x', 'too early')).rejects.toThrow()
+    await live.swap(manifest, confirm, undefined, filling())
+    expect(await texts('A')).toEqual(['1', '2', '3'])
   })
 
   it('deletes nothing where the server refuses the stream for another reason than that it is there', async () => {

@@ -166,6 +166,26 @@ describe('a snapshot that is damaged', () => {
     await expect(load(under(point.config, 'THEIRS'), point.state, point.file)).rejects.toThrow('10130')
     expect((await nats.ask((js) => streamInfo(js, 'THEIRS'))).state.messages).toBe(80)
   })
+
+  it('nor one that somebody makes under that name while it is restored', async () => {
+    const config = under(point.config, 'RACE')
+    const racing = nats.ask((js) => {
+      let theirs: Promise<unknown> | undefined
+      const request: typeof js.nc.request = async (...args) => {
+        // Between the server's consent and the first chunk.
+        theirs ??= js.ask('STREAM.CREATE.RACE', { ...config, metadata: {} })
+        await theirs
+        return js.nc.request(...args)
+      }
+      const nc = { info: js.nc.info, request, isClosed: () => false } as typeof js.nc
+      return loadStream(
+        { ...js, nc },
+        { config, state: point.state, file: point.file, signal: new AbortController().signal, onBytes: () => {} },
+      )
+    })
+    await expect(racing).rejects.toThrow()
+    expect(await nats.ask((js) => findStream(js, 'RACE'))).toBeDefined()
+  })
 })
 
 it('memory stays flat however large a stream is', async () => {

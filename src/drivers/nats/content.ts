@@ -4,6 +4,7 @@
  */
 import { blake3 } from '@napi-rs/blake-hash'
 import type { StreamState } from './answers.ts'
+import { createSum } from './digests.ts'
 import { API, isApiError, type JetStream } from './jetstream.ts'
 import { createRanges, type Range } from './ranges.ts'
 
@@ -37,7 +38,6 @@ interface Stored {
 const READERS = 16
 const IN_FLIGHT_BYTES = 4 * 1024 * 1024
 const SLICES = 256
-const MASK = (1n << 256n) - 1n
 
 export const averageOf = ({ bytes, messages }: Pick<StreamState, 'bytes' | 'messages'>): number =>
   Math.ceil(bytes / Math.max(1, messages)) || 1
@@ -45,14 +45,14 @@ export const averageOf = ({ bytes, messages }: Pick<StreamState, 'bytes' | 'mess
 export async function contentOf(js: JetStream, options: ContentOptions): Promise<Content> {
   const { first, last } = options
   const ranges = createRanges()
-  let sum = 0n
+  const sum = createSum()
   let messages = 0
   const take = (message: Stored) => {
     if (options.only?.(message.seq) === false) return
     const headers = Buffer.from(message.hdrs ?? '', 'base64')
     // It goes by itself at a time of its own, perhaps before it is compared.
     if (/^nats-ttl:/im.test(headers.toString('latin1'))) return
-    sum = (sum + BigInt(`0x${digestOf(message, headers).toString('hex')}`)) & MASK
+    sum.add(digestOfMessage(message, headers))
     messages += 1
     ranges.add(message.seq)
     if (messages % 1000 === 0) options.onMessages(messages)
@@ -68,7 +68,7 @@ export async function contentOf(js: JetStream, options: ContentOptions): Promise
   }
   const readers = Math.max(1, Math.min(READERS, Math.floor(IN_FLIGHT_BYTES / options.averageBytes)))
   await Promise.all(Array.from({ length: readers }, read))
-  return { messages, digest: sum.toString(16).padStart(64, '0'), ranges: ranges.all() }
+  return { messages, digest: sum.digest(), ranges: ranges.all() }
 }
 
 /** Gaps cost nothing: each question is for the next message from a sequence on. */
@@ -98,7 +98,7 @@ async function nextMessage(js: JetStream, stream: string, seq: number): Promise<
   )
 }
 
-function digestOf({ seq, time, subject, data }: Stored, headers: Buffer): Buffer {
+function digestOfMessage({ seq, time, subject, data }: Stored, headers: Buffer): string {
   const head = Buffer.from(`${seq} ${time} ${subject} ${headers.length}\n`)
-  return blake3(Buffer.concat([head, headers, Buffer.from(data ?? '', 'base64')]))
+  return blake3(Buffer.concat([head, headers, Buffer.from(data ?? '', 'base64')])).toString('hex')
 }

@@ -1,9 +1,8 @@
 /** What a stream and its consumers were when they were captured, as facts that a proof compares: exact where nothing left meanwhile, else bounds. */
-import { blake3 } from '@napi-rs/blake-hash'
-import canonicalize from 'canonicalize'
 import type { ConsumerConfig, ConsumerInfo, StreamConfig, StreamInfo, StreamState } from './answers.ts'
 import { isLasting, without } from './answers.ts'
 import type { Content } from './content.ts'
+import { createSum, digestOf } from './digests.ts'
 import { type JetStream, streamInfo } from './jetstream.ts'
 import { holds } from './select.ts'
 
@@ -117,15 +116,13 @@ function said(config: Record<string, unknown>): Record<string, unknown> {
 
 /** Of the counts of all subjects, page by page. */
 export async function subjectsOf(js: JetStream, stream: string): Promise<Subjects> {
-  let sum = 0n
+  const sum = createSum()
   let count = 0
   for (;;) {
     const { state } = await streamInfo(js, stream, { subjects_filter: '>', offset: count })
     const page = Object.entries(state.subjects ?? {})
-    for (const entry of page) sum = (sum + BigInt(`0x${digestOf(entry)}`)) & ((1n << 256n) - 1n)
+    for (const entry of page) sum.add(digestOf(entry))
     count += page.length
-    if (page.length === 0 || count >= (state.num_subjects ?? 0)) return { count, digest: sum.toString(16).padStart(64, '0') }
+    if (page.length === 0 || count >= (state.num_subjects ?? 0)) return { count, digest: sum.digest() }
   }
 }
-
-export const digestOf = (value: unknown): string => blake3(Buffer.from(canonicalize(value) ?? '')).toString('hex')

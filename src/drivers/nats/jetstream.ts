@@ -25,11 +25,9 @@ const ANSWER_MS = 30_000
 /** Runs the work on a connection of its own, which an abort closes under it. */
 export async function withJetStream<T>(place: Place, signal: AbortSignal | undefined, work: (js: JetStream) => Promise<T>): Promise<T> {
   const options = await place.options()
-  const nc = await connect({ name: 'holdfast', timeout: 10_000, reconnect: false, ignoreClusterUpdates: true, ...options }).catch(
-    (error: unknown) => {
-      throw connectionError(error, place)
-    },
-  )
+  const nc = await connect({ name: 'holdfast', timeout: 10_000, reconnect: false, ...options }).catch((error: unknown) => {
+    throw connectionError(error, place)
+  })
   const close = () => void nc.close()
   signal?.addEventListener('abort', close, { once: true })
   try {

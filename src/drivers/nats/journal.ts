@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Manifest } from '../../core/records.ts'
 import type { StreamInfo } from './answers.ts'
-import { digestOf } from './facts.ts'
+import { digestOf } from './digests.ts'
 import { API, findStream, isApiError, isClustered, type JetStream } from './jetstream.ts'
 import { MARK } from './quiet.ts'
 import { JOURNAL } from './select.ts'

@@ -89,11 +89,13 @@ async function swapStream(work: Work, { parts, config, state, record }: StreamPo
   await source.toFile(parts.snapshot, file)
   work.notes.push(...(await tellFollowers(js, name, work.restored)))
   const placed = placedOn(js, config)
+  if (placed.num_replicas < config.num_replicas)
+    work.notes.push(`${name} had ${config.num_replicas} replicas: a server of its own keeps one`)
   const onBytes = (bytes: number) => context.onProgress({ phase: `restore ${name}`, bytes })
   const load = { config: quietConfig(placed, marks.begun), state, file, signal: context.signal, onBytes }
   // Asked first: where the server refuses the stream for another reason than that it is there, nothing was deleted.
   await loadStream(js, load).catch(async (error: unknown) => {
-    if (!isApiError(error, API.exists)) throw left(work, name, error)
+    if (!isApiError(error, API.exists)) throw error
     await deleteReplaced(work, name)
     await loadStream(js, load).catch((failure: unknown) => {
       throw left(work, name, failure)
@@ -107,7 +109,6 @@ async function swapStream(work: Work, { parts, config, state, record }: StreamPo
   await open(work, placed, record)
 }
 
-/** A server of its own keeps one copy. */
 const placedOn = (js: JetStream, config: StreamConfig): StreamConfig => (isClustered(js) ? config : { ...config, num_replicas: 1 })
 
 /** Only what was confirmed, or a half of this same restore. Looked at right before, since a deletion names no more than a name. */
@@ -125,7 +126,7 @@ function madeAgain(name: string): HoldfastError {
   })
 }
 
-/** The live one may be gone by now: whoever reads this has to know how to go on. */
+/** The live one is gone by now: whoever reads this has to know how to go on. */
 function left({ manifest, confirm }: Work, name: string, error: unknown): unknown {
   if (!(error instanceof HoldfastError) || error.code === 'CANCELLED') return error
   const { code, message, object, details, retryable } = error
