@@ -105,6 +105,7 @@ function inventoryOf(
 ): Inventory {
   return {
     cluster: { id, members: members.length, nodes: nodesOf(config).length },
+    members: Object.fromEntries(members.flatMap(({ node, addr }) => (node === undefined ? [] : [[node, addr]]))),
     snapshot: { index: stage.index, 'entries at least': stage.entriesAtLeast, 'entries at most': stage.entriesAtMost },
     files: { count: files.length, bytes: bytesOf(files), sha256: digestOf(files) },
     ...(stage.pausedSeconds !== undefined && { pause: { seconds: Math.round(stage.pausedSeconds * 1000) / 1000 } }),

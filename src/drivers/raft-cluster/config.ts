@@ -127,6 +127,11 @@ export const raftClusterSource = z.strictObject({
     .regex(/^[\w.-]+(:[\w.-]+)?$/, 'a user, or user:group, like neumann:neumann')
     .optional()
     .describe('gets the files that a restore puts on a node; what they had before by default'),
+  provision: command
+    .optional()
+    .describe(
+      'makes the machine of {node} with {addr} and {dataDir}, where a restore over the cluster finds none: run on the worker, for each',
+    ),
   snapshotTimeout: duration.default('30m').describe('how long a snapshot may take, leaders that change meanwhile included'),
   startTimeout: duration.default('10m').describe('how long nodes may take after a restore until all of them hold the same'),
   scratch: z

@@ -12,6 +12,7 @@ import { bytesOf } from './listing.ts'
 import { filesOf, partOf, STATE, untarScript } from './parts.ts'
 import { configBelow, layoutOf } from './places.ts'
 import { requireNewArchive } from './history.ts'
+import { provision } from './provision.ts'
 import { stoppedAt, untilOf } from './replay.ts'
 import { listOn } from './stage.ts'
 import { putBack, swap } from './swap.ts'
@@ -25,8 +26,10 @@ export function createLive(origin: Origin): LiveRestore {
       await requireConfirmed(origin, manifest, confirm)
       if (choice?.to !== undefined) await routeTo(origin, { time: choice.to }, manifest)
       await requireNewArchive(origin, manifest)
-      const first = await firstNode(origin)
-      await requireSpace(first, manifest.sizeBytes)
+      // A machine that is yet to be made has room.
+      const [first] = nodesOf(origin.config)
+      if (!origin.config.provision || (await unreachable(first)) === undefined)
+        await requireSpace(await firstNode(origin), manifest.sizeBytes)
     },
     restoreAside: (context, manifest, source, place) => restoreAside(origin, context, manifest, source, place),
     swap: async (manifest, confirm, oid, filling) =>
@@ -39,8 +42,9 @@ export function createLive(origin: Origin): LiveRestore {
 }
 
 /** Which data this is beyond doubt, whether the cluster runs or not: the folder of the first node by its number. */
-async function fingerprintOf({ config: { nodes, folders } }: Origin): Promise<string> {
+async function fingerprintOf({ config: { nodes, folders, provision: hook } }: Origin): Promise<string> {
   const [first] = nodesOf({ nodes })
+  if (hook && (await unreachable(first)) !== undefined) return `${first.name}:${first.dataDir}:absent`
   const raft = line(join(first.dataDir, folders.raft))
   const inode = (await doOn(first, `if [ -e ${raft} ]; then stat -c %i ${raft}; else echo absent; fi`)).trim()
   return `${first.name}:${first.dataDir}:${inode}`
@@ -107,6 +111,7 @@ async function restoreAside(
   given?: { dir: string; choice: RestoreChoice },
 ): Promise<{ database: string; oid: string; bytes: number }> {
   const { signal } = context
+  await provision(origin, context, manifest, source)
   const node = await firstNode(origin)
   await removeFilled(node, manifest)
   const files = await filesOf(manifest, source)

@@ -5,7 +5,7 @@ import type { Manifest } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
 import { until } from '../../process/wait.ts'
 import type { DriverContext } from '../driver.ts'
-import { call, leaderOf, metricsOf } from './cluster.ts'
+import { ask, call, infoOf, leaderOf, metricsOf } from './cluster.ts'
 import type { RaftClusterConfig } from './config.ts'
 import { type Node, nodesOf } from './node.ts'
 import { fact } from './parts.ts'
@@ -33,7 +33,12 @@ export async function stopAll(config: RaftClusterConfig, signal?: AbortSignal): 
 export const startNode = (node: Node, signal?: AbortSignal): Promise<void> => service(node, 'start', signal)
 
 /** The first holds what was captured; then the others are started, and follow until all hold the same. */
-export async function comeUp(config: RaftClusterConfig, manifest: Manifest, first: Node, context?: DriverContext): Promise<void> {
+export async function comeUp(
+  config: RaftClusterConfig,
+  manifest: Manifest,
+  { first, bootstrap }: { first: Node; bootstrap: boolean },
+  context?: DriverContext,
+): Promise<void> {
   const signal = context?.signal
   const waiting = { timeoutMs: seconds(config.startTimeout) * 1000, everyMs: 200, ...(signal && { signal }) }
   const least = Number(fact(manifest, 'snapshot', 'entries at least') ?? 0)
@@ -48,6 +53,7 @@ export async function comeUp(config: RaftClusterConfig, manifest: Manifest, firs
   ).catch((error: unknown) => {
     throw told(error, seen === undefined ? `${first.name} does not answer` : `${first.name} holds ${seen}`)
   })
+  if (bootstrap) await makeCluster(config, first, waiting)
   for (const node of nodesOf(config)) {
     if (node.name === first.name) continue
     context?.onProgress({ phase: `start ${node.name}` })
@@ -65,6 +71,13 @@ export async function comeUp(config: RaftClusterConfig, manifest: Manifest, firs
   ).catch((error: unknown) => {
     throw told(error, [...counts].map(([name, count]) => `${name} ${count ?? 'does not answer'}`).join(', '))
   })
+}
+
+/** Of what a node holds whose members have other addresses now. One that a killed try made is there already. */
+async function makeCluster(config: RaftClusterConfig, first: Node, { signal }: { signal?: AbortSignal }): Promise<void> {
+  const before = (await infoOf(config, first, signal)).info
+  if (before.initialized === true) return
+  await ask(config, 'bootstrap', { addr: first.addr }, signal)
 }
 
 function told(error: unknown, what: string): unknown {

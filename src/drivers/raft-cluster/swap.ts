@@ -9,6 +9,7 @@ import type { Manifest } from '../../core/records.ts'
 import type { DriverContext, Swapped } from '../driver.ts'
 import { markRestored } from './history.ts'
 import { comeUp, startNode, stopAll } from './nodes-up.ts'
+import { movedMembers } from './provision.ts'
 import { asideOf, doOn, isThere, line, type Node, nodesOf, type Origin, readOn, unreachable, writeOn } from './node.ts'
 
 export interface Swap {
@@ -92,7 +93,7 @@ async function replace(origin: Origin, manifest: Manifest, { first, filled, note
   await markRestored(origin, manifest, signal)
   context?.onProgress({ phase: `start ${first.name}` })
   await startNode(first, signal)
-  await comeUp(config, manifest, first, context)
+  await comeUp(config, manifest, { first, bootstrap: movedMembers(origin, manifest).length > 0 }, context)
 }
 
 /** Once only: when it is repeated, what stands there is the new state. */
