@@ -8,7 +8,7 @@ import type { UserAssertion } from '../../src/drivers/driver.ts'
 import { History } from '../../src/drivers/temporal/messages.ts'
 import { readBundle } from '../../src/drivers/temporal/read-bundle.ts'
 import { until } from '../../src/process/wait.ts'
-import { contextFor, failures } from '../conformance/driver.ts'
+import { contextFor, failures, nextRequest, takePoint } from '../conformance/driver.ts'
 import { openTemporalBench, type TemporalBench } from '../support/temporal.ts'
 
 let bench: TemporalBench
@@ -73,6 +73,23 @@ describe('a point', { timeout: 120_000 }, () => {
         expect(events(History.decode(bundle[at] ?? Buffer.alloc(0)))).toBe(events(server))
       }
     })
+  })
+
+  it('has a run that ends while it is made, and still proves whole', async () => {
+    const { client } = bench.sample
+    const handle = await client.workflow.start('reminder', { workflowId: 'ends-meanwhile', taskQueue: 'shop', args: ['x'] })
+    const listed = () => client.workflow.count('WorkflowId = "ends-meanwhile"')
+    await until(async () => (await listed()).count === 1, { timeoutMs: 30_000, what: 'the run to be listed' })
+    let ended: Promise<unknown> | undefined
+    const context = contextFor(({ phase }) => {
+      if (phase === 'open runs') ended ??= handle.terminate('meanwhile')
+      return false
+    })
+    const manifest = await takePoint(bench.driver(), bench.repository, nextRequest(), context)
+    await ended
+    const found = await bench.restored(manifest, async ({ lines }) => lines.filter(({ runId }) => runId === handle.firstExecutionRunId))
+    expect(found.length).toBeGreaterThan(0)
+    expect(failures(await prove(manifest))).toEqual([])
   })
 
   it('is without open or closed runs where the source says so', async () => {

@@ -52,6 +52,12 @@ export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool
       source.driver === 'redis' ? Object.values(source.programs).map((program) => version(program, 'captures, checks and proves')) : [],
     ),
     ...all.flatMap((source) => (source.driver === 'rocksdb' ? [version(source.programs.ldb, 'takes checkpoints and reads copies')] : [])),
+    ...all.flatMap((source) =>
+      source.driver === 'temporal' && !source.scratch ? [version(source.programs.temporal, 'starts a server to prove exports on')] : [],
+    ),
+    ...(all.some(({ driver }) => driver === 'files') ? [version('tar', 'archives folders')] : []),
+    ...(all.some((source) => source.driver === 'files' && source.git.commit) ? [version('git', 'commits configuration')] : []),
+    ...(all.some((source) => source.driver === 'files' && source.gpg !== undefined) ? [version('gpg', 'encrypts folders')] : []),
     ...groups.flatMap(({ sites }) =>
       Object.values(sites).flatMap(({ binDir }) =>
         inFolder(binDir, ['pg_rewind', 'pg_basebackup', 'pg_controldata', 'pg_waldump'], 'rebuilds a site'),

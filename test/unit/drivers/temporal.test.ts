@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writer } from 'protobufjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { examine, statusOf } from '../../../src/drivers/temporal/history.ts'
 import { inOrder } from '../../../src/drivers/temporal/in-order.ts'
+import { EventType, History } from '../../../src/drivers/temporal/messages.ts'
 import { readBundle } from '../../../src/drivers/temporal/read-bundle.ts'
 
 async function* from<T>(items: T[], onEnd = () => {}): AsyncGenerator<T> {
@@ -111,5 +113,25 @@ describe('a bundle', () => {
     await expect(all(readBundle(file))).rejects.toMatchObject({ code: 'INTEGRITY' })
     await writeFile(file, Buffer.alloc(20, 0xff))
     await expect(all(readBundle(file))).rejects.toMatchObject({ code: 'INTEGRITY' })
+  })
+})
+
+describe('a history', () => {
+  const { EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: started, EVENT_TYPE_TIMER_STARTED: timer } = EventType
+  const problemOf = (...events: [id: number, type: number][]) =>
+    examine(History.encode({ events: events.map(([id, eventType]) => ({ eventId: id as never, eventType })) }).finish()).problem
+
+  it('is whole only with all its events, from its start on', () => {
+    expect(problemOf([1, started], [2, timer], [3, timer])).toBeUndefined()
+    expect(problemOf([1, started], [3, timer])).toBe('in the place of event 2 is event 3')
+    expect(problemOf([2, started], [3, timer])).toBe('in the place of event 1 is event 2')
+    expect(problemOf([1, timer])).toBe('it does not begin with its start')
+    expect(problemOf()).toBe('it has no events')
+    expect(examine(Buffer.from([0x0a, 0x7f, 1])).problem).toMatch(/cannot be decoded/)
+  })
+
+  it('says by its last event how the run ended', () => {
+    expect(statusOf({ eventType: EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT })).toBe('TimedOut')
+    expect(statusOf({ eventType: timer })).toBe('Running')
   })
 })
