@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { assertionName, everySource, schedulesOf, verifyWith } from '../../config/schema/every-source.ts'
 import { retention } from '../../config/schema/retention.ts'
-import { awsKey, size } from '../../config/schema/values.ts'
+import { awsKey, duration, secret, size } from '../../config/schema/values.ts'
 
 const LATEST = { scheduled: { keepLast: 7 }, incremental: { keepLast: 30 } }
 
@@ -18,14 +18,24 @@ const ofPrefix = z.strictObject({
   atLeast: z.int().nonnegative().describe('so many objects have keys that begin with it'),
 })
 
+const replication = z.strictObject({
+  within: duration.default('15m').describe('what was written longer ago has to be at the destination'),
+  bucket: z.string().min(3).describe('where the store replicates to'),
+  region: z.string().optional().describe('of the destination; that of the source by default, as for the next four'),
+  endpoint: z.url().optional(),
+  caFile: z.string().optional(),
+  accessKeyId: secret.optional(),
+  secretAccessKey: secret.optional(),
+})
+
 export const bucketSource = z.strictObject({
   driver: z.literal('bucket'),
   ...everySource,
   schedules: schedulesOf('scheduled', 'incremental'),
   verify: verifyWith(z.union([ofObject, ofPrefix])),
   retention: retention.prefault({ kinds: LATEST }),
-  bucket: z.string().min(3),
-  region: z.string().default('us-east-1'),
+  bucket: z.string().min(3).describe('its name'),
+  region: z.string().default('us-east-1').describe('of the bucket'),
   endpoint: z.url().optional().describe('of a store that is not AWS, like https://s3.example:9000'),
   caFile: z.string().optional().describe('the authority that signed the certificate of the endpoint'),
   accessKeyId: awsKey,
@@ -38,6 +48,7 @@ export const bucketSource = z.strictObject({
     .enum(['md5', 'opaque'])
     .default('md5')
     .describe('md5: an ETag of 32 hexadecimal digits is the MD5 of what was read; opaque: the store means something else by it'),
+  replication: replication.optional().describe("a check of the store's own replication, before every backup"),
   packSize: size.default('256MB').describe('objects are stored together up to so many bytes; a larger one by itself'),
   partSize: size.default('16MB').describe('a restore writes larger objects in parts of this size'),
   concurrency: z.int().min(1).max(64).default(8).describe('requests for small objects at once'),

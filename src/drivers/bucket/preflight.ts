@@ -3,6 +3,7 @@ import { GetBucketVersioningCommand, HeadBucketCommand } from '@aws-sdk/client-s
 import type { DriverContext, Preflight } from '../driver.ts'
 import { type Origin, withBucket } from './client.ts'
 import { list } from './listing.ts'
+import { createNewest, replicationFindings } from './replication.ts'
 import { selectionOf } from './selection.ts'
 
 /** So many keys are looked at for the estimate: all of millions would be listed twice. */
@@ -18,9 +19,11 @@ export async function preflight(origin: Origin, context: DriverContext): Promise
     )
     const takes = selectionOf(origin.config)
     let [objects, bytes, seen] = [0, 0, 0]
-    for await (const { key, size } of list(bucket, origin.config.prefix, context)) {
+    const newest = createNewest(origin.config)
+    for await (const listed of list(bucket, origin.config.prefix, context)) {
       seen += 1
-      if (takes(key)) [objects, bytes] = [objects + 1, bytes + size]
+      if (takes(listed.key)) [objects, bytes] = [objects + 1, bytes + listed.size]
+      newest.add(listed)
       if (seen >= LOOKED_AT) break
     }
     const more = seen >= LOOKED_AT ? ' among the first' : ''
@@ -30,6 +33,7 @@ export async function preflight(origin: Origin, context: DriverContext): Promise
       findings: [
         { name: 'objects', ok: true, required: true, detail: `${title} has ${objects} objects${more}, ${bytes} bytes` },
         { name: 'versioning', ok: true, required: false, detail: `versioning is ${versioning.Status ?? 'off'}` },
+        ...(await replicationFindings(origin, bucket, newest.objects, signal)),
       ],
     }
   })
