@@ -131,3 +131,11 @@ it('a restore that nobody confirmed, a bucket that is not empty and a damaged pa
   await expect(restoreLive(damaged)).rejects.toMatchObject({ code: 'INTEGRITY' })
   expect(await shop.contents()).toBe(before)
 })
+
+it('a restore that is cancelled while it reads has changed nothing, and says that it was cancelled', async () => {
+  const manifest = await takePoint(driver, repository, nextRequest())
+  const before = await shop.contents()
+  const context = contextFor(({ phase }) => phase.startsWith('pack-'))
+  await expect(driver.live?.restoreAside(context, manifest, source(), place('aside'))).rejects.toMatchObject({ code: 'CANCELLED' })
+  expect(await shop.contents()).toBe(before)
+})

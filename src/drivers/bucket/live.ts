@@ -20,6 +20,13 @@ export function createLive(origin: Origin): LiveRestore {
       if (!place) throw noFolder(origin)
       try {
         await readThrough({ manifest, source, context }, place.dir, place.choice)
+      } catch (error) {
+        throw context.signal.aborted
+          ? new HoldfastError('CANCELLED', 'the point was not read to its end', {
+              object: `${manifest.source}/${manifest.id}`,
+              cause: error,
+            })
+          : error
       } finally {
         await removeOwnFolder(place.dir)
       }
