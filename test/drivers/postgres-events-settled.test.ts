@@ -1,13 +1,16 @@
 /** A transaction that took a lower number may commit after one with a higher: what a point knows of that. */
-import { rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { appendEvents, fillEventStore, WORLDS } from '../../scripts/sources/event-store.ts'
 import { type Cluster, createCluster } from '../../scripts/toolbox/postgres.ts'
 import { type Client, connect } from '../../src/drivers/postgres-common/connect.ts'
+import { createSource } from '../../src/pipeline/read.ts'
 import { until } from '../../src/process/wait.ts'
 import { createPostgresEvents } from '../../src/drivers/postgres-events/index.ts'
-import { nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
-import { eventsConfig } from '../support/events.ts'
+import { contextFor, failures, nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
+import { askSql, eventsConfig } from '../support/events.ts'
 
 let cluster: Cluster
 let repository: Repository
@@ -89,9 +92,12 @@ describe('what a point says of its event log', () => {
   it('counts a prepared transaction as one that may commit', async () => {
     const late = await appending()
     await late.query(`prepare transaction 'late'`)
-    await appendEvents(cluster, 'nexus', 1)
-    expect(logIn(await take())).toMatchObject({ settledTo: '20', inFlightNumbers: '21' })
-    await late.query(`rollback prepared 'late'`)
+    try {
+      await appendEvents(cluster, 'nexus', 1)
+      expect(logIn(await take())).toMatchObject({ settledTo: '20', inFlightNumbers: '21' })
+    } finally {
+      await late.query(`rollback prepared 'late'`)
+    }
   })
 
   it('counts every hole where sessions keep numbers for later', async () => {
@@ -99,6 +105,41 @@ describe('what a point says of its event log', () => {
     await (await appending()).query('rollback')
     await appendEvents(cluster, 'nexus', 1)
     expect(logIn(await take())).toMatchObject({ settledTo: '20' })
+  })
+})
+
+describe('a proof', () => {
+  it('is red of a store that nobody could replay, though it is restored as it was', async () => {
+    await cluster.query(
+      `alter table event_core.outbox drop constraint outbox_global_seq_fkey; insert into event_core.outbox values (99, '${WORLDS[0]}', '{}');
+       update event_core.projector_watermarks set last_processed_seq = 77 where projector_name = 'sem'`,
+      'nexus',
+    )
+    const scratch = await mkdtemp(join(tmpdir(), 'hfe-'))
+    await chmod(scratch, 0o755)
+    const dir = join(scratch, 'copy')
+    const baseline = { run: ['sh', '-c', 'test "$(basename "$PWD")" = nowhere'], in: scratch }
+    const driver = createPostgresEvents(eventsConfig({ baseline }), cluster.connection('nexus'))
+    const manifest = await takePoint(driver, repository, nextRequest())
+    const source = createSource({ store: repository.store, identityFile: repository.identity.file })
+    try {
+      const { target } = await driver.restore(contextFor(), manifest, source, { dir })
+      const red = failures(await driver.verify(contextFor(), manifest, target, { depth: 'restore', assertions: [] }))
+      expect(red.map(({ name, actual }) => `${name}: ${actual}`)).toEqual([
+        'watermarks: sem at 77, sem at 77',
+        'outbox: 99',
+        expect.stringMatching(/^baseline: .*exited with 1/),
+      ])
+      await askSql(
+        target.connection,
+        'alter table event_core.event_log disable trigger user; delete from event_core.outbox where global_seq = 3; delete from event_core.event_log where global_seq = 3',
+      )
+      const lacking = failures(await driver.verify(contextFor(), manifest, target, { depth: 'restore', assertions: [] }))
+      expect(lacking.map(({ name }) => name)).toEqual(expect.arrayContaining(['event log', 'settled events']))
+    } finally {
+      await driver.destroy({ dir })
+      await rm(scratch, { recursive: true, force: true })
+    }
   })
 })
 
