@@ -15,6 +15,7 @@ import { raftClusterSource } from './raft-cluster/config.ts'
 import { redisSource } from './redis/config.ts'
 import { rocksdbSource } from './rocksdb/config.ts'
 import { temporalSource } from './temporal/config.ts'
+import { vaultSource } from './vault/config.ts'
 
 interface Registered {
   readonly config: z.ZodObject
@@ -35,6 +36,7 @@ export const DRIVERS = {
   redis: { config: redisSource, staged: true, load: () => import('./redis/index.ts') },
   rocksdb: { config: rocksdbSource, staged: true, load: () => import('./rocksdb/index.ts') },
   temporal: { config: temporalSource, load: () => import('./temporal/index.ts') },
+  vault: { config: vaultSource, load: () => import('./vault/index.ts') },
 } as const satisfies Record<string, Registered>
 
 /** Whether sources of this driver are captured in two steps. */

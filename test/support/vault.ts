@@ -1,4 +1,7 @@
 /** Vaults, initialised and filled, and what is asked of them in tests. */
+import type { SourceDriver } from '../../src/drivers/driver.ts'
+import { type VaultSourceConfig, vaultSource } from '../../src/drivers/vault/config.ts'
+import { createDriver } from '../../src/drivers/vault/index.ts'
 import { startVaultStandIn, type VaultStandIn } from './stand-ins/vault/start.ts'
 
 export interface Filled extends VaultStandIn {
@@ -48,3 +51,58 @@ export async function snapshotOf({ url, rootToken }: Filled): Promise<Buffer> {
   const reply = await fetch(`${url}/v1/sys/storage/raft/snapshot`, { headers: { 'x-vault-token': rootToken } })
   return Buffer.from(await reply.arrayBuffer())
 }
+
+/** A policy as the README of the driver has it, and a token that has it. */
+export async function backupToken({ url, rootToken }: Filled, more = ''): Promise<string> {
+  const rule = (path: string, list: string) => `path "${path}" { capabilities = [${list}] }\n`
+  const policy = [
+    rule('sys/storage/raft/snapshot', '"read", "create", "update"'),
+    rule('sys/storage/raft/snapshot-force', '"create", "update", "sudo"'),
+    rule('sys/mounts', '"read"'),
+    rule('sys/auth', '"read"'),
+    rule('secret/metadata/*', '"list"'),
+    rule('team/apps/metadata/*', '"list"'),
+  ]
+  await ask(url, rootToken, 'PUT', 'sys/policies/acl/holdfast', { policy: policy.join('') + more })
+  const { body } = await ask(url, rootToken, 'POST', 'auth/token/create', { policies: ['holdfast'] })
+  return String((body['auth'] as { client_token: string }).client_token)
+}
+
+/** Secrets are given as they are, where a configuration has references. */
+export function vaultConfig(url: string, token: string, more: Record<string, unknown> = {}): VaultSourceConfig {
+  return vaultSource.parse({ driver: 'vault', repository: 'hot', url, token, ...more })
+}
+
+export const scratchFor = (source: Filled, scratch: Filled) => ({
+  url: scratch.url,
+  token: scratch.rootToken,
+  restoredToken: source.rootToken,
+  unsealKeys: source.keys,
+})
+
+export const vaultDriver = (config: VaultSourceConfig): Promise<SourceDriver> =>
+  createDriver(config, { source: 'secrets', secret: async (reference) => reference })
+
+/** Every secret with its path, and the engines. */
+export async function contentsOfVault({ url, rootToken }: Pick<Filled, 'url' | 'rootToken'>): Promise<string> {
+  const mounts = (await ask(url, rootToken, 'GET', 'sys/mounts')).body.data ?? {}
+  const auth = (await ask(url, rootToken, 'GET', 'sys/auth')).body.data ?? {}
+  const lines = [`mounts ${Object.keys(mounts).sort()}`, `auth ${Object.keys(auth).sort()}`]
+  for (const [mount, { type }] of Object.entries(mounts as Record<string, { type: string }>)) {
+    if (type !== 'kv') continue
+    const folders = ['']
+    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+      const { body } = await ask(url, rootToken, 'GET', `${mount}metadata/${folder}?list=true`)
+      for (const name of (body.data?.['keys'] ?? []) as string[]) {
+        if (name.endsWith('/')) folders.push(folder + name)
+        else
+          lines.push(
+            `${mount}${folder}${name} ${JSON.stringify((await ask(url, rootToken, 'GET', `${mount}data/${folder}${name}`)).body.data)}`,
+          )
+      }
+    }
+  }
+  return lines.sort().join('\n')
+}
+
+export const isSealed = async (url: string): Promise<boolean> => (await ask(url, '', 'GET', 'sys/seal-status')).body['sealed'] === true

@@ -4,6 +4,7 @@ import { SAMPLES } from '../../../scripts/sources/samples.ts'
 
 export const STAND_INS: Readonly<Record<string, () => Promise<OpenSample>>> = {
   qdrant: async () => (await import('./qdrant.ts')).openQdrantSample,
+  vault: async () => (await import('./vault.ts')).openVaultSample,
   'raft-cluster': async () => (await import('./raft-cluster.ts')).openRaftClusterSample,
 }
 
