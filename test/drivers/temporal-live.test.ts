@@ -140,7 +140,8 @@ describe('a restore into a live namespace', { timeout: 120_000 }, () => {
   it('is refused where a search attribute has another type, before anything is made', async () => {
     await register()
     await client.connection.operatorService.addSearchAttributes({ namespace: NAMESPACE, searchAttributes: { Amount: 2 } })
-    await expect(restore({ mode: 'replace' })).rejects.toMatchObject({ code: 'SOURCE_UNFIT', object: 'Amount' })
+    const check = liveOf().check(point, await liveOf().fingerprint(), { mode: 'replace' }, looking())
+    await expect(check).rejects.toMatchObject({ code: 'SOURCE_UNFIT', object: 'Amount' })
     expect(await schedulesOf(client, NAMESPACE)).toEqual({})
   })
 

@@ -89,6 +89,7 @@ async function bringIn({ session, wiring, manifest, confirm, filling }: Bringing
   const made = confirm.endsWith('/-') && (await fingerprintOf(session)).startsWith(confirm.slice(0, -1))
   if (!made) await requireConfirmed(session, manifest, confirm, choice)
   const settings = await readSettings(manifest, source, wanted)
-  await requireFree(session, manifest, settings, made ? { ...choice, mode: 'empty' } : choice)
-  return fill({ session, manifest, settings, wanted, filling })
+  const chosen: RestoreChoice = made ? { ...choice, mode: 'empty' } : choice
+  await requireFree(session, manifest, settings, chosen)
+  return fill({ session, manifest, settings, wanted, filling: { ...filling, choice: chosen } })
 }
