@@ -31,7 +31,8 @@ async function openHarness(): Promise<DriverHarness> {
     scratchRoot,
     state: () => contentsOfVault(source),
     leftovers: async () => [],
-    alive: async (dir) => (await readdir(dir).catch(() => [])).length > 0,
+    // Open, the scratch would go on as a second Vault with the secrets of the source.
+    alive: async (dir) => (await readdir(dir).catch(() => [])).length > 0 || !(await isSealed(scratch.url)),
     leaks: async () => ((await isSealed(scratch.url)) ? [] : ['open']),
     assertions: {
       holds: { name: 'the password of orders', read: 'secret/data/db/orders', exists: true },
