@@ -3,8 +3,9 @@ import { Context } from '@temporalio/activity'
 import type { Config } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
+import { newestFirst } from '../src/core/points.ts'
 import { admit, fillOf, type Wanted } from '../src/core/repository-fill.ts'
-import type { Snapshot } from '../src/drivers/driver.ts'
+import type { Due, Snapshot } from '../src/drivers/driver.ts'
 import { isStaged } from '../src/drivers/registry.ts'
 import { parseDates, parseSpan, stateAt } from '../src/core/windows.ts'
 import { writeCanary } from '../src/failover/database/canary.ts'
@@ -113,6 +114,17 @@ export function createBackupActivities(services: Services) {
     },
 
     ...createPublishActivities(services),
+
+    /** For schedules that look often: nothing is recorded where nothing is due. */
+    async isDue({ source }: { source: string }): Promise<Due> {
+      return withProgress(async (context) => {
+        const { catalog } = await open(source)
+        const [newest] = (await catalog.listPoints(source)).sort(newestFirst)
+        const driver = await services.driver(source)
+        const found = newest && (await catalog.findManifest(source, newest.id))
+        return (await driver.due?.(context, found)) ?? { due: false, detail: `${driver.kind} takes points by calendar only` }
+      })
+    },
 
     async switchWal({ source }: { source: string }): Promise<{ segment: string }> {
       const driver = await services.driver(source)

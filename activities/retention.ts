@@ -3,9 +3,10 @@ import { retentionRules } from '../src/config/retention-rules.ts'
 import { standingFailures } from '../src/core/proofs.ts'
 import { planRetention } from '../src/core/retention.ts'
 import { HoldfastError } from '../src/core/errors.ts'
-import type { ArchiveExpiry } from '../src/drivers/driver.ts'
+import type { ArchiveExpiry, SnapshotExpiry } from '../src/drivers/driver.ts'
 import { createArchiveExpiry, windowOf } from './archive-expiry.ts'
 import { withProgress } from './context.ts'
+import { createHostSnapshots } from './host-snapshots.ts'
 import { type Services, sourceOf } from './services.ts'
 
 export interface RetentionReport {
@@ -23,6 +24,9 @@ export interface RetentionReport {
   /** The span of which every moment stays recoverable: there is an archive, of which what lies before may go. */
   pitrWindow?: string
   archive?: ArchiveExpiry
+  /** How long the engine's own snapshots stay where the source is. */
+  keepSnapshots?: string
+  snapshots?: SnapshotExpiry
 }
 
 export function createRetentionActivities(services: Services) {
@@ -30,6 +34,7 @@ export function createRetentionActivities(services: Services) {
   const catalogOf = (source: string) => services.catalog(sourceOf(config, source).repository)
   return {
     ...createArchiveExpiry(services),
+    ...createHostSnapshots(services),
 
     async listSources(): Promise<string[]> {
       return Object.keys(config.sources)
@@ -51,6 +56,7 @@ export function createRetentionActivities(services: Services) {
         held: [],
         ...(failed.length > 0 && { failed }),
         ...(window !== undefined && { pitrWindow: window }),
+        ...('keepSnapshots' in configured && configured.keepSnapshots !== undefined && { keepSnapshots: configured.keepSnapshots }),
       }
     },
 

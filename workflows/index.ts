@@ -1,6 +1,7 @@
 /** Every workflow by name: the names are public, operators type them. */
 export { backup } from './backup.ts'
 export { backupSet } from './backup-set.ts'
+export { backupWhenDue } from './backup-when-due.ts'
 export { discardInstance } from './discard-instance.ts'
 export { evaluateReadiness } from './evaluate-readiness.ts'
 export { failback } from './failback.ts'

@@ -51,9 +51,10 @@ function prune(view: View, source: string, dryRun: boolean): Promise<RetentionRe
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
     const plan = await planRetention({ source })
     const archived = plan.pitrWindow !== undefined
-    if (!archived && (dryRun || plan.delete.length === 0)) return plan
+    const keep = plan.keepSnapshots
+    if (!archived && keep === undefined && (dryRun || plan.delete.length === 0)) return plan
     const { host } = await resolveSource({ source, repositoryOnly: true })
-    const { deletePoints, expireArchive } = proxyActivities<RetentionActivities>(dataOn(host))
+    const { deletePoints, expireArchive, expireSnapshots } = proxyActivities<RetentionActivities>(dataOn(host))
     const remember = async (report: object) => {
       const missing = await record(view, { workflow: 'retention', source }, 'success', report)
       if (missing !== undefined)
@@ -63,6 +64,13 @@ function prune(view: View, source: string, dryRun: boolean): Promise<RetentionRe
     if (!dryRun && plan.delete.length > 0) {
       report = await deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
       await remember(report)
+    }
+    if (keep !== undefined) {
+      const snapshots = await expireSnapshots.executeWithOptions({ summary: `snapshots on the nodes of ${source}, older than ${keep}` }, [
+        { source, keep, dryRun },
+      ])
+      if (!dryRun && snapshots.removed > 0) await remember({ source, snapshots })
+      report = { ...report, snapshots }
     }
     if (!archived) return report
     // After the points: what these needed of the archive goes as well.

@@ -40,6 +40,7 @@ export const backupInput = z.strictObject({
   schemaVersion: z.union([z.string(), z.number()]).optional(),
   prove: z.enum(PROOF_DEPTHS).optional(),
 })
+export const backupWhenDueInput = z.strictObject({ source, kind: z.enum(POINT_KINDS).default('snapshot') })
 export const verifyRestoreInput = z.strictObject({
   source,
   recoveryPoint: pointRef.default('latest'),
@@ -149,6 +150,7 @@ export type DeleteInput = z.infer<typeof deleteInput>
 /** Each workflow type with its schema and an input that works: shown in errors, in help and tried by a test. */
 export const WORKFLOWS = {
   backup: { schema: backupInput, example: { source: 'orders' } },
+  backupWhenDue: { schema: backupWhenDueInput, example: { source: 'orders', kind: 'snapshot' } },
   backupSet: { schema: backupSetInput, example: { set: 'everything' } },
   verifyRestore: { schema: verifyRestoreInput, example: { source: 'orders', depth: 'full' } },
   restore: { schema: restoreInput, example: { source: 'orders', recoveryPoint: 'latest', requestedBy: 'ana' } },

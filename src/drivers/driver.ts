@@ -225,6 +225,26 @@ export interface ArchiveExpiry {
   unhealthy?: true
 }
 
+export interface Due {
+  due: boolean
+  /** In words, for whoever looks at a run that did nothing. */
+  detail: string
+}
+
+export interface SnapshotKeeping {
+  /** Younger ones stay, like `7d`. */
+  keep: string
+  /** Points that a restore has proved. */
+  good: readonly Manifest[]
+  dryRun: boolean
+}
+
+export interface SnapshotExpiry {
+  removed: number
+  /** Old enough, and left alone because their content is in no good point. */
+  unproved: number
+}
+
 export interface SourceDriver {
   readonly kind: string
   readonly capabilities: {
@@ -301,6 +321,10 @@ export interface SourceDriver {
    * with `dryRun` only says how much that is. Why nothing may go is a result, not an error.
    */
   expireArchive?(keeping: ArchiveKeeping): Promise<ArchiveExpiry>
+  /** Whether so much came since the newest point that another one is due: for a source whose points follow what is written. */
+  due?(context: DriverContext, newest: Manifest | undefined): Promise<Due>
+  /** Removes what the engine keeps of its own snapshots where the source is, as far as it is in good points. */
+  expireSnapshots?(context: DriverContext, keeping: SnapshotKeeping): Promise<SnapshotExpiry>
   /** Ends the current WAL segment and returns its name once the archive has it. */
   switchWal?(): Promise<string>
 }

@@ -8,7 +8,7 @@ import { kindOfSchedule } from '../core/ids.ts'
 export interface DesiredSchedule {
   /** `holdfast/<source or group>/<name>`. */
   id: string
-  workflowType: 'backup' | 'walSwitch' | 'retention' | 'verifyRestore' | 'backupSet' | 'evaluateReadiness'
+  workflowType: 'backup' | 'backupWhenDue' | 'walSwitch' | 'retention' | 'verifyRestore' | 'backupSet' | 'evaluateReadiness'
   input: Record<string, string>
   /** Runs get this with the time behind it. */
   workflowId: string
@@ -29,6 +29,7 @@ export const SCHEDULE_PREFIX = 'holdfast/'
 /** A missed backup, proof or retention is made good once; a missed look or segment switch is of no use later. */
 const POLICY: Record<DesiredSchedule['workflowType'], { catchupWindow: Duration; jitter: Duration }> = {
   backup: { catchupWindow: '1 day', jitter: '1 minute' },
+  backupWhenDue: { catchupWindow: '1 minute', jitter: '10 seconds' },
   backupSet: { catchupWindow: '1 day', jitter: '1 minute' },
   verifyRestore: { catchupWindow: '7 days', jitter: '10 minutes' },
   retention: { catchupWindow: '1 day', jitter: '10 minutes' },
@@ -37,12 +38,18 @@ const POLICY: Record<DesiredSchedule['workflowType'], { catchupWindow: Duration;
 }
 
 const READINESS = 'every 30m'
+/** How often a source is asked whether enough was written. */
+const DUE = 'every 1m'
 
 type Wanted = Pick<DesiredSchedule, 'workflowType' | 'input'> & { of: string; name: string; calendar: string; timezone?: string }
 
 export function planSchedules(config: Config): DesiredSchedule[] {
   const wanted = [
-    ...Object.entries(config.sources).flatMap(([name, source]) => [...ofSchedules(name, source), ...ofProofs(name, source)]),
+    ...Object.entries(config.sources).flatMap(([name, source]) => [
+      ...ofSchedules(name, source),
+      ...ofEntries(name, source),
+      ...ofProofs(name, source),
+    ]),
     ...Object.entries(config.sets).flatMap(([set, { schedule }]): Wanted[] =>
       schedule ? [{ of: set, name: 'set', workflowType: 'backupSet', input: { set, kind: 'scheduled' }, ...schedule }] : [],
     ),
@@ -61,6 +68,11 @@ function ofSchedules(source: string, { schedules }: SourceConfig): Wanted[] {
     timezone,
     ...workOf(name, source),
   }))
+}
+
+function ofEntries(source: string, config: SourceConfig): Wanted[] {
+  if (!('every' in config) || !config.every) return []
+  return [{ of: source, name: 'entries', workflowType: 'backupWhenDue', input: { source, kind: 'snapshot' }, calendar: DUE }]
 }
 
 function workOf(name: string, source: string): Pick<Wanted, 'workflowType' | 'input'> {

@@ -56,6 +56,13 @@ export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool
       source.driver === 'temporal' && !source.scratch ? [version(source.programs.temporal, 'starts a server to prove exports on')] : [],
     ),
     ...(all.some(({ driver }) => driver === 'files') ? [version('tar', 'archives folders')] : []),
+    ...(all.some(({ driver }) => driver === 'raft-cluster')
+      ? [
+          version('tar', 'unpacks snapshots'),
+          version('sha256sum', 'compares snapshots'),
+          version('setsid', 'starts nodes that outlive a worker'),
+        ]
+      : []),
     ...(all.some((source) => source.driver === 'files' && source.git.commit) ? [version('git', 'commits configuration')] : []),
     ...(all.some((source) => source.driver === 'files' && source.gpg !== undefined) ? [version('gpg', 'encrypts folders')] : []),
     ...groups.flatMap(({ sites }) =>

@@ -106,11 +106,20 @@ function inventoryOf(
   return {
     cluster: { id, members: members.length, nodes: nodesOf(config).length },
     members: Object.fromEntries(members.flatMap(({ node, addr }) => (node === undefined ? [] : [[node, addr]]))),
-    snapshot: { index: stage.index, 'entries at least': stage.entriesAtLeast, 'entries at most': stage.entriesAtMost },
+    snapshot: {
+      index: stage.index,
+      'entries at least': stage.entriesAtLeast,
+      'entries at most': stage.entriesAtMost,
+      sha256: digestOf(ofSnapshot(files)),
+    },
     files: { count: files.length, bytes: bytesOf(files), sha256: digestOf(files) },
     ...(stage.pausedSeconds !== undefined && { pause: { seconds: Math.round(stage.pausedSeconds * 1000) / 1000 } }),
   }
 }
+
+/** By the names that they have on a node. */
+const ofSnapshot = (files: readonly Listed[]): Listed[] =>
+  files.flatMap((file) => (file.name.startsWith('snapshots/') ? [{ ...file, name: file.name.slice('snapshots/'.length) }] : []))
 
 function warningsOf({ pausedByOthers }: Stage): string[] {
   return pausedByOthers ? ['writes were paused before the backup by somebody else, and were left so'] : []

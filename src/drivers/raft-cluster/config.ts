@@ -122,6 +122,13 @@ export const raftClusterSource = z.strictObject({
     .describe(
       'each as a program with its arguments; {addr} is host:port of a node. Those with {dataDir} run where that folder is, the others on the worker',
     ),
+  every: z
+    .strictObject({ entries: z.number().int().positive().describe('a point of kind snapshot once so many came since the newest') })
+    .optional()
+    .describe('beside schedules; looked at every minute'),
+  keepSnapshots: duration
+    .optional()
+    .describe('retention removes older snapshots from the nodes whose content is in a good recovery point; without it none'),
   owner: z
     .string()
     .regex(/^[\w.-]+(:[\w.-]+)?$/, 'a user, or user:group, like neumann:neumann')

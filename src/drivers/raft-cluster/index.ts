@@ -1,9 +1,11 @@
 /** A Raft cluster with an admin API: hot and cold snapshots, proofs on a node of its own, the cluster brought back from one node. */
-import type { DriverWiring, SourceDriver } from '../driver.ts'
+import type { DriverContext, DriverWiring, SnapshotKeeping, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { RaftClusterConfig } from './config.ts'
+import { isDue } from './due.ts'
 import { createLive } from './live.ts'
 import type { Origin } from './node.ts'
+import { expireSnapshots } from './old-snapshots.ts'
 import { resumeOurs } from './pause.ts'
 import { preflight } from './preflight.ts'
 import { destroy, restore } from './restore.ts'
@@ -37,6 +39,10 @@ export async function createDriver(
       return { label: base.id, timeline: 1, pointId: base.id }
     },
     window: async () => windowOf(await openArchive(origin, archiveOfSource(config))),
+    due: (context, newest) => isDue(config, context, newest),
+    ...(config.keepSnapshots !== undefined && {
+      expireSnapshots: (context: DriverContext, keeping: SnapshotKeeping) => expireSnapshots(origin, context, keeping),
+    }),
     destroy: ({ dir }) => destroy(dir),
   }
 }

@@ -11,13 +11,20 @@ export interface Listed {
 }
 
 /** Prints sizes, an empty line, sums; for readListing. Follows no links. */
-export const listingScript = (folder: string): string =>
-  `cd ${shellWord(folder)}; find . -type f -printf '%s %P\\n'; echo; find . -type f -printf '%P\\0' | xargs -0 -r sha256sum --`
+export function listingScript(folder: string, only = '.'): string {
+  const find = `find ${shellWord(only)} -type f -printf`
+  return `cd ${shellWord(folder)}; ${find} '%s %p\\n'; echo; ${find} '%p\\0' | xargs -0 -r sha256sum --`
+}
 
 export function readListing(text: string): Listed[] {
   const [sizes = '', sums = ''] = text.startsWith('\n') ? ['', text.slice(1)] : text.split('\n\n')
-  const bytes = new Map(lines(sizes).map((line) => [line.slice(line.indexOf(' ') + 1), Number(line.slice(0, line.indexOf(' ')))]))
-  const found = lines(sums).map((line) => ({ sha256: line.slice(0, 64), name: line.slice(66), bytes: bytes.get(line.slice(66)) ?? -1 }))
+  const plain = (name: string) => name.replace(/^\.\//, '')
+  const bytes = new Map(lines(sizes).map((line) => [plain(line.slice(line.indexOf(' ') + 1)), Number(line.slice(0, line.indexOf(' ')))]))
+  const found = lines(sums).map((line) => ({
+    sha256: line.slice(0, 64),
+    name: plain(line.slice(66)),
+    bytes: bytes.get(plain(line.slice(66))) ?? -1,
+  }))
   const odd = found.find(({ sha256, bytes: size }) => !/^[0-9a-f]{64}$/.test(sha256) || size < 0)
   if (odd || found.length !== bytes.size)
     throw new HoldfastError(
