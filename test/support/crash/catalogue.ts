@@ -1,11 +1,11 @@
 /** Every scenario, in the order in which they are best played: within a lane one leaves what the next begins with. */
-import { SAMPLES } from '../../../scripts/sources/samples.ts'
 import type { Scenario } from './scenario.ts'
 import { openBooks } from './scenarios/books.ts'
 import { openPair } from './scenarios/pair.ts'
 import { openSampleLane } from './scenarios/samples.ts'
 import { stanzaScenarios } from './scenarios/stanza.ts'
 import type { CrashStage } from './stage.ts'
+import { ALL_SAMPLES } from '../sources/index.ts'
 
 const POSTGRES = [
   ['books', 'backup'],
@@ -22,7 +22,7 @@ const POSTGRES = [
   ['pair', 'failback'],
 ] as const
 /** Each other kind of source has a lane of its own. */
-const OTHERS = Object.keys(SAMPLES).flatMap((name) =>
+const OTHERS = Object.keys(ALL_SAMPLES).flatMap((name) =>
   ['backup', 'verifyRestore', 'restore live'].map((workflow) => [name, `${workflow} ${name}`] as const),
 )
 export const SCENARIOS: readonly (readonly [lane: string, name: string])[] = [...POSTGRES, ...OTHERS]
@@ -33,7 +33,7 @@ export async function openScenarios(stage: CrashStage, lane: string): Promise<Sc
     const { backup, verifyRestore, restore, restoreLive, retention } = await openBooks(stage)
     return [backup, verifyRestore, restore, restoreLive, retention]
   }
-  if (lane in SAMPLES) {
+  if (lane in ALL_SAMPLES) {
     const { backup, verifyRestore, restoreLive } = await openSampleLane(stage, lane)
     return [backup, verifyRestore, restoreLive]
   }

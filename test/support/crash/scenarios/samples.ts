@@ -3,9 +3,9 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RestoreReport } from '../../../../activities/restore.ts'
 import type { SampleSource } from '../../../../scripts/sources/sample.ts'
-import { SAMPLES } from '../../../../scripts/sources/samples.ts'
 import type { Scenario } from '../scenario.ts'
 import type { CrashStage } from '../stage.ts'
+import { ALL_SAMPLES } from '../../sources/index.ts'
 import { backup, common, ensurePoint, idsOf, nameOf, starting, type Subject, verifyRestore } from './points.ts'
 import { fingerprintOf, reportOf } from './restores.ts'
 
@@ -16,7 +16,7 @@ export interface SampleLane {
 }
 
 export async function openSampleLane(stage: CrashStage, name: string): Promise<SampleLane> {
-  const open = await SAMPLES[name]?.()
+  const open = await ALL_SAMPLES[name]?.()
   if (!open) throw new Error(`there is no sample ${name}`)
   const dir = join(stage.stack.dir, 'sources', name)
   await mkdir(dir, { recursive: true, mode: 0o755 })
