@@ -50,6 +50,13 @@ export function sampleConfig({ keys, recipient, publicKey }: { keys: string; rec
         },
       },
       'shop-logical': { driver: 'postgres-logical', ...common, schedules: { logical: { calendar: 'daily 03:30' } } },
+      'holdfast-config': {
+        driver: 'files',
+        root: keys,
+        include: ['/holdfast.yaml'],
+        repository: 'hot',
+        schedules: { scheduled: { calendar: 'daily 04:00' } },
+      },
     },
     failoverGroups: {
       shop: {

@@ -1,6 +1,6 @@
 /** The first files of an installation: a configuration to fill in, and the two keys that nothing can replace. */
 import { mkdir, stat, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { generateSigningKey } from '../catalog/signing.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { run } from '../process/run.ts'
@@ -28,7 +28,15 @@ export async function initialise(configFile: string, keysFolder?: string): Promi
   const recipient = /public key: (age1\w+)/.exec(identity)?.[1]
   if (!recipient) throw new HoldfastError('PROCESS_FAILED', 'age-keygen named no public key', { object: 'age-keygen' })
   const { privateKeyPem, publicKey } = generateSigningKey()
-  const parts = { folder: dirname(config), recipient, identityFile, signingKeyFile, publicKey, keyId: `key-${new Date().getUTCFullYear()}` }
+  const parts = {
+    folder: dirname(config),
+    file: basename(config),
+    recipient,
+    identityFile,
+    signingKeyFile,
+    publicKey,
+    keyId: `key-${new Date().getUTCFullYear()}`,
+  }
 
   await mkdir(dirname(config), { recursive: true })
   await mkdir(join(dirname(config), 'repository'), { recursive: true, mode: 0o700 })

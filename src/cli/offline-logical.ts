@@ -5,6 +5,7 @@ import { HoldfastError } from '../core/errors.ts'
 import type { Artifact, Manifest } from '../core/records.ts'
 import type { ArtifactSource, Progress } from '../drivers/driver.ts'
 import { shellWord } from '../process/shell.ts'
+import { nextOfCommand, nextOfFiles } from './offline-files.ts'
 
 export interface IntoFolder {
   into: string
@@ -24,7 +25,7 @@ export async function restoreFiles(
     await source.toFile(artifact, file)
     files.push(file)
   }
-  return { files, next: [SERVER, ...commandsFor(manifest, into)] }
+  return { files, next: OTHERS[manifest.driver]?.(manifest, into) ?? [SERVER, ...commandsFor(manifest, into)] }
 }
 
 function fileOf({ part, key }: Artifact, into: string): string {
@@ -33,6 +34,9 @@ function fileOf({ part, key }: Artifact, into: string): string {
     throw new HoldfastError('INTEGRITY', `${key} names a file outside of its folder`, { object: key })
   return file
 }
+
+/** What follows for parts that are no dump. */
+const OTHERS: Readonly<Record<string, (manifest: Manifest, into: string) => string[]>> = { files: nextOfFiles, command: nextOfCommand }
 
 interface Recorded {
   database?: { name?: string }

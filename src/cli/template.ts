@@ -2,8 +2,9 @@
 import { join } from 'node:path'
 
 export interface TemplateParts {
-  /** Where the configuration lies. */
+  /** Where the configuration lies, and its name there. */
   folder: string
+  file: string
   recipient: string
   identityFile: string
   signingKeyFile: string
@@ -57,6 +58,16 @@ sources:
       assertions:
         - { name: there are tables, sql: "select count(*) > 0 from pg_tables where schemaname = 'public'" }
     freshness: 25h               # holdfast status says STALE beyond this
+
+  holdfast-config:               # this file; on every deployment: holdfast backup holdfast-config --description "deploy v1.2.3"
+    driver: files                # a folder: compose files, schemas, …; secrets are left out, by name and by content
+    root: ${quoted(parts.folder)}
+    include: [${quoted(`/${parts.file}`)}]
+    repository: hot
+    schedules:
+      scheduled: { calendar: "daily 04:00" }
+      retention: { calendar: "daily 05:00" }
+    verify: { restore: weekly }
 
 #  orders-physical:              # the whole cluster by pgBackRest, with any moment in between
 #    driver: postgres-physical

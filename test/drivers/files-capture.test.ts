@@ -5,13 +5,14 @@ import { appendFileSync, createReadStream, rmSync, truncateSync } from 'node:fs'
 import { chmod, link, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { blake3 } from '@napi-rs/blake-hash'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Manifest } from '../../src/core/records.ts'
 import type { Progress } from '../../src/drivers/driver.ts'
 import { filesSource } from '../../src/drivers/files/config.ts'
 import { type Entry, readEntries } from '../../src/drivers/files/entries.ts'
 import { createFiles } from '../../src/drivers/files/index.ts'
-import { asText } from '../../src/drivers/files/names.ts'
+import { asText, below } from '../../src/drivers/files/names.ts'
 import { indexIn, treeIn } from '../../src/drivers/files/scratch.ts'
 import { EVERYTHING } from '../../src/drivers/files/selection.ts'
 import { heardFrom } from '../../src/drivers/files/tar-messages.ts'
@@ -116,6 +117,7 @@ describe('what is selected', () => {
     [{ include: ['infra/*.yml', 'schemas'] }, ['infra/compose.yml', 'schemas/a.json', 'schemas/b/c.json']],
     [{ include: ['app.yml'] }, ['app.yml', 'new\nline/app.yml']],
     [{ include: ['/app.yml'] }, ['app.yml']],
+    [{ include: ['**/app.yml'] }, ['app.yml', 'new\nline/app.yml']],
     [{ include: ['**/*.yml'], exclude: ['deep/', 'new*'] }, ['app.yml', 'infra/compose.yml']],
     [{ exclude: ['.hidden', 'infra/**', '*.json', '*line'] }, ['app.yml', 'tmp/x']],
   ])('%j', async (config, names) => {
@@ -262,6 +264,27 @@ describe('a tree that cannot be read whole', () => {
     await rm(root, { recursive: true })
     await expect(take()).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE', object: root })
   })
+})
+
+it('an archive that is not the one of the index is not restored', async () => {
+  await put('a', 'one')
+  const first = await take()
+  await put('a', 'two')
+  const second = await take()
+  const mixed = [first, second].map(({ artifacts }, at) => artifacts[at]).filter((artifact) => artifact !== undefined)
+  const source = createSource({ store: repository.store, identityFile: repository.identity.file })
+  const restoring = driverOf().restore(contextFor(), { ...second, artifacts: mixed }, source, { dir: join(dir, 'mixed') })
+  await expect(restoring).rejects.toMatchObject({ code: 'INTEGRITY', message: expect.stringContaining('has a otherwise') })
+})
+
+it('the index has the digest of what each file holds, holes included', async () => {
+  await fillTree(root)
+  const files = (await indexOf(await take())).filter(({ type }) => type === 'file')
+  expect(files.length).toBeGreaterThan(10)
+  for (const { path, blake3: digest, size } of files) {
+    const content = await readFile(below(root, path))
+    expect([asText(path), digest, size]).toEqual([asText(path), blake3(content).toString('hex'), content.length])
+  }
 })
 
 it('the index says what every file is, in lines that anybody can read', async () => {

@@ -1,7 +1,8 @@
 /** A folder of Holdfast's own: marked, so that nothing else is ever removed, and closed to other users. */
-import { chmod, chown, lstat, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
+import { run } from '../../process/run.ts'
 import { userToBecome } from '../../process/user.ts'
 
 const MARK = '.holdfast-scratch'
@@ -27,5 +28,6 @@ export async function removeOwnFolder(dir: string): Promise<void> {
       object: dir,
       next: 'choose another scratchDir, or remove it by hand if nobody needs it',
     })
-  await rm(dir, { recursive: true, force: true, maxRetries: 5 })
+  // Node's own keeps a list of all that is below.
+  await run({ program: 'rm', args: ['-rf', '--', dir] })
 }

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { publicKeyOfPem } from '../../../src/catalog/signing.ts'
 import { loadConfig } from '../../../src/config/load.ts'
+import { selectionOf } from '../../../src/drivers/files/selection.ts'
+import { walk } from '../../../src/drivers/files/walk.ts'
 import { run } from '../../../src/process/run.ts'
 import { holdfast } from './support.ts'
 
@@ -31,6 +33,16 @@ describe('holdfast init', () => {
     expect(stdout).toMatch(/keep safe[\s\S]*identity\.txt: without it no backup can ever be read again/)
     expect(stdout + stderr).not.toMatch(/AGE-SECRET-KEY|PRIVATE KEY/)
     expect(await readFile(config, 'utf8')).not.toMatch(/AGE-SECRET-KEY|PRIVATE KEY/)
+  })
+
+  it('backs up the configuration itself, and of the keys and the repository beside it nothing', async () => {
+    await holdfast('init', '--config', config)
+    const { sources } = await loadConfig(config)
+    const source = sources['holdfast-config']
+    if (source?.driver !== 'files') throw new Error('the configuration is no source')
+    const found: string[] = []
+    for await (const { path } of walk(source.root, selectionOf(source))) found.push(path)
+    expect(found).toEqual(['.', 'holdfast.yaml'])
   })
 
   it('overwrites nothing, and writes nothing at all where one file is there', async () => {
