@@ -150,3 +150,14 @@ describe('stopping a chain', () => {
     await expect(chain.done).rejects.toMatchObject({ code: 'PROCESS_FAILED' })
   })
 })
+
+it('an exit code that is accepted is no failure, and is told with what the program said', async () => {
+  const chain = startChain([{ program: 'sh', args: ['-c', 'echo out; echo why >&2; exit 1'] }], { accept: [0, 1] })
+  expect(await read(chain)).toBe('out\n')
+  await chain.done
+  expect(chain.ended()).toEqual([{ exitCode: 1, stderr: 'why\n', truncated: false }])
+  const refused = startChain([{ program: 'sh', args: ['-c', 'exit 2'] }], { accept: [0, 1] })
+  await expect(read(refused)).rejects.toMatchObject({ code: 'PROCESS_FAILED' })
+  const killed = startChain([{ program: 'sh', args: ['-c', 'kill -9 $$'] }], { accept: [0, 1, 2] })
+  await expect(read(killed)).rejects.toMatchObject({ code: 'PROCESS_FAILED' })
+})
