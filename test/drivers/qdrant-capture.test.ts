@@ -187,6 +187,17 @@ it('damage that only the server sees is a red proof, and what was uploaded of it
   expect(await stage.snapshotFiles()).toEqual([])
 })
 
+it('what the server cannot read is a red proof, and a server that is busy is none at all', async () => {
+  const manifest = await stage.point()
+  const scrolled = { method: 'POST', path: '/collections/holdfast_scratch_*_images/points/scroll' } as const
+  await stage.server.fail({ ...scrolled, status: 500, error: 'Service internal error: corrupted' })
+  expect(failures(await stage.proof(manifest)).map(({ name, actual }) => [name, actual])).toEqual([
+    ['content of images', expect.stringContaining('corrupted')],
+  ])
+  await stage.server.fail({ ...scrolled, status: 503 })
+  await expect(stage.proof(manifest)).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE', retryable: true })
+})
+
 it('a server without any collection is backed up as one', async () => {
   for (const name of ['docs', 'images']) await stage.client.deleteCollection(name)
   const manifest = await stage.point()

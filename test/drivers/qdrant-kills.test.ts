@@ -42,6 +42,22 @@ async function killedIn({ id }: CaptureRequest, collection: string): Promise<voi
   await worker.exited
 }
 
+/** The point's artifacts, whose snapshots stop before their last bytes until that was done. */
+function beforeTheEndOf(meanwhile: () => Promise<unknown>): ReturnType<Stage['artifacts']> {
+  const artifacts = stage.artifacts()
+  return {
+    ...artifacts,
+    async read(artifact) {
+      const stream = (await artifacts.read(artifact)) as AsyncIterable<Buffer>
+      async function* slowly() {
+        yield* stream
+        await meanwhile()
+      }
+      return Readable.from(artifact.role === 'snapshot' ? slowly() : stream, { objectMode: false })
+    },
+  }
+}
+
 describe('snapshots of a worker that was killed', () => {
   it('between their making and their download are removed by whoever knows the id', async () => {
     const request = nextRequest()
@@ -129,6 +145,31 @@ describe('snapshots of a worker that was killed', () => {
   })
 })
 
+describe('a restore that is only looked at', () => {
+  it('and thaws when a later try has removed it makes nothing again', async () => {
+    const manifest = await stage.point()
+    const dir = join(stage.scratchRoot, 'proof-1')
+    const frozen = beforeTheEndOf(() => stage.driver.destroy({ dir }))
+    await expect(stage.driver.restore(contextFor(), manifest, frozen, { dir })).rejects.toMatchObject({ code: 'CANCELLED' })
+    expect(await leftOn(stage.client)).toEqual([])
+    expect(await stage.snapshotFiles()).toEqual([])
+  })
+
+  it('is removed by what is written in its folder, also where it was killed in the middle', async () => {
+    const manifest = await stage.point()
+    const dir = join(stage.scratchRoot, 'proof-2')
+    await stage.driver.restore(contextFor(), manifest, stage.artifacts(), { dir })
+    // The server has the upload and lost the collection; another one was not yet begun.
+    const [made = ''] = (await leftOn(stage.client)).filter((name) => name.startsWith('holdfast_scratch_') && name.endsWith('_docs'))
+    await stage.client.deleteCollection(made)
+    expect(await stage.snapshotFiles()).not.toEqual([])
+    await stage.configure({})
+    await stage.driver.destroy({ dir })
+    expect(await leftOn(stage.client)).toEqual([])
+    expect(await stage.snapshotFiles()).toEqual([])
+  })
+})
+
 describe('a restore over the live server', () => {
   it('that is repeated after it succeeded does not touch what was written since', async () => {
     const manifest = await stage.point()
@@ -161,19 +202,10 @@ describe('a restore over the live server', () => {
     const aside = (await leftOn(stage.client)).find((name) => name.startsWith('holdfast_aside_') && !name.includes('/')) ?? ''
     await stage.client.upsert('images', { wait: true, points: [{ id: 800, vector: [1, 2, 3, 4] }] })
     const { artifacts } = stage
-    stage.artifacts = () => ({
-      ...artifacts(),
-      // Frozen before its last bytes, while another one ends and removes what is aside.
-      async read(artifact) {
-        const stream = (await artifacts().read(artifact)) as AsyncIterable<Buffer>
-        async function* slowly() {
-          yield* stream
-          await stage.client.deleteCollection(aside)
-        }
-        return artifact.role === 'snapshot' ? Readable.from(slowly(), { objectMode: false }) : Readable.from(stream, { objectMode: false })
-      },
-    })
+    const frozen = beforeTheEndOf(() => stage.client.deleteCollection(aside))
+    stage.artifacts = () => frozen
     await expect(swap()).rejects.toMatchObject({ code: 'CANCELLED', message: 'another try has restored images' })
+    stage.artifacts = artifacts
     const { warnings } = await swap()
     expect(warnings).toEqual([expect.stringContaining('collection images, restored: expected points 20')])
     expect((await stage.client.retrieve('images', { ids: [800] })).length).toBe(1)

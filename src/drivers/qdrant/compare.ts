@@ -32,13 +32,18 @@ export async function compareCollection(server: Server, comparison: Comparison):
   const results: Assertion[] = []
   for (const { name, ask } of asked) {
     const found = await ask().catch((error: unknown): Found => {
-      // A server that has gone is no proof of damage; one that cannot read what it has is.
-      if (server.signal?.aborted || (error instanceof HoldfastError && error.details['status'] === undefined)) throw error
+      if (server.signal?.aborted || !isDamage(error)) throw error
       return { expected: 'readable', actual: messageOf(error) }
     })
     if (found) results.push({ name, ok: found.expected === found.actual, ...found })
   }
   return results
+}
+
+/** A server that has gone or is busy proves nothing; one that cannot read what it has does. */
+function isDamage(error: unknown): boolean {
+  const status = error instanceof HoldfastError ? error.details['status'] : undefined
+  return status === 500 || status === 400 || status === 404
 }
 
 type Found = { expected: string; actual: string; ok?: boolean } | undefined

@@ -42,9 +42,10 @@ async function fingerprintOf(work: Work, nodes: Nodes): Promise<string> {
   const all = await collectionNames(first)
   const led = await aliasesOf(first)
   const names = selected(work.config, all, led)
-  const settings = await Promise.all(names.map(async (name) => [name, settingsOf(await collectionInfo(first, name)).config] as const))
+  const collections: Record<string, string> = {}
+  for (const name of names) collections[name] = settingsOf(await collectionInfo(first, name)).config
   const aliases = led.filter(({ collection_name }) => names.includes(collection_name))
-  const digest = digestOf({ collections: Object.fromEntries(settings), aliases }).slice(0, 12)
+  const digest = digestOf({ collections, aliases }).slice(0, 12)
   return `${new URL(first.url).host}/${await peersOf(nodes, all)}/${digest}`
 }
 

@@ -23,7 +23,8 @@ export async function preflight(work: Work, context: DriverContext): Promise<Pre
     const all = await collectionNames(first)
     const aliases = await aliasesOf(first)
     const names = selected(work.config, all, aliases)
-    const infos = await Promise.all(names.map(async (name) => ({ name, info: await collectionInfo(first, name) })))
+    const infos: { name: string; info: CollectionInfo }[] = []
+    for (const name of names) infos.push({ name, info: await collectionInfo(first, name) })
     const findings = [
       await nodesFinding(nodes, names),
       ...(await versionsFinding(nodes, version)),
@@ -104,17 +105,13 @@ function statusFinding(infos: readonly { name: string; info: CollectionInfo }[])
 
 /** A snapshot of a dead replica is what nobody wants back. */
 async function shardsFinding(nodes: readonly Server[], names: readonly string[]): Promise<Finding> {
-  const found = await Promise.all(
-    nodes.flatMap((node) =>
-      names.map(async (name) => {
-        const { local_shards } = await shardsOf(node, name)
-        return local_shards
-          .filter(({ state }) => state !== 'Active')
-          .map(({ shard_id, state }) => `shard ${shard_id} of ${name} on ${node.url} is ${state}`)
-      }),
-    ),
-  )
-  const broken = found.flat()
+  const broken: string[] = []
+  for (const node of nodes)
+    for (const name of names) {
+      const { local_shards } = await shardsOf(node, name)
+      const others = local_shards.filter(({ state }) => state !== 'Active')
+      broken.push(...others.map(({ shard_id, state }) => `shard ${shard_id} of ${name} on ${node.url} is ${state}`))
+    }
   return {
     name: 'shards',
     ok: broken.length === 0,

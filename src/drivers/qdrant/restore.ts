@@ -10,8 +10,8 @@ import { canonicalJson } from './canonical.ts'
 import { versionOf } from './collections.ts'
 import { type Filling, fillFromExport, fillFromSnapshots, sampleOf } from './fill.ts'
 import { artifactsOf, wantedOf } from './parts.ts'
-import { destroy, type Scratch, scratchName, tagOf, uploadName, writeScratch } from './scratch.ts'
-import { type Server, withServer } from './server.ts'
+import { destroy, readScratch, type Scratch, scratchName, tagOf, uploadName, writeScratch } from './scratch.ts'
+import { type Place, type Server, withServer } from './server.ts'
 import { requireTakes } from './versions.ts'
 import { scratchPlace, type Work } from './work.ts'
 
@@ -54,21 +54,22 @@ export async function restoreScratch(
       for (const collection of wanted) await restoreOne(server, { context, manifest, source }, { collection, dir, scratch, promote })
     })
   } catch (error) {
-    await destroy(work, dir)
+    // Where the server has gone, the folder goes on saying what is there.
+    await destroy(work, dir).catch(() => {})
     throw context.signal.aborted
       ? new HoldfastError('CANCELLED', `the restore into ${place.url} was cancelled`, { object: dir, cause: error })
       : error
   }
+  const database = scratchName(scratch.tag, '')
   return {
-    target: {
-      kind: 'scratch',
-      dir,
-      connection: place.url,
-      database: scratchName(scratch.tag, ''),
-      connect: `curl ${shellWord(`${place.url}/collections/${encodeURIComponent(scratchName(scratch.tag, wanted[0] ?? ''))}`)}`,
-    },
+    target: { kind: 'scratch', dir, connection: place.url, database, connect: lookAt(place, `${database}${wanted[0] ?? ''}`) },
     bytes: manifest.sizeBytes,
   }
+}
+
+function lookAt({ url, apiKey }: Place, collection: string): string {
+  const key = apiKey === undefined ? '' : '-H "api-key: $QDRANT_API_KEY" '
+  return `curl ${key}${shellWord(`${url}/collections/${encodeURIComponent(collection)}`)}`
 }
 
 interface One {
@@ -88,7 +89,16 @@ async function restoreOne(server: Server, filling: Filling, { collection, dir, s
   const fill =
     scratch.from === 'export'
       ? fillFromExport(filling, collection, server, { name })
-      : fillFromSnapshots(filling, collection, { name, file: uploadName(scratch.tag), serverOf: () => server })
+      : fillFromSnapshots(filling, collection, {
+          name,
+          file: uploadName(scratch.tag),
+          serverOf: () => server,
+          async last() {
+            // A try that was frozen while a later one removed what it had made must not make it again.
+            if (await readScratch(dir)) return
+            throw new HoldfastError('CANCELLED', `the restore into ${dir} was given up`, { object: dir })
+          },
+        })
   await fill.catch(async (error: unknown) => {
     // What the server finds damaged is found by the proof, and shown there; what the repository does, is an error of its own.
     if (promote || !(error instanceof HoldfastError) || error.code !== 'INTEGRITY' || error.details['status'] === undefined) throw error
