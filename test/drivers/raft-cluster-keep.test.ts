@@ -32,6 +32,14 @@ describe('a point by number of entries', { timeout: 120_000 }, () => {
     expect(await driver.due?.(contextFor(), manifest)).toMatchObject({ due: true, detail: expect.stringContaining('21 entries since') })
   })
 
+  it('does not hinder a mark for a set: the leader says where it stands', async () => {
+    expect(await driver.mark?.(contextFor(), 'evening')).toEqual({
+      leader: `node-${(await source.leader()).id}`,
+      index: expect.any(String),
+      entries: '20',
+    })
+  })
+
   it('is due where there are fewer than there were: what came since a restore is in no point', async () => {
     const manifest = await takePoint(driver, repository, nextRequest())
     const more = {

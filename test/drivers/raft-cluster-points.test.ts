@@ -111,6 +111,24 @@ describe('a cold backup', { timeout: 120_000 }, () => {
     await driver.destroy({ dir: target.dir })
   })
 
+  it('without a way to start a node is checked as files, and the proof says so', async () => {
+    const offline = await source.driver({ scratch: undefined })
+    const manifest = await takePoint(offline, repository, cold())
+    const artifacts = createSource({ store: repository.store, identityFile: repository.identity.file })
+    const { target } = await offline.restore(contextFor(), manifest, artifacts, { dir: join(scratch, 'offline') })
+    const asked = { depth: 'full', assertions: [{ name: 'orders', query: 'SELECT COUNT(*) FROM orders', equals: '20' }] } as const
+    const proof = await offline.verify(contextFor(), manifest, target, asked)
+    expect(proof.map(({ name, ok }) => [name, ok])).toEqual([
+      ['files', true],
+      ['checksum', true],
+      ['verify-checksums', true],
+      ['node', true],
+      ['orders', false],
+    ])
+    expect(proof.find(({ name }) => name === 'node')?.actual).toContain('no node is started')
+    await offline.destroy({ dir: target.dir })
+  })
+
   it('that fails in the middle has resumed writes', async () => {
     await (await source.leader()).fail({ snapshot: 'fails' })
     await expect(driver.snapshot?.(contextFor(), cold())).rejects.toMatchObject({ code: 'PROCESS_FAILED' })

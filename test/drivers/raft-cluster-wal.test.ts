@@ -119,6 +119,23 @@ describe('recovery to a moment', { timeout: 240_000 }, () => {
       })
   })
 
+  it('is refused over a torn or damaged segment, and leaves nothing', async () => {
+    const index = Number(manifest.inventory?.['snapshot']?.['index'])
+    const name = (await readdir(archive)).sort().find((one) => Number(one.slice(21, 41)) > index) ?? ''
+    const text = await readFile(join(archive, name), 'utf8')
+    for (const damaged of [text.slice(0, -20), text.replace('value', 'valve')]) {
+      await writeFile(join(archive, name), damaged)
+      await expect(
+        driver.restore(contextFor(), manifest, artifacts(), { dir: scratch(), to: { time: wanted.time } }),
+      ).rejects.toMatchObject({
+        code: 'INTEGRITY',
+        retryable: false,
+        message: expect.stringContaining('CRC mismatch'),
+      })
+      await expect(readdir(scratch())).rejects.toThrow('ENOENT')
+    }
+  })
+
   it('reads an archive of holdfast wal-push as well', async () => {
     const verifier = createVerifier({ [SIGNING.keyId]: SIGNING.publicKey })
     const shop = { archive: 'shop', store: repository.store, verifier, identityFile: repository.identity.file }

@@ -1,6 +1,7 @@
 /** A Raft cluster with an admin API: hot and cold snapshots, proofs on a node of its own, the cluster brought back from one node. */
 import type { DriverContext, DriverWiring, SnapshotKeeping, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
+import { leaderOf } from './cluster.ts'
 import type { RaftClusterConfig } from './config.ts'
 import { isDue } from './due.ts'
 import { createLive } from './live.ts'
@@ -26,6 +27,10 @@ export async function createDriver(
     async removeSnapshot(context, id) {
       await resumeOurs(origin, context, id)
       await removeStage(origin, id, context.signal)
+    },
+    async mark({ signal }) {
+      const { node, metrics } = await leaderOf(config, signal)
+      return { leader: node.name, index: String(metrics.appliedIndex), entries: String(metrics.totalEntries) }
     },
     capture: (context, request, sink) => capture(origin, context, request, sink),
     restore(context, manifest, artifacts, { dir, to, choice }) {

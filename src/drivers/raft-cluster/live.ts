@@ -13,7 +13,7 @@ import { filesOf, partOf, STATE, untarScript } from './parts.ts'
 import { configBelow, layoutOf } from './places.ts'
 import { requireNewArchive } from './history.ts'
 import { provision } from './provision.ts'
-import { stoppedAt, untilOf } from './replay.ts'
+import { stoppedAt, unplayable, untilOf } from './replay.ts'
 import { listOn } from './stage.ts'
 import { putBack, swap } from './swap.ts'
 import { fetchRoute, routeTo } from './wal.ts'
@@ -201,7 +201,10 @@ async function replayOn(
     chain.stdout.resume()
     await chain.done
     const { program, args } = commandOf(origin.config, 'walReplay', { dataDir: folder, walDir: there, until: untilOf(to) })
-    stoppedAt(await doOn(node, line(program, ...args), { signal }), to, manifest, route)
+    const said = await doOn(node, line(program, ...args), { signal }).catch((error: unknown) => {
+      throw unplayable(error, route, signal)
+    })
+    stoppedAt(said, to, manifest, route)
   } finally {
     await rm(dir, { recursive: true, force: true })
     await doOn(node, line('rm', '-rf', '--', there))

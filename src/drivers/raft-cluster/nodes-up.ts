@@ -3,11 +3,11 @@ import { seconds } from '../../core/duration.ts'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
-import { until } from '../../process/wait.ts'
+import { until, type UntilOptions } from '../../process/wait.ts'
 import type { DriverContext } from '../driver.ts'
-import { ask, call, infoOf, leaderOf, metricsOf } from './cluster.ts'
+import { ask, call, commandOf, infoOf, leaderOf, metricsOf } from './cluster.ts'
 import type { RaftClusterConfig } from './config.ts'
-import { type Node, nodesOf } from './node.ts'
+import { doOn, line, type Node, nodesOf } from './node.ts'
 import { fact } from './parts.ts'
 
 const SERVICE_MS = 300_000
@@ -71,6 +71,31 @@ export async function comeUp(
   ).catch((error: unknown) => {
     throw told(error, [...counts].map(([name, count]) => `${name} ${count ?? 'does not answer'}`).join(', '))
   })
+  await requireSound(config, first, waiting)
+}
+
+/** By the engine's own word: its status, and the files of each node. */
+async function requireSound(config: RaftClusterConfig, first: Node, waiting: Omit<UntilOptions, 'what'>): Promise<void> {
+  const { signal } = waiting
+  const status = commandOf(config, 'status', { addr: first.addr })
+  let said = ''
+  const healthy = async () => {
+    try {
+      await run(status, { timeoutMs: SERVICE_MS, ...(signal && { signal }) })
+      return true
+    } catch (error) {
+      if (signal?.aborted) throw error
+      said = messageOf(error)
+      return false
+    }
+  }
+  await until(healthy, { ...waiting, what: 'the cluster to be healthy' }).catch((error: unknown) => {
+    throw told(error, said)
+  })
+  for (const node of nodesOf(config)) {
+    const { program, args } = commandOf(config, 'verifyChecksums', { dataDir: node.dataDir })
+    await doOn(node, line(program, ...args), { signal })
+  }
 }
 
 /** Of what a node holds whose members have other addresses now. One that a killed try made is there already. */

@@ -1,6 +1,6 @@
 /** Whether a backup of this cluster can succeed, before it is begun. Changes nothing. */
 import { join } from 'node:path'
-import { HoldfastError, messageOf } from '../../core/errors.ts'
+import { HoldfastError } from '../../core/errors.ts'
 import type { DriverContext, Preflight } from '../driver.ts'
 import { bytesOn } from './capture.ts'
 import { infoOf, type Info, leaderOf } from './cluster.ts'
@@ -66,7 +66,7 @@ async function others({ config }: Origin, leader: Node, signal: AbortSignal): Pr
         name: `files of ${node.name}`,
         ok: false,
         required: false,
-        detail: messageOf(why),
+        detail: why,
         next: `correct nodes.${node.name}.shell`,
       })
   }

@@ -10,6 +10,16 @@ export const untilOf = (to: RestoreTarget): string => to.time ?? NEVER
 
 export type Stopped = NonNullable<Restored['stoppedAt']>
 
+/** A log that is torn or damaged is no matter of another try. */
+export function unplayable(error: unknown, { archive }: Route, signal: AbortSignal): unknown {
+  if (signal.aborted || !(error instanceof HoldfastError) || error.code !== 'PROCESS_FAILED') return error
+  return new HoldfastError('INTEGRITY', `the log in ${archive.name} cannot be replayed: ${error.message}`, {
+    object: archive.name,
+    cause: error,
+    next: 'choose a moment before the damage, or one that a later recovery point reaches without this part of the log',
+  })
+}
+
 /** From what the command printed. Throws TARGET_OUT_OF_RANGE, TARGET_NOT_REACHED where the archive ended too early. */
 export function stoppedAt(said: string, to: RestoreTarget, manifest: Manifest, way: Route): Stopped {
   const { archive } = way

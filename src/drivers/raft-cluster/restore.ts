@@ -13,7 +13,7 @@ import { bytesOf } from './listing.ts'
 import { nodesOf, type Origin } from './node.ts'
 import { filesOf, nodeOfConfig, partOf, STATE, untarScript } from './parts.ts'
 import { configBelow, configIn, dataIn, layoutOf, nodeIn, walIn } from './places.ts'
-import { type Stopped, stoppedAt, untilOf } from './replay.ts'
+import { type Stopped, stoppedAt, unplayable, untilOf } from './replay.ts'
 import { fetchRoute, routeTo } from './wal.ts'
 import { copyForNode, startNode } from './scratch.ts'
 import { describe } from '../../process/command.ts'
@@ -72,7 +72,9 @@ async function replay(origin: Origin, context: DriverContext, manifest: Manifest
   await fetchRoute(route, walIn(dir), context)
   context.onProgress({ phase: 'replay' })
   const command = commandOf(config, 'walReplay', { dataDir: nodeIn(dir), walDir: walIn(dir), until: untilOf(to) })
-  const { stdout } = await run(command, { signal: context.signal })
+  const { stdout } = await run(command, { signal: context.signal }).catch((error: unknown) => {
+    throw unplayable(error, route, context.signal)
+  })
   return stoppedAt(stdout, to, manifest, route)
 }
 
