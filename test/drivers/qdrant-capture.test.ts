@@ -131,6 +131,22 @@ describe('a collection that is written to meanwhile', () => {
   })
 })
 
+it('a collection that was removed before its snapshot is said to be lacking', async () => {
+  const request = nextRequest()
+  let removed: Promise<unknown> = Promise.resolve()
+  const context = contextFor(({ phase }) => {
+    if (phase === 'snapshot of images') removed = stage.client.deleteCollection('images')
+    return false
+  })
+  await stage.server.fail({ path: '/collections/images/cluster', delayMs: 500 })
+  const made = (await stage.driver.snapshot?.(context, request)) ?? {}
+  await removed
+  const manifest = await capture(request, made)
+  await remove(request)
+  expect(manifest.warnings).toEqual(['images was removed while it was backed up, and is not in this point'])
+  expect(await leftOn(stage.client)).toEqual([])
+})
+
 it('a collection beyond digestUpTo is read once, and compared by a sample', async () => {
   await stage.configure({ compare: { digestUpTo: 60, sample: 30 } })
   const manifest = await stage.point()

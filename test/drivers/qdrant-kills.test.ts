@@ -92,6 +92,20 @@ describe('snapshots of a worker that was killed', () => {
     expect((await leftOn(stage.client)).filter((name) => name.startsWith('holdfast_'))).toEqual([])
   })
 
+  it('that the server refused to make are not waited for, those whose answer got lost are', async () => {
+    const request = nextRequest()
+    const asked = { method: 'POST', path: '/collections/docs/snapshots' } as const
+    await stage.server.fail({ ...asked, status: 500, error: 'Service internal error: ordered' })
+    await expect(snapshot(request)).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE' })
+    await remove(request)
+    expect(await leftOn(stage.client)).toEqual([])
+    await stage.server.fail({ ...asked, status: 504 })
+    await expect(snapshot(request)).rejects.toMatchObject({ code: 'SOURCE_UNREACHABLE' })
+    await stage.client.createSnapshot('docs')
+    await remove(request)
+    expect(await leftOn(stage.client)).toEqual([])
+  })
+
   it('are left and named where somebody else made one meanwhile, and nobody can tell which is whose', async () => {
     const request = nextRequest()
     await killedIn(request, 'docs')

@@ -7,18 +7,18 @@ import { canonicalJson } from './canonical.ts'
 import { findCollection } from './collections.ts'
 import { isStatus } from './errors.ts'
 import { aliasFacts, entryOf, exportEntryOf, factsOf } from './facts.ts'
-import { type AliasesNote, type CollectionNote, readNotes, type SnapshotNote } from './note.ts'
+import { type AliasesNote, type CollectionNote, readNotes, type SnapshotNote, vanished } from './note.ts'
 import { ALIASES, partName, type SnapshotFacts } from './parts.ts'
 import { unchanged } from './sample.ts'
 import { type Content, contentOf, createContentDigest, scroll } from './scroll.ts'
 import type { Server } from './server.ts'
 import { download } from './transfer.ts'
-import { type Work, withNodes } from './work.ts'
+import { type Nodes, type Work, withNodes } from './work.ts'
 
 interface Capturing {
   work: Work
   context: DriverContext
-  nodes: [Server, ...Server[]]
+  nodes: Nodes
   sink: ArtifactSink
   warnings: string[]
 }
@@ -103,7 +103,7 @@ async function takeCollection(capturing: Capturing, note: CollectionNote, snapsh
     }
   } catch (error) {
     if (!isStatus(error, 404) || (await findCollection(nodes[0], collection))) throw error
-    warnings.push(`${collection} was removed while it was backed up, and is not in this point`)
+    warnings.push(vanished(collection))
     return undefined
   }
 }

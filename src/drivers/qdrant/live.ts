@@ -11,9 +11,7 @@ import { fromExport } from './plan.ts'
 import type { Server } from './server.ts'
 import { swap } from './swap.ts'
 import { requirePromised } from './versions.ts'
-import { type Work, withNodes } from './work.ts'
-
-export type Nodes = readonly [Server, ...Server[]]
+import { type Nodes, type Work, withNodes } from './work.ts'
 
 export function createLive(work: Work): LiveRestore {
   return {
@@ -21,7 +19,7 @@ export function createLive(work: Work): LiveRestore {
     check: (manifest, confirm, choice = {}) =>
       withNodes(work, undefined, async (nodes) => {
         requireChoice(manifest, choice)
-        await requireConfirmed(await fingerprintOf(work, nodes), manifest, confirm)
+        requireConfirmed(await fingerprintOf(work, nodes), manifest, confirm)
         if (!fromExport(choice)) requirePromised(manifest, await versionOf(nodes[0]), nodes[0].url)
         const collections = await collectionNames(nodes[0])
         for (const collection of wantedOf(manifest, choice)) await requireFit(nodes, manifest, choice, { collection, collections })
@@ -60,7 +58,7 @@ async function peersOf(nodes: Nodes, collections: readonly string[]): Promise<st
   return (await Promise.all(nodes.map(ask))).map(String).sort().join('+')
 }
 
-async function requireConfirmed(fingerprint: string, { source, id }: Manifest, confirm: string): Promise<void> {
+function requireConfirmed(fingerprint: string, { source, id }: Manifest, confirm: string): void {
   if (confirm === fingerprint) return
   throw new HoldfastError(
     'CONFIRM_MISMATCH',

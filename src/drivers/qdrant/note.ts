@@ -42,11 +42,13 @@ export interface AliasesNote {
   aliases: Alias[]
 }
 
-/** What the point has to say of it. */
+/** What the point has to say. */
 export interface WarningNote {
   kind: 'warning'
   text: string
 }
+
+export const vanished = (collection: string): string => `${collection} was removed while it was backed up, and is not in this point`
 
 export type Note = { attempt: number } & (SnapshotNote | CollectionNote | AliasesNote | WarningNote)
 /** With the number that it has among the notes, to be written again. */

@@ -11,7 +11,7 @@ import {
   versionOf,
 } from './collections.ts'
 import type { Server } from './server.ts'
-import { type Work, withNodes } from './work.ts'
+import { type Nodes, type Work, withNodes } from './work.ts'
 
 type Finding = Preflight['findings'][number]
 
@@ -42,7 +42,7 @@ export async function preflight(work: Work, context: DriverContext): Promise<Pre
 }
 
 /** Of a cluster every node is needed, each once: two addresses may lead to the same one. */
-async function nodesFinding(nodes: readonly [Server, ...Server[]], names: readonly string[]): Promise<Finding> {
+async function nodesFinding(nodes: Nodes, names: readonly string[]): Promise<Finding> {
   const cluster = await nodes[0].ask('its cluster', (api, init) => api.clusterStatus({}, init))
   const members = cluster.status === 'enabled' ? Object.keys(cluster.peers).length : nodes.length
   const [name] = names

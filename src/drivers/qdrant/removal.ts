@@ -6,9 +6,7 @@ import type { DriverContext } from '../driver.ts'
 import { deleteSnapshot, listSnapshots } from './collections.ts'
 import { noteName, notedIds, readNotes, removeNotes, type SnapshotNote } from './note.ts'
 import type { Server } from './server.ts'
-import { type Work, withNodes } from './work.ts'
-
-type Nodes = readonly [Server, ...Server[]]
+import { type Nodes, type Work, withNodes } from './work.ts'
 
 export async function removeSnapshots(work: Work, context: DriverContext, id: string): Promise<void> {
   await withNodes(work, context.signal, async (nodes) => {

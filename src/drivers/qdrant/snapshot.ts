@@ -15,12 +15,12 @@ import {
   type SnapshotDescription,
 } from './collections.ts'
 import { isStatus } from './errors.ts'
-import { noteName, openNotes, type SnapshotNote, write } from './note.ts'
+import { type CollectionNote, noteName, openNotes, type SnapshotNote, vanished, write } from './note.ts'
 import { removeForgotten, removeNoted } from './removal.ts'
 import { takeSample } from './sample.ts'
 import { contentOf } from './scroll.ts'
 import type { Server } from './server.ts'
-import { type Work, withNodes } from './work.ts'
+import { type Nodes, type Work, withNodes } from './work.ts'
 
 /** What a later step is given: where the rest is written. */
 export async function makeSnapshots(work: Work, context: DriverContext, { id, attempt }: CaptureRequest): Promise<Snapshot> {
@@ -44,26 +44,33 @@ export async function makeSnapshots(work: Work, context: DriverContext, { id, at
 interface Making {
   work: Work
   context: DriverContext
-  nodes: [Server, ...Server[]]
+  nodes: Nodes
   notes: string
   attempt: number
 }
 
-/** A collection that somebody removes meanwhile has no notes and no snapshots: the capture says so. */
 async function snapshotCollection(making: Making, collection: string): Promise<void> {
-  const { nodes, notes, attempt, context } = making
-  context.onProgress({ phase: `look at ${collection}` })
-  const before = await absent(lookBefore(making, collection))
-  if (!before) return
-  for (const node of nodes) {
-    context.onProgress({ phase: `snapshot of ${collection}` })
-    if (!(await snapshotOn(making, node, collection))) return
-  }
-  const to = await absent(exactCount(nodes[0], collection))
-  if (to !== undefined) await write(nodes[0], notes, { attempt, ...before, to })
+  const { nodes, notes, attempt } = making
+  const note = await noteOf(making, collection)
+  // Somebody may have removed it meanwhile.
+  await write(nodes[0], notes, { attempt, ...(note ?? { kind: 'warning', text: vanished(collection) }) })
 }
 
-async function lookBefore({ work: { config }, context, nodes: [first] }: Making, collection: string) {
+/** With its snapshots made. Undefined where it has gone. */
+async function noteOf(making: Making, collection: string): Promise<CollectionNote | undefined> {
+  const { nodes, context } = making
+  context.onProgress({ phase: `look at ${collection}` })
+  const before = await absent(lookBefore(making, collection))
+  if (!before) return undefined
+  for (const node of nodes) {
+    context.onProgress({ phase: `snapshot of ${collection}` })
+    if (!(await snapshotOn(making, node, collection))) return undefined
+  }
+  const to = await absent(exactCount(nodes[0], collection))
+  return to === undefined ? undefined : { ...before, to }
+}
+
+async function lookBefore({ work: { config }, context, nodes: [first] }: Making, collection: string): Promise<Omit<CollectionNote, 'to'>> {
   const { config: settings, payload_schema } = await collectionInfo(first, collection)
   const from = await exactCount(first, collection)
   const onPoints = (points: number) => context.onProgress({ phase: `read ${points} of ${from} points of ${collection}` })
@@ -72,7 +79,7 @@ async function lookBefore({ work: { config }, context, nodes: [first] }: Making,
   const sample = (await takeSample(first, collection, config.compare.sample)).map(
     (point) => [point.id, digestOf(point)] as [typeof point.id, string],
   )
-  return { kind: 'collection' as const, collection, info: { config: settings, payload_schema }, from, sample, ...(content && { content }) }
+  return { kind: 'collection', collection, info: { config: settings, payload_schema }, from, sample, ...(content && { content }) }
 }
 
 /** False where the collection has gone. */
@@ -91,8 +98,7 @@ async function snapshotOn({ nodes: [first], notes, attempt }: Making, node: Serv
   }
   const { key } = await write(first, notes, { attempt, ...note })
   const made = await ask(node, collection_name).catch(async (error: unknown) => {
-    // Whoever answers with an error has not made it, nor one who was not asked; of all others nobody knows.
-    const refused = error instanceof HoldfastError && (error.details['status'] !== undefined || error.details['sent'] === false)
+    const refused = isRefusal(error)
     if (refused) await write(first, notes, { attempt, ...note, refused }, key)
     if (isStatus(error, 404)) return undefined
     throw error
@@ -105,6 +111,12 @@ async function snapshotOn({ nodes: [first], notes, attempt }: Making, node: Serv
     throw error
   })
   return true
+}
+
+/** Qdrant said that it has not made one, or was not asked. Of all others nobody knows: a proxy may only have lost patience. */
+function isRefusal(error: unknown): boolean {
+  const { status, sent } = error instanceof HoldfastError ? error.details : {}
+  return sent === false || (typeof status === 'number' && status <= 500 && status !== 408)
 }
 
 async function ask(node: Server, collection_name: string): Promise<SnapshotDescription> {

@@ -25,9 +25,7 @@ import { removeOwn, uploadName } from './scratch.ts'
 import type { Server } from './server.ts'
 import { expectedOf } from './verify.ts'
 import { versionIn } from './versions.ts'
-import type { Work } from './work.ts'
-
-type Nodes = readonly [Server, ...Server[]]
+import type { Nodes, Work } from './work.ts'
 
 interface Swapping {
   work: Work

@@ -9,6 +9,9 @@ export interface Work {
   secret(reference: string): Promise<string>
 }
 
+/** The first is asked for what all of them know. */
+export type Nodes = readonly [Server, ...Server[]]
+
 /** Every node, the one that is asked for what all of them know first. */
 export const placesOf = ({ config }: Pick<Work, 'config'>): Place[] =>
   (config.nodes ?? [config.url ?? '']).map((url) => ({ url, apiKey: config.apiKey }))
@@ -20,14 +23,10 @@ export function scratchPlace({ config }: Pick<Work, 'config'>): Place {
 }
 
 /** All nodes, in the order of the configuration. */
-export async function withNodes<T>(
-  work: Work,
-  signal: AbortSignal | undefined,
-  use: (nodes: [Server, ...Server[]]) => Promise<T>,
-): Promise<T> {
+export async function withNodes<T>(work: Work, signal: AbortSignal | undefined, use: (nodes: Nodes) => Promise<T>): Promise<T> {
   const open = async (places: readonly Place[], opened: Server[]): Promise<T> => {
     const [place, ...rest] = places
-    if (!place) return use(opened as [Server, ...Server[]])
+    if (!place) return use(opened as unknown as Nodes)
     return withServer(work, place, signal, (server) => open(rest, [...opened, server]))
   }
   return open(placesOf(work), [])
