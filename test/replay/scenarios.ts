@@ -133,6 +133,12 @@ function backups(): Scenario[] {
       }),
     },
     {
+      name: 'backupWhenDue',
+      type: 'backupWhenDue',
+      input: source,
+      fakes: sourceFakes({ isDue: async () => ({ due: true, detail: '10000 entries since the last point' }) }),
+    },
+    {
       name: 'backupSet',
       type: 'backupSet',
       input: { set: 'everything' },
