@@ -8,6 +8,7 @@ RUN apt-get update \
  && echo 'create_main_cluster = false' >> /etc/postgresql-common/createcluster.conf \
  && apt-get install -y --no-install-recommends \
       postgresql-15 pgbackrest age zstd bind9-dnsutils openssl ca-certificates util-linux \
+      redis-server redis-tools rocksdb-tools gnupg git openssh-client \
  && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /app
