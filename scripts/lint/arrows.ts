@@ -30,10 +30,6 @@ export const RULES: readonly Rule[] = [
     never: new RegExp(`^(?:${NODE}|@temporalio/(?!common$|workflow$))`),
   },
   ...ENGINES.map((name) => ({ from: `src/${name}`, may: ['src'], never: NO_TEMPORAL })),
-  // Here Temporal is what is backed up, as any other engine: a client and its messages, nothing of what runs Holdfast.
-  { from: 'src/drivers/temporal', may: ['src'], never: /^@temporalio\/(?!(?:client|proto)$)/ },
-  // The program that replays histories: a worker's library in a process of its own.
-  { from: 'src/drivers/temporal/replay', may: ['src'], never: /^@temporalio\/(?!(?:worker|proto)$)/ },
   { from: 'src', may: ['src'] },
   { from: 'activities', may: ['activities', 'src'] },
   { from: 'workers', may: ['workers', 'activities', 'workflows', 'src'] },

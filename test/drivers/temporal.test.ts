@@ -36,9 +36,7 @@ function schedule(name: string, id: string, red: RegExp, alter: (state: Record<s
       })
       const altered = structuredClone(JSON.parse(JSON.stringify(before))) as Record<string, unknown>
       alter(altered)
-      const { Schedule } = (await import(
-        '../../src/drivers/temporal/messages.ts'
-      )) as typeof import('../../src/drivers/temporal/messages.ts')
+      const { Schedule } = (await import('../../src/temporal/messages.ts')) as typeof import('../../src/temporal/messages.ts')
       await update(target, Schedule.fromObject(altered))
     },
     undo: (target) => update(target, before),

@@ -5,7 +5,7 @@ import { digestOf } from '../../catalog/canonical.ts'
 import type { Artifact } from '../../core/records.ts'
 import type { ArtifactSink } from '../driver.ts'
 import type { FetchedHistory } from './history.ts'
-import { timeText } from './messages.ts'
+import { timeText } from '../../temporal/messages.ts'
 import { type BundleRecord, bundlePart, type Group, type IndexLine, indexPart, ROLES } from './records.ts'
 
 export interface BundleLimits {

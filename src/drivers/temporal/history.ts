@@ -1,8 +1,8 @@
 /** The history of one run, byte for byte as the server holds it, and whether it is whole. */
 import { Reader } from 'protobufjs'
 import { HoldfastError } from '../../core/errors.ts'
-import { GRPC, refusalOf, type Session } from './connect.ts'
-import { EventType, type ExecutionInfo, GetWorkflowExecutionHistoryRequest, History, type HistoryEvent } from './messages.ts'
+import { GRPC, refusalOf, type Session } from '../../temporal/namespace-session.ts'
+import { EventType, type ExecutionInfo, GetWorkflowExecutionHistoryRequest, History, type HistoryEvent } from '../../temporal/messages.ts'
 
 export interface FetchedHistory {
   info: ExecutionInfo

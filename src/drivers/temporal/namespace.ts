@@ -2,8 +2,8 @@
 import { canonicalBytes } from '../../catalog/canonical.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { until } from '../../process/wait.ts'
-import { GRPC, refusalOf, type Session } from './connect.ts'
-import { durationOf, IndexedValueType } from './messages.ts'
+import { GRPC, refusalOf, type Session } from '../../temporal/namespace-session.ts'
+import { durationOf, IndexedValueType } from '../../temporal/messages.ts'
 
 /** As the server describes it, in protobufjs's JSON: 64-bit numbers as text, bytes in base64. */
 export interface NamespaceRecord {

@@ -1,9 +1,14 @@
 /** Runs that were open, started again from their beginning: with what they were started with, under a new run id and with nothing of their progress. */
 import type { Manifest } from '../../core/records.ts'
 import type { DriverContext } from '../driver.ts'
-import { GRPC, refusalOf, type Session } from './connect.ts'
+import { GRPC, refusalOf, type Session } from '../../temporal/namespace-session.ts'
 import { examine } from './history.ts'
-import { type HistoryEvent, StartWorkflowExecutionRequest, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from './messages.ts'
+import {
+  type HistoryEvent,
+  StartWorkflowExecutionRequest,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+} from '../../temporal/messages.ts'
 import { readBundle, readIndex } from './read-bundle.ts'
 import { extentOf, type IndexLine } from './records.ts'
 

@@ -2,7 +2,7 @@
 import { HoldfastError } from '../../core/errors.ts'
 import { connectionSettings } from '../../temporal/connection.ts'
 import type { DriverWiring } from '../driver.ts'
-import { type Place, type Session, withTemporal } from './connect.ts'
+import { type Place, type Session, withTemporal } from '../../temporal/namespace-session.ts'
 import { findNamespace } from './namespace.ts'
 
 /**

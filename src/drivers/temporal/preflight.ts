@@ -3,7 +3,7 @@ import { messageOf } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
 import type { DriverContext, Preflight } from '../driver.ts'
 import type { TemporalSourceConfig } from './config.ts'
-import { type Place, withTemporal } from './connect.ts'
+import { type Place, withTemporal } from '../../temporal/namespace-session.ts'
 import { readAttributes, readNamespace } from './namespace.ts'
 
 type Finding = Preflight['findings'][number]

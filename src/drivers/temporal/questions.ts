@@ -2,7 +2,7 @@
 import { messageOf } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import type { DriverContext, Target, UserAssertion } from '../driver.ts'
-import type { Session } from './connect.ts'
+import type { Session } from '../../temporal/namespace-session.ts'
 import { linesIn } from './read-bundle.ts'
 import { replay, type ReplayQuestion } from './replay.ts'
 import { findSchedule } from './schedules.ts'

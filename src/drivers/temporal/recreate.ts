@@ -2,7 +2,7 @@
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import type { ArtifactSource, RestoreChoice } from '../driver.ts'
-import { GRPC, refusalOf, type Session } from './connect.ts'
+import { GRPC, refusalOf, type Session } from '../../temporal/namespace-session.ts'
 import type { AttributeTypes, NamespaceRecord } from './namespace.ts'
 import { PARTS, readPart } from './records.ts'
 import { createSchedule, type ScheduleRecord } from './schedules.ts'

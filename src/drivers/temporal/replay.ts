@@ -6,7 +6,7 @@ import type { Assertion, Manifest } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
 import type { DriverContext, Target } from '../driver.ts'
 import { linesIn } from './read-bundle.ts'
-import type { ReplayOrder, ReplayVerdict } from './replay/child.ts'
+import type { ReplayOrder, ReplayVerdict } from '../../temporal/replay-program.ts'
 
 export interface ReplayQuestion {
   workflowsPath: string
@@ -27,7 +27,7 @@ export async function replay(
   const file = join(target.dir, 'replay.ndjson')
   await writeFile(file, '')
   const order: ReplayOrder = { workflowsPath, verdicts: file, histories: chosen }
-  const program = fileURLToPath(new URL(`./replay/child${extname(fileURLToPath(import.meta.url))}`, import.meta.url))
+  const program = fileURLToPath(new URL(`../../temporal/replay-program${extname(fileURLToPath(import.meta.url))}`, import.meta.url))
   const command = { program: process.execPath, args: [program], cwd: target.dir, stdin: JSON.stringify(order) }
   await run(command, { signal: context.signal, timeoutMs: TIME_MS })
   const verdicts = (await readFile(file, 'utf8')).split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as ReplayVerdict]))

@@ -7,7 +7,7 @@ import type { DriverWiring } from '../driver.ts'
 import { makeScratchFolder, removeScratchFolder, requireScratchFolder } from '../postgres-common/folder.ts'
 import { stopProcessesIn } from '../postgres-common/processes.ts'
 import type { TemporalSourceConfig } from './config.ts'
-import { type Place, placeOf, type Session, withTemporal } from './connect.ts'
+import { type Place, placeOf, type Session, withTemporal } from '../../temporal/namespace-session.ts'
 import { findNamespace } from './namespace.ts'
 import { startServer } from './server.ts'
 

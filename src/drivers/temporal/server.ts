@@ -6,7 +6,7 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
 import { until } from '../../process/wait.ts'
 import { processesIn } from '../postgres-common/processes.ts'
-import { type Place, withTemporal } from './connect.ts'
+import { type Place, withTemporal } from '../../temporal/namespace-session.ts'
 
 const START_MS = 120_000
 const logOf = (dir: string): string => join(dir, 'server.log')

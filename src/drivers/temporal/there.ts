@@ -2,7 +2,7 @@
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import type { RestoreChoice } from '../driver.ts'
-import type { Session } from './connect.ts'
+import type { Session } from '../../temporal/namespace-session.ts'
 import { clashing, findNamespace, readAttributes } from './namespace.ts'
 import type { Settings } from './recreate.ts'
 import { findSchedules, isOurs } from './schedules.ts'

@@ -5,7 +5,7 @@ import { Writer } from 'protobufjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { examine, statusOf } from '../../../src/drivers/temporal/history.ts'
 import { inOrder } from '../../../src/drivers/temporal/in-order.ts'
-import { EventType, History } from '../../../src/drivers/temporal/messages.ts'
+import { EventType, History } from '../../../src/temporal/messages.ts'
 import { readBundle } from '../../../src/drivers/temporal/read-bundle.ts'
 
 async function* from<T>(items: T[], onEnd = () => {}): AsyncGenerator<T> {

@@ -48,9 +48,6 @@ describe('the arrows', () => {
     ['src/contract/inputs.ts', '@temporalio/client'],
     ['src/drivers/x/capture.ts', '@temporalio/activity'],
     ['src/drivers/x/capture.ts', '@temporalio/client'],
-    ['src/drivers/temporal/capture.ts', '@temporalio/activity'],
-    ['src/drivers/temporal/capture.ts', '@temporalio/worker'],
-    ['src/drivers/temporal/replay/child.ts', '@temporalio/activity'],
     ['src/storage/s3.ts', '@temporalio/common'],
     ['src/cli/main.ts', '../../workers/worker.ts'],
     ['activities/dump.ts', '../workflows/backup.ts'],
@@ -62,8 +59,6 @@ describe('the arrows', () => {
 
   it.each([
     ['workflows/backup.ts', './lib/saga.ts'],
-    ['src/drivers/temporal/capture.ts', '@temporalio/client'],
-    ['src/drivers/temporal/replay/child.ts', '@temporalio/worker'],
     ['workflows/backup.ts', '../src/contract/inputs.ts'],
     ['workflows/backup.ts', '@temporalio/workflow'],
     ['src/core/records.ts', 'zod'],

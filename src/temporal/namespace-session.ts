@@ -1,8 +1,8 @@
 /** A connection of the driver's own, and what the server's refusals mean. Nothing of the environment's profile is used: that is for what runs Holdfast. */
 import { Connection, isGrpcServiceError, type ConnectionOptions } from '@temporalio/client'
-import { HoldfastError, messageOf } from '../../core/errors.ts'
-import type { DriverWiring } from '../driver.ts'
-import type { ClusterConfig } from './config.ts'
+import { HoldfastError, messageOf } from '../core/errors.ts'
+import type { DriverWiring } from '../drivers/driver.ts'
+import type { ClusterConfig } from '../drivers/temporal/config.ts'
 
 export interface Place {
   address: string

@@ -3,7 +3,7 @@ import { appendFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import proto from '@temporalio/proto'
 import { DefaultLogger, type ReplayHistoriesIterable, Runtime, Worker } from '@temporalio/worker'
-import { readBundle } from '../read-bundle.ts'
+import { readBundle } from '../drivers/temporal/read-bundle.ts'
 
 export interface ReplayOrder {
   workflowsPath: string
