@@ -11,6 +11,8 @@ export interface NatsOptions {
   /** Where JetStream makes its folder `jetstream`; in `dir` by default. */
   storeDir?: string
   port?: number
+  /** JetStream's domain; none by default. */
+  domain?: string
   /** Asked of every client; none by default. */
   token?: string
   /** Further lines of its configuration, as the server's manual has them. */
@@ -48,11 +50,11 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
   return { url: `nats://127.0.0.1:${port}`, monitorUrl, port, dir, storeDir, ...server }
 }
 
-function configuration({ token, config }: NatsOptions, port: number, monitorPort: number, storeDir: string): string {
+function configuration({ domain, token, config }: NatsOptions, port: number, monitorPort: number, storeDir: string): string {
   const lines = [
     `listen: "127.0.0.1:${port}"`,
     `http: "127.0.0.1:${monitorPort}"`,
-    `jetstream { store_dir: ${JSON.stringify(storeDir)} }`,
+    `jetstream { store_dir: ${JSON.stringify(storeDir)}${domain ? `, domain: ${domain}` : ''} }`,
     ...(token ? [`authorization { token: ${JSON.stringify(token)} }`] : []),
     config ?? '',
     '',

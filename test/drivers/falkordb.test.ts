@@ -8,7 +8,7 @@ import type { RedisServer } from '../../scripts/toolbox/redis.ts'
 import type { Manifest } from '../../src/core/records.ts'
 import type { LiveRestore, RestoreChoice, SourceDriver, Target } from '../../src/drivers/driver.ts'
 import { checkRdb } from '../../src/drivers/redis/check.ts'
-import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
+import { processesIn } from '../../src/process/in-folder.ts'
 import { createSource } from '../../src/pipeline/read.ts'
 import {
   contextFor,

@@ -10,7 +10,7 @@ import { natsSource } from '../../src/drivers/nats/config.ts'
 import { createDriver } from '../../src/drivers/nats/index.ts'
 import { startScratch, destroyScratch, makeScratch } from '../../src/drivers/nats/server.ts'
 import { findProgram } from '../../scripts/toolbox/find.ts'
-import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
+import { processesIn } from '../../src/process/in-folder.ts'
 import { contextFor } from '../conformance/driver.ts'
 
 const SECRET = 'a-secret-that-nobody-says'
@@ -94,7 +94,7 @@ describe('a server', () => {
   })
 
   it('in another domain is reached by its name', async () => {
-    const { url } = await start({ config: 'jetstream { domain: hub }' })
+    const { url } = await start({ domain: 'hub' })
     expect(await preflight([url], { jsDomain: 'hub' })).toBe(IN)
   })
 })

@@ -8,7 +8,7 @@ import { natsSource } from '../../src/drivers/nats/config.ts'
 import { createDriver } from '../../src/drivers/nats/index.ts'
 import { type JetStream, listStreams } from '../../src/drivers/nats/jetstream.ts'
 import { withScratch } from '../../src/drivers/nats/server.ts'
-import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
+import { processesIn } from '../../src/process/in-folder.ts'
 import { describeDriver, type DriverHarness, type Tampering } from '../conformance/driver.ts'
 import { keepStream } from '../support/nats.ts'
 

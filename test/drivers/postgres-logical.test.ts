@@ -5,7 +5,7 @@ import { type Cluster, createCluster, POSTGRES_BIN } from '../../scripts/toolbox
 import { logicalSource, type LogicalSourceConfig } from '../../src/config/schema.ts'
 import type { Target } from '../../src/drivers/driver.ts'
 import { connect } from '../../src/drivers/postgres-common/connect.ts'
-import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
+import { processesIn } from '../../src/process/in-folder.ts'
 import { createPostgresLogical } from '../../src/drivers/postgres-logical/index.ts'
 import { describeDriver, type DriverHarness } from '../conformance/driver.ts'
 import { fillShop } from '../support/shop.ts'

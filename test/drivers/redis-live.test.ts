@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type RedisServer, startRedis } from '../../scripts/toolbox/redis.ts'
 import type { Manifest } from '../../src/core/records.ts'
 import type { DriverContext, LiveRestore, RestoreChoice, SourceDriver } from '../../src/drivers/driver.ts'
-import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
+import { processesIn } from '../../src/process/in-folder.ts'
 import { createSource } from '../../src/pipeline/read.ts'
 import { contextFor, nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
 import { ask, contentsOf, fillRedis, redisConfig, redisDriver } from '../support/redis.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startRedis } from '../../scripts/toolbox/redis.ts'
 import type { Target } from '../../src/drivers/driver.ts'
-import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
+import { processesIn } from '../../src/process/in-folder.ts'
 import { describeDriver, type DriverHarness } from '../conformance/driver.ts'
 import { ask, contentsOf, fillRedis, leftIn, redisConfig, redisDriver, withRedis } from '../support/redis.ts'
 

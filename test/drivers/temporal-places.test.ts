@@ -4,7 +4,7 @@ import { Connection } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTemporal, type TemporalServer } from '../../scripts/toolbox/temporal.ts'
 import { placeOf } from '../../src/temporal/namespace-session.ts'
-import { processesIn } from '../../src/drivers/postgres-common/processes.ts'
+import { processesIn } from '../../src/process/in-folder.ts'
 import { contextFor, failures } from '../conformance/driver.ts'
 import { openTemporalBench, type TemporalBench } from '../support/temporal.ts'
 

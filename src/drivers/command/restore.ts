@@ -6,7 +6,7 @@ import { startChain } from '../../process/chain.ts'
 import { shellWord } from '../../process/shell.ts'
 import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
 import type { ArtifactSource, DriverContext, Restored } from '../driver.ts'
-import { stopProcessesIn } from '../postgres-common/processes.ts'
+import { stopProcessesIn } from '../../process/in-folder.ts'
 import type { Caller, Told } from './call.ts'
 
 export async function restoreScratch(

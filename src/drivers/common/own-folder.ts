@@ -20,6 +20,13 @@ export async function makeOwnFolder(dir: string, osUser?: string): Promise<void>
 
 /** No error where there is nothing; one that is not ours is refused. */
 export async function removeOwnFolder(dir: string): Promise<void> {
+  await requireOwnFolder(dir)
+  // Node's own keeps a list of all that is below.
+  await run({ program: 'rm', args: ['-rf', '--', dir] })
+}
+
+/** Throws SOURCE_UNFIT unless it is absent, empty or marked. */
+export async function requireOwnFolder(dir: string): Promise<void> {
   const found = await lstat(dir).catch(() => undefined)
   if (!found) return
   const entries = found.isDirectory() ? await readdir(dir) : undefined
@@ -28,6 +35,4 @@ export async function removeOwnFolder(dir: string): Promise<void> {
       object: dir,
       next: 'choose another scratchDir, or remove it by hand if nobody needs it',
     })
-  // Node's own keeps a list of all that is below.
-  await run({ program: 'rm', args: ['-rf', '--', dir] })
 }

@@ -6,8 +6,8 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
 import { shellWord } from '../../process/shell.ts'
 import { until } from '../../process/wait.ts'
-import { makeScratchFolder, removeScratchFolder, requireScratchFolder } from '../postgres-common/folder.ts'
-import { processesIn, stopProcessesIn } from '../postgres-common/processes.ts'
+import { makeOwnFolder, removeOwnFolder, requireOwnFolder } from '../common/own-folder.ts'
+import { processesIn, stopProcessesIn } from '../../process/in-folder.ts'
 import { type JetStream, type Place, withJetStream } from './jetstream.ts'
 
 const START_MS = 120_000
@@ -18,7 +18,7 @@ const tokenOf = (dir: string): string => join(dir, 'token')
 export async function makeScratch(dir: string): Promise<void> {
   await destroyScratch(dir)
   // The server runs as the worker does.
-  await makeScratchFolder(dir, 'root')
+  await makeOwnFolder(dir)
   await writeFile(tokenOf(dir), randomBytes(24).toString('hex'), { mode: 0o600 })
 }
 
@@ -83,9 +83,9 @@ export const connectCommand = (dir: string, url: string): string =>
 
 /** Ends what runs in the folder and removes it. May be called twice, and by another process than the one that started it. */
 export async function destroyScratch(dir: string): Promise<void> {
-  await requireScratchFolder(dir)
+  await requireOwnFolder(dir)
   await stopProcessesIn(dir)
-  await removeScratchFolder(dir)
+  await removeOwnFolder(dir)
 }
 
 async function notStarted(dir: string): Promise<HoldfastError> {

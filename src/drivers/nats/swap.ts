@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import type { Filling, Swapped } from '../driver.ts'
-import { makeScratchFolder, removeScratchFolder } from '../postgres-common/folder.ts'
+import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
 import type { StreamConfig, StreamInfo } from './answers.ts'
 import { compareStream } from './compare.ts'
 import { addMissing } from './consumers.ts'
@@ -47,11 +47,11 @@ export async function swap(options: Swap): Promise<Swapped> {
   const journal = await openJournal(options, names, marks)
   if (!journal) return { ...done, notes: notesOf(wanted) }
   const work: Work = { ...options, marks, journal, restored, notes: [] }
-  await makeScratchFolder(filling.dir, 'root')
+  await makeOwnFolder(filling.dir)
   try {
     for (const one of wanted) await swapStream(work, one)
   } finally {
-    await removeScratchFolder(filling.dir)
+    await removeOwnFolder(filling.dir)
   }
   await removeJournal(js, manifest)
   return { ...done, notes: [...work.notes, ...notesOf(wanted)] }

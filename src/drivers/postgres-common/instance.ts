@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
 import { until } from '../../process/wait.ts'
-import { giveTo, makeFolder, postgresUser, removeScratchFolder, requireScratchFolder } from './folder.ts'
-import { processesIn, signalAll, stopProcessesIn, type FolderProcess } from './processes.ts'
+import { removeOwnFolder, requireOwnFolder } from '../common/own-folder.ts'
+import { giveTo, makeFolder, postgresUser } from './folder.ts'
+import { processesIn, signalAll, stopProcessesIn, type FolderProcess } from '../../process/in-folder.ts'
 
-export { makeFolder, makeScratchFolder, postgresUser, removeScratchFolder } from './folder.ts'
+export { makeFolder, makeScratchFolder, postgresUser } from './folder.ts'
 
 export interface InstanceOptions {
   dataDir: string
@@ -112,7 +113,7 @@ export async function stopInstance(options: { dataDir: string; graceMs?: number 
 
 /** Ends everything that works in the scratch folder and removes it, with the shared memory. May be called twice and on halves. */
 export async function destroyInstance(dir: string): Promise<void> {
-  await requireScratchFolder(dir)
+  await requireOwnFolder(dir)
   for (const entry of await readdir(dir).catch(() => [] as string[])) {
     const dataDir = join(dir, entry)
     const present = await access(join(dataDir, 'PG_VERSION')).then(
@@ -122,7 +123,7 @@ export async function destroyInstance(dir: string): Promise<void> {
     if (present) await stopPostmaster(dataDir, 20_000)
   }
   await stopProcessesIn(dir)
-  await removeScratchFolder(dir)
+  await removeOwnFolder(dir)
 }
 
 /** The instance of this data directory, if its process lives: a pid file alone proves nothing, the process's folder does. */

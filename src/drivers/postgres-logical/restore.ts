@@ -7,14 +7,8 @@ import type { Manifest } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
 import type { ArtifactSource, DriverContext, Restored, Target } from '../driver.ts'
 import { formatConnection, pgEnvironment, withClient } from '../postgres-common/connect.ts'
-import {
-  destroyInstance,
-  makeFolder,
-  makeScratchFolder,
-  postgresUser,
-  removeScratchFolder,
-  startInstance,
-} from '../postgres-common/instance.ts'
+import { removeOwnFolder } from '../common/own-folder.ts'
+import { destroyInstance, makeFolder, makeScratchFolder, postgresUser, startInstance } from '../postgres-common/instance.ts'
 import { recordedIn } from './facts.ts'
 import { loadDatabase, loadRoles } from './load.ts'
 
@@ -128,6 +122,6 @@ async function requireSpace(dir: string, manifest: Manifest, make: () => Promise
   const { bavail, bsize } = await statfs(dir)
   const need = Math.ceil(recordedIn(manifest).database.bytes * 1.1) + manifest.sizeBytes
   if (bavail * bsize >= need) return
-  await removeScratchFolder(dir)
+  await removeOwnFolder(dir)
   throw new HoldfastError('SPACE_SHORT', `${dir} has ${bavail * bsize} bytes free; the restore needs about ${need}`, { object: dir })
 }

@@ -9,7 +9,8 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Manifest } from '../../core/records.ts'
 import { DEFAULT_SEGMENT_BYTES, parseLsn, parseSegmentName, segmentBefore, segmentName } from '../../core/wal.ts'
 import type { ArtifactSink, ArtifactSource } from '../driver.ts'
-import { giveTo, makeFolder, makeScratchFolder, postgresUser, removeScratchFolder } from '../postgres-common/folder.ts'
+import { removeOwnFolder } from '../common/own-folder.ts'
+import { giveTo, makeFolder, makeScratchFolder, postgresUser } from '../postgres-common/folder.ts'
 import type { PhysicalEngine } from './engine.ts'
 
 const ROLE = 'wal'
@@ -68,7 +69,7 @@ export async function storeOwnWal(
       stored.push(await sink.store({ part: partOf(wal), role: ROLE, required: true, stages: [cat] }))
     }
   } finally {
-    await removeScratchFolder(dir)
+    await removeOwnFolder(dir)
   }
   return stored
 }
@@ -76,7 +77,7 @@ export async function storeOwnWal(
 /** What a try left that was killed. */
 export async function removeLeftWal(on: Workplace, id: string): Promise<void> {
   const root = rootOf(on)
-  for (const name of await readdir(root).catch(() => [])) if (name.startsWith(prefixOf(on, id))) await removeScratchFolder(join(root, name))
+  for (const name of await readdir(root).catch(() => [])) if (name.startsWith(prefixOf(on, id))) await removeOwnFolder(join(root, name))
 }
 
 /** Lays the segments out in a folder of a copy. */

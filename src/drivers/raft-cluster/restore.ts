@@ -7,7 +7,7 @@ import { run } from '../../process/run.ts'
 import { stopMarked } from '../../process/marked.ts'
 import { shellWord } from '../../process/shell.ts'
 import type { ArtifactSource, DriverContext, Restored, RestoreTarget } from '../driver.ts'
-import { makeScratchFolder, removeScratchFolder, requireScratchFolder } from '../postgres-common/folder.ts'
+import { makeOwnFolder, removeOwnFolder, requireOwnFolder } from '../common/own-folder.ts'
 import { commandOf } from './cluster.ts'
 import { bytesOf } from './listing.ts'
 import { nodesOf, type Origin } from './node.ts'
@@ -33,7 +33,7 @@ export async function restore(
   const { config } = origin
   try {
     await destroy(dir)
-    await makeScratchFolder(dir, SELF)
+    await makeOwnFolder(dir)
     await fillData(origin, context, manifest, source, dir)
     const stopped = to ? await replay(origin, context, manifest, dir, to) : undefined
     if (config.scratch) await tryNode(origin, context, dir, stopped !== undefined)
@@ -50,9 +50,6 @@ export async function restore(
       : error
   }
 }
-
-/** The node runs as the worker does. */
-const SELF = 'root'
 
 /** One that does not start is what verify says, with why. */
 async function tryNode({ config }: Origin, { signal, onProgress }: DriverContext, dir: string, replayed: boolean): Promise<void> {
@@ -130,7 +127,7 @@ async function lookAt({ config }: Origin, dir: string): Promise<string> {
 
 /** Stops the node and removes the folder. May be called twice, and by another process than the one that started it. */
 export async function destroy(dir: string): Promise<void> {
-  await requireScratchFolder(dir)
+  await requireOwnFolder(dir)
   await stopMarked(dir)
-  await removeScratchFolder(dir)
+  await removeOwnFolder(dir)
 }

@@ -8,8 +8,8 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { startDaemon } from '../../process/daemon.ts'
 import { run } from '../../process/run.ts'
 import { until } from '../../process/wait.ts'
-import { makeScratchFolder, removeScratchFolder, requireScratchFolder } from '../postgres-common/folder.ts'
-import { processesIn, stopProcessesIn } from '../postgres-common/processes.ts'
+import { makeOwnFolder, removeOwnFolder, requireOwnFolder } from '../common/own-folder.ts'
+import { processesIn, stopProcessesIn } from '../../process/in-folder.ts'
 import type { RedisSourceConfig } from './config.ts'
 import { type Client, infoOf, withSocket } from './connect.ts'
 
@@ -36,11 +36,8 @@ const logOf = (dir: string): string => join(dir, 'redis.log')
 /** An empty folder for it; what an earlier try left there goes first. */
 export async function makeScratch(dir: string): Promise<void> {
   await destroyScratch(dir)
-  await makeScratchFolder(dir, SELF)
+  await makeOwnFolder(dir)
 }
-
-/** The server runs as the worker does. */
-const SELF = 'root'
 
 /** Starts it; resolves once the RDB is loaded. Throws PROCESS_FAILED with the end of its log where it does not load. */
 export async function startScratch(options: ScratchOptions): Promise<void> {
@@ -66,9 +63,9 @@ export async function resumeScratch(config: ScratchOptions['config'], dir: strin
 
 /** Ends what runs in the folder and removes it. May be called twice, and by another process than the one that started it. */
 export async function destroyScratch(dir: string): Promise<void> {
-  await requireScratchFolder(dir)
+  await requireOwnFolder(dir)
   await stopProcessesIn(dir)
-  await removeScratchFolder(dir)
+  await removeOwnFolder(dir)
 }
 
 /** With the password, where others may come over the network. */

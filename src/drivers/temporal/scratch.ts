@@ -4,8 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { DriverWiring } from '../driver.ts'
-import { makeScratchFolder, removeScratchFolder, requireScratchFolder } from '../postgres-common/folder.ts'
-import { stopProcessesIn } from '../postgres-common/processes.ts'
+import { makeOwnFolder, removeOwnFolder, requireOwnFolder } from '../common/own-folder.ts'
+import { stopProcessesIn } from '../../process/in-folder.ts'
 import type { TemporalSourceConfig } from './config.ts'
 import { type Place, placeOf, type Session, withTemporal } from '../../temporal/namespace-session.ts'
 import { findNamespace } from './namespace.ts'
@@ -21,7 +21,7 @@ const noteOf = (dir: string): string => join(dir, 'namespace')
  */
 export async function makeScratch(config: TemporalSourceConfig, wiring: Secrets, dir: string): Promise<void> {
   await destroyScratch(config, wiring, dir)
-  await makeScratchFolder(dir, 'root')
+  await makeOwnFolder(dir)
   const { scratch } = config
   const kept: Kept = {
     namespace: scratch ? `${scratch.namespace}-${randomBytes(8).toString('hex')}` : `${config.namespace}-restored`,
@@ -72,7 +72,7 @@ async function keptIn(dir: string): Promise<Kept | undefined> {
 
 /** The server that runs in the folder, or the namespace elsewhere, and the folder. May be called twice, and by another process. */
 export async function destroyScratch(config: TemporalSourceConfig, wiring: Secrets, dir: string): Promise<void> {
-  await requireScratchFolder(dir)
+  await requireOwnFolder(dir)
   const kept = await keptIn(dir)
   if (kept && !kept.own)
     await withTemporal(await placeFor(config, wiring, dir, kept), undefined, async (session) => {
@@ -80,5 +80,5 @@ export async function destroyScratch(config: TemporalSourceConfig, wiring: Secre
       if (await findNamespace(session)) await session.ask(({ operatorService }) => operatorService.deleteNamespace({ namespace }))
     })
   await stopProcessesIn(dir)
-  await removeScratchFolder(dir)
+  await removeOwnFolder(dir)
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
 import { until } from '../../process/wait.ts'
-import { processesIn } from '../postgres-common/processes.ts'
+import { processesIn } from '../../process/in-folder.ts'
 import { type Place, withTemporal } from '../../temporal/namespace-session.ts'
 
 const START_MS = 120_000

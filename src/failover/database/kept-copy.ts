@@ -2,7 +2,7 @@
 import { lstat, mkdir, readdir, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
-import { processesIn, stopProcessesIn } from '../../drivers/postgres-common/processes.ts'
+import { processesIn, stopProcessesIn } from '../../process/in-folder.ts'
 import { run } from '../../process/run.ts'
 import { readControlData } from './control-data.ts'
 import { requireFree } from './disk-space.ts'

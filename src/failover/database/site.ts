@@ -3,7 +3,7 @@ import type { FailoverGroupConfig, SiteConfig } from '../../config/schema.ts'
 import { messageOf } from '../../core/errors.ts'
 import { type Client, formatConnection, pgEnvironment, withClient } from '../../drivers/postgres-common/connect.ts'
 import { postgresUser } from '../../drivers/postgres-common/folder.ts'
-import { processesIn } from '../../drivers/postgres-common/processes.ts'
+import { processesIn } from '../../process/in-folder.ts'
 import { type ControlData, isPinned, readControlData } from './control-data.ts'
 import { readEpoch } from './epoch.ts'
 

@@ -1,7 +1,7 @@
 /** Stopping a site: clean where that can be shown, by force only where the zero-loss guarantee is already given up. */
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
-import { processesIn, signalAll } from '../../drivers/postgres-common/processes.ts'
+import { processesIn, signalAll } from '../../process/in-folder.ts'
 import type { Command } from '../../process/command.ts'
 import { until } from '../../process/wait.ts'
 import { readControlData } from './control-data.ts'

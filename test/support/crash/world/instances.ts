@@ -1,7 +1,7 @@
 /** Scratch instances: folders, servers. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { processesIn } from '../../../../src/drivers/postgres-common/processes.ts'
+import { processesIn } from '../../../../src/process/in-folder.ts'
 
 /** What is in the folder of scratch instances and should not be; `kept` are the instances that the run was asked for. */
 export async function instanceProblems(scratchDir: string, kept: readonly string[] = []): Promise<string[]> {

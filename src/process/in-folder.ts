@@ -1,6 +1,6 @@
 /** Processes by the folder that they work in: what still runs on a data directory, whatever its pid file says. */
 import { readdir, readFile, readlink, realpath } from 'node:fs/promises'
-import { until } from '../../process/wait.ts'
+import { until } from './wait.ts'
 
 export interface FolderProcess {
   pid: number
