@@ -63,9 +63,9 @@ const plain = (Type: 'A' | 'AAAA' | 'CNAME', values: string[], TTL = 60) => ({
   TTL,
   ResourceRecords: values.map((Value) => ({ Value })),
 })
-const alias = (DNSName: string, Type: 'A' | 'AAAA' = 'A') => ({
+const alias = (DNSName: string, Type: 'A' | 'AAAA' = 'A', HostedZoneId = 'Z35SXDOTRQ7X7K') => ({
   Type,
-  AliasTarget: { HostedZoneId: 'Z35SXDOTRQ7X7K', DNSName, EvaluateTargetHealth: true },
+  AliasTarget: { HostedZoneId, DNSName, EvaluateTargetHealth: true },
 })
 
 type Given = Omit<ResourceRecordSet, 'Name'>
@@ -134,6 +134,12 @@ const cases: Case[] = [
     before: [alias('lb-east.example.net.'), alias('lb-east.example.net.', 'AAAA')],
     config: { recordType: 'ALIAS', aliasZone: 'Z35SXDOTRQ7X7K', ...VALUES },
     after: [alias('lb-west.example.net.'), alias('lb-west.example.net.', 'AAAA')],
+  },
+  {
+    name: 'an alias of load balancers in two regions, whose hosted zones differ',
+    before: [alias('lb-east.example.net.')],
+    config: { recordType: 'ALIAS', aliasZone: { east: 'Z35SXDOTRQ7X7K', west: 'Z1H1FL5HABSF5' }, ...VALUES },
+    after: [alias('lb-west.example.net.', 'A', 'Z1H1FL5HABSF5')],
   },
   { name: 'an alias that becomes an address', before: [alias('lb-east.example.net.')], after: [plain('A', ['10.0.0.3'], 30)] },
   { name: 'nothing', before: [], after: [plain('A', ['10.0.0.3'], 30)] },
@@ -303,6 +309,8 @@ describe('what goes wrong is named', () => {
     expect(await failureOf((await trafficFor(name, { recordType: 'ALIAS', ...VALUES })).move(WEST, { signal }))).toMatchObject({
       code: 'CONFIG_INVALID',
     })
+    const oneZone = await trafficFor(name, { recordType: 'ALIAS', aliasZone: { east: 'Z35SXDOTRQ7X7K' }, ...VALUES })
+    expect((await failureOf(oneZone.move(WEST, { signal }))).message).toContain('site west')
     const [finding] = await (await trafficFor(name, { zone: 'Z000000NONE' })).precheck({ signal })
     expect(finding).toMatchObject({ ok: false })
     expect(await served(name)).toMatchObject([{ ResourceRecords: [{ Value: '10.0.0.2' }] }])

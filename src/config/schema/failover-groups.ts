@@ -57,7 +57,10 @@ const route53 = z.strictObject({
   ttl,
   recordType: z.enum(['A', 'CNAME', 'ALIAS']).default('A'),
   values: z.record(name, z.string()).optional().describe('site to value, where it is not the address of the site'),
-  aliasZone: z.string().optional().describe('hosted zone id of what an ALIAS points to'),
+  aliasZone: z
+    .union([z.string(), z.record(name, z.string())])
+    .optional()
+    .describe('hosted zone id of what an ALIAS points to, or site to id: load balancers of two regions have two'),
   setIdentifier: z.string().optional().describe('of a weighted record set'),
   weight: z.number().int().optional().describe('of that record set'),
   endpoint: z.url().optional().describe('for a server other than AWS'),

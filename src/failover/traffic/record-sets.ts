@@ -60,12 +60,15 @@ export function wantedSets(config: Route53Config, to: Destination, previous: Add
   const routing = routingOf(config, previous[0])
   const Name = absolute(config.record)
   if (config.recordType === 'ALIAS') {
-    if (!config.aliasZone)
-      throw new HoldfastError('CONFIG_INVALID', `the alias ${config.record} needs aliasZone: the hosted zone id of its target`, {
-        object: config.record,
-      })
+    const zone = typeof config.aliasZone === 'string' ? config.aliasZone : config.aliasZone?.[to.site]
+    if (!zone)
+      throw new HoldfastError(
+        'CONFIG_INVALID',
+        `the alias ${config.record} needs aliasZone: the hosted zone id of its target at site ${to.site}`,
+        { object: config.record },
+      )
     const AliasTarget = {
-      HostedZoneId: config.aliasZone,
+      HostedZoneId: zone,
       DNSName: absolute(value),
       EvaluateTargetHealth: previous.find((set) => set.AliasTarget)?.AliasTarget?.EvaluateTargetHealth ?? false,
     }
