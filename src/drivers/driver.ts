@@ -225,6 +225,40 @@ export interface ArchiveExpiry {
   unhealthy?: true
 }
 
+/** A backup that was taken without Holdfast, and can become a point. */
+export interface FoundBackup {
+  /** The same whenever and wherever it is found: a digest, a label of the engine. */
+  origin: string
+  /** Where it is, for people. */
+  from: string
+  kind: PointKind
+  createdAt: string
+  completedAt: string
+  description: string
+  tags: string[]
+  schemaVersion?: string | number
+  sizeBytes: number
+  /** What is not known of it. */
+  warnings: string[]
+}
+
+export interface FoundBackups {
+  /** Oldest first: what others need comes before them. */
+  backups: FoundBackup[]
+  /** Those that are points already. */
+  already: number
+  /** What is no backup for this source, and why; `broken` where it was meant as one. */
+  left: { from: string; why: string; broken: boolean }[]
+}
+
+/** Backups from before Holdfast, as points of the source. Nothing is changed or removed where they are. */
+export interface Adoption {
+  /** Looks through the places, each a path or what else the driver calls a place; reads what it finds. `known` are origins of points. */
+  find(context: DriverContext, from: readonly string[], known: ReadonlySet<string>): Promise<FoundBackups>
+  /** What `find` found becomes what a capture gives. Throws INTEGRITY where it is not the same any more. */
+  take(context: DriverContext, backup: FoundBackup, id: string, sink: ArtifactSink): Promise<Captured & { versions: Record<string, string> }>
+}
+
 export interface Due {
   due: boolean
   /** In words, for whoever looks at a run that did nothing. */
@@ -305,6 +339,8 @@ export interface SourceDriver {
   verifyRepository?(context: DriverContext, manifest?: Manifest): Promise<{ ok: boolean; problems: string[] }>
   /** Putting a point in the place of the live database; absent where that is not possible. */
   live?: LiveRestore
+  /** Taking over backups that others took; absent where a driver knows none. */
+  readonly adoption?: Adoption
   /** What `live` would change, by a look that changes nothing. */
   diff?(manifest: Manifest, choice: RestoreChoice, looking: Looking): Promise<Difference>
   /** Removes what the engine itself stores of a point, by its label: the manifest is gone by then. May be called twice. */

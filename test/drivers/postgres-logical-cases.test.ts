@@ -225,7 +225,8 @@ describe('a dump that fails', () => {
     } finally {
       await locker.end()
     }
-    expect([await stored(request.id), await sessions()]).toEqual([[], []])
+    await until(async () => (await sessions()).length === 0, { timeoutMs: 20_000, what: 'the sessions to end' })
+    expect(await stored(request.id)).toEqual([])
   })
 
   it('because pg_dump was killed in the middle leaves no artifact and no session', async () => {

@@ -2,14 +2,14 @@ import { appendFile, chmod, mkdtemp, readdir, readFile, rename, rm, stat, trunca
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Target } from '../../src/drivers/driver.ts'
-import { digestOf } from '../../src/drivers/rocksdb/files.ts'
+import { digestOfFile } from '../../src/drivers/common/file-digest.ts'
 import { describeDriver, type DriverHarness } from '../conformance/driver.ts'
 import { makeStore } from '../support/rocksdb.ts'
 
 /** Names and contents of a folder. */
 async function stateOf(folder: string): Promise<string> {
   const names = (await readdir(folder)).sort()
-  return (await Promise.all(names.map(async (name) => `${name} ${await digestOf(join(folder, name))}`))).join('\n')
+  return (await Promise.all(names.map(async (name) => `${name} ${await digestOfFile(join(folder, name))}`))).join('\n')
 }
 
 const largest = async ({ connection }: Target): Promise<string> => {

@@ -1,6 +1,6 @@
 /** An object bucket: an index of every key, and packs of the objects that no earlier point has. */
-import { HoldfastError } from '../../core/errors.ts'
 import { removeOwnFolder } from '../common/own-folder.ts'
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { Origin } from './client.ts'
@@ -27,11 +27,7 @@ export function createBucket(origin: Origin): SourceDriver {
     preflight: (context) => preflight(origin, context),
     capture: (context, request, sink) => capture(origin, context, request, sink),
     async restore(context, manifest, source, { dir, to, choice }) {
-      if (to && !to.latest)
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a point holds one moment: there is no point in time to choose', {
-          object: `${manifest.source}/${manifest.id}`,
-          next: 'choose the recovery point by its id',
-        })
+      requireOneMoment('a point', manifest, to)
       return restoreScratch({ manifest, source, context }, { dir, ...(choice && { choice }) })
     },
     verify,

@@ -1,9 +1,8 @@
 /** A restore over the bucket: the whole point is read first, then what differs is written, and last what is too many is deleted. */
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
-import type { Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
 import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
+import { type Asked, requireConfirmed } from '../common/confirm.ts'
 import type { Filling, LiveRestore, RestoreChoice } from '../driver.ts'
 import { fingerprintOf, type Origin, withBucket } from './client.ts'
 import { entriesIn, extract, fetchIndex, type Point } from './extract.ts'
@@ -13,9 +12,14 @@ import { picksOf } from './selection.ts'
 
 export function createLive(origin: Origin): LiveRestore {
   const fingerprint = () => withBucket(origin, (bucket) => fingerprintOf(origin, bucket))
+  const asked = async (): Promise<Asked> => ({
+    fingerprint: await fingerprint(),
+    target: `the live bucket ${origin.config.bucket} has`,
+    meaning: 'this is the bucket to replace',
+  })
   return {
     fingerprint,
-    check: async (manifest, confirm) => requireConfirmed(origin, await fingerprint(), manifest, confirm),
+    check: async (manifest, confirm) => requireConfirmed(manifest, confirm, await asked()),
     async restoreAside(context, manifest, source, place) {
       if (!place) throw noFolder(origin)
       try {
@@ -35,7 +39,7 @@ export function createLive(origin: Origin): LiveRestore {
     async swap(manifest, confirm, _oid, filling?: Filling) {
       if (!filling) throw noFolder(origin)
       const { context, dir, choice, source } = filling
-      requireConfirmed(origin, await fingerprint(), manifest, confirm)
+      requireConfirmed(manifest, confirm, await asked())
       try {
         await makeOwnFolder(dir)
         return await putBack(origin, { manifest, source, context }, dir, choice)
@@ -66,16 +70,6 @@ async function readThrough(point: Point, dir: string, choice: RestoreChoice): Pr
   }
   await extract(point, join(dir, 'lists'), chosen(), async (_, body) => {
     for await (const _chunk of body) point.context.signal.throwIfAborted()
-  })
-}
-
-function requireConfirmed({ config }: Origin, fingerprint: string, { source, id }: Manifest, confirm: string): void {
-  if (confirm === fingerprint) return
-  const confirmed = confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'
-  throw new HoldfastError('CONFIRM_MISMATCH', `the live bucket ${config.bucket} has the fingerprint ${fingerprint}; ${confirmed}`, {
-    object: fingerprint,
-    next: `if this is the bucket to replace: holdfast restore ${source} ${id} --live --confirm ${shellWord(fingerprint)}`,
-    details: { fingerprint },
   })
 }
 

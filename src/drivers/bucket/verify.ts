@@ -1,10 +1,10 @@
 /** Every assertion of a proof: the index is the one that was captured, and the objects in the folder are those of the index. */
-import { createReadStream } from 'node:fs'
 import { lstat, opendir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
+import { digestOfFile } from '../common/file-digest.ts'
 import type { DriverContext, Target, UserAssertion } from '../driver.ts'
 import { contentLine, INDEX } from './capture.ts'
 import { entriesIn } from './extract.ts'
@@ -38,13 +38,7 @@ const equal = (name: string, expected: string, actual: string): Assertion => ({ 
 
 async function indexAssertion({ artifacts }: Manifest, dir: string, context: DriverContext): Promise<Assertion> {
   const expected = artifacts.find(({ part }) => part === INDEX)?.contentBlake3 ?? 'an index'
-  return equal('index', expected, await digestOf(indexIn(dir), context).catch(messageOf))
-}
-
-async function digestOf(path: string, { signal }: DriverContext): Promise<string> {
-  const hasher = new Blake3Hasher()
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024, signal })) hasher.update(chunk as Buffer)
-  return hasher.digest('hex')
+  return equal('index', expected, await digestOfFile(indexIn(dir), context.signal).catch(messageOf))
 }
 
 interface Found {
@@ -64,7 +58,7 @@ async function look(dir: string, depth: 'restore' | 'full', context: DriverConte
     context.signal.throwIfAborted()
     const path = join(objectsIn(dir), pathOf(key))
     const found = (await lstat(path).catch(() => undefined))?.size
-    const blake3 = found === undefined || depth === 'restore' ? wanted : await digestOf(path, context)
+    const blake3 = found === undefined || depth === 'restore' ? wanted : await digestOfFile(path, context.signal)
     if (found !== size || blake3 !== wanted) differs ??= key
     contents.update(contentLine({ key, size: found ?? -1, blake3 }))
     bytes += found ?? 0

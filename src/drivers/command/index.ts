@@ -1,5 +1,5 @@
 /** A store of one's own: capture, restore and verify are programs that its owner gives. */
-import { HoldfastError } from '../../core/errors.ts'
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { createCaller } from './call.ts'
 import { capture } from './capture.ts'
@@ -21,11 +21,7 @@ export function createCommand(config: CommandSourceConfig, wiring: Pick<DriverWi
     preflight: (context) => preflight(caller, context),
     capture: (context, request, sink) => capture(caller, context, request, sink),
     async restore(context, manifest, source, { dir, to }) {
-      if (to && !to.latest)
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a capture holds one moment: there is no point in time to choose', {
-          object: `${manifest.source}/${manifest.id}`,
-          next: 'choose the recovery point by its id',
-        })
+      requireOneMoment('a capture', manifest, to)
       return restoreScratch(caller, context, manifest, source, dir)
     },
     verify: (context, manifest, { kind, dir }, options) =>

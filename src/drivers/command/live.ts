@@ -1,7 +1,7 @@
 /** A restore over the store itself: the point is restored and verified beside it first, then given to the same restore for the store. */
 import { HoldfastError } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
+import { requireConfirmed } from '../common/confirm.ts'
 import type { DriverContext, Filling, LiveRestore, Swapped } from '../driver.ts'
 import type { Caller } from './call.ts'
 import { destroy, feed, restoreScratch } from './restore.ts'
@@ -12,7 +12,7 @@ export function createLive(caller: Caller): LiveRestore | undefined {
   if (!caller.config.commands.fingerprint) return undefined
   return {
     fingerprint: () => fingerprintOf(caller),
-    check: (manifest, confirm) => requireConfirmed(caller, manifest, confirm),
+    check: (manifest, confirm) => requireStore(caller, manifest, confirm),
     async restoreAside(context, manifest, source, place) {
       if (!place) throw new HoldfastError('UNEXPECTED', 'a restore needs a folder to try the point in', { object: caller.source })
       const { target, bytes } = await restoreScratch(caller, context, manifest, source, place.dir)
@@ -43,25 +43,16 @@ async function fingerprintOf(caller: Caller): Promise<string> {
   })
 }
 
-async function requireConfirmed(caller: Caller, manifest: Manifest, confirm: string): Promise<void> {
-  const fingerprint = await fingerprintOf(caller)
-  if (confirm === fingerprint) return
-  throw new HoldfastError(
-    'CONFIRM_MISMATCH',
-    `the live store of ${caller.source} has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
-    {
-      object: fingerprint,
-      next: `if this is the store to replace: holdfast restore ${manifest.source} ${manifest.id} --live --confirm ${shellWord(fingerprint)}`,
-      details: { fingerprint },
-    },
-  )
+async function requireStore(caller: Caller, manifest: Manifest, confirm: string): Promise<void> {
+  const target = `the live store of ${caller.source} has`
+  requireConfirmed(manifest, confirm, { fingerprint: await fingerprintOf(caller), target, meaning: 'this is the store to replace' })
 }
 
 /** Repeated, it restores once more: what the source promises of its restore. */
 async function swap(caller: Caller, manifest: Manifest, confirm: string, filling?: Filling): Promise<Swapped> {
   if (!filling) throw new HoldfastError('UNEXPECTED', 'a restore over a store needs the bytes of the point', { object: caller.source })
   const { context, source } = filling
-  await requireConfirmed(caller, manifest, confirm)
+  await requireStore(caller, manifest, confirm)
   await feed(caller, context, manifest, source, { target: 'live' })
   await requireSound(await lookAtLive(caller, context, manifest), manifest, 'restored over the store')
   return { database: caller.source, notes: ['what was replaced is in the safety backup, and nowhere else'] }

@@ -3,6 +3,8 @@ import { blake3 } from '@napi-rs/blake-hash'
 
 export interface UnorderedDigest {
   add(entry: string | Buffer): void
+  /** Of an entry whose BLAKE3 is known, as hex digits. */
+  addDigest(blake3: string): void
   /** 64 hex digits. */
   hex(): string
 }
@@ -11,10 +13,12 @@ const MASK = (1n << 256n) - 1n
 
 export function createUnorderedDigest(): UnorderedDigest {
   let sum = 0n
+  const addDigest = (digest: string) => {
+    sum = (sum + BigInt(`0x${digest}`)) & MASK
+  }
   return {
-    add(entry) {
-      sum = (sum + BigInt(`0x${blake3(entry).toString('hex')}`)) & MASK
-    },
+    add: (entry) => addDigest(blake3(entry).toString('hex')),
+    addDigest,
     hex: () => sum.toString(16).padStart(64, '0'),
   }
 }

@@ -1,26 +1,23 @@
 /** The confirmation that a restore over a live folder asks for, which says what would change. */
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
+import { confirmMismatch } from '../common/confirm.ts'
 import { changeLines } from '../difference.ts'
 import type { Difference } from '../driver.ts'
 import { fingerprintOf, type Place } from './target.ts'
 
 /** `look` says what the restore would change. */
-export async function requireConfirmed(place: Place, manifest: Manifest, confirm: string, look?: () => Promise<Difference>): Promise<void> {
+export async function requireFolder(place: Place, manifest: Manifest, confirm: string, look?: () => Promise<Difference>): Promise<void> {
   const fingerprint = fingerprintOf(place)
   if (confirm === fingerprint) return
-  const confirmed = confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'
-  const difference = await look?.().catch(messageOf)
-  const said =
-    difference === undefined
-      ? ''
-      : typeof difference === 'string'
-        ? `. What it would change is not known: ${difference}`
-        : `. ${inWords(difference)}`
-  throw new HoldfastError('CONFIRM_MISMATCH', `the live folder ${place.root} has the fingerprint ${fingerprint}; ${confirmed}${said}`, {
+  const target = `the live folder ${place.root} has`
+  const refusal = confirmMismatch(manifest, confirm, { fingerprint, target, meaning: 'this is the folder to replace' })
+  if (!look) throw refusal
+  const difference = await look().catch(messageOf)
+  const said = typeof difference === 'string' ? `What it would change is not known: ${difference}` : inWords(difference)
+  throw new HoldfastError('CONFIRM_MISMATCH', `${refusal.message}. ${said}`, {
     object: fingerprint,
-    next: `if this is the folder to replace: holdfast restore ${manifest.source} ${manifest.id} --live --confirm ${shellWord(fingerprint)}`,
+    next: refusal.next,
     details: { fingerprint, ...(typeof difference === 'object' && { difference }) },
   })
 }

@@ -2,11 +2,11 @@
 import { createReadStream } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Manifest } from '../../core/records.ts'
 import { startChain } from '../../process/chain.ts'
 import type { Command } from '../../process/command.ts'
+import { digestOfFile } from '../common/file-digest.ts'
 import type { ArtifactSource, DriverContext } from '../driver.ts'
 import { type Entry, entryOf, readEntries } from './entries.ts'
 import type { FilesSourceConfig } from './config.ts'
@@ -36,7 +36,7 @@ export async function fetchIndex({ manifest, source, gpg, context }: Point, file
       throw keyProblem(error, artifact)
     })
   context.signal.throwIfAborted()
-  const digest = await digestOf(file)
+  const digest = await digestOfFile(file)
   if (digest !== recordedDigest(manifest))
     throw new HoldfastError('INTEGRITY', `the index of ${manifest.source}/${manifest.id} is not the one that its manifest names`, {
       object: artifact.key,
@@ -54,12 +54,6 @@ export async function* indexOf({ manifest, source, gpg, context }: Point): Async
 }
 
 export const recordedDigest = (manifest: Manifest): string | undefined => manifest.inventory?.['index']?.['digest']?.toString()
-
-export async function digestOf(file: string): Promise<string> {
-  const hasher = new Blake3Hasher()
-  for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>) hasher.update(chunk)
-  return hasher.digest('hex')
-}
 
 const toFile = (file: string): Command => ({ program: 'dd', args: [`of=${file}`, 'bs=1M', 'iflag=fullblock', 'status=none'] })
 

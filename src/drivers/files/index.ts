@@ -1,5 +1,5 @@
 /** Files and configuration: a folder as one tar stream with an index of its own, restored and compared file by file. */
-import { HoldfastError } from '../../core/errors.ts'
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { FilesSourceConfig } from './config.ts'
@@ -24,11 +24,7 @@ export function createFiles(config: FilesSourceConfig): SourceDriver {
     preflight: (context) => preflight(config, context),
     capture: (context, request, sink) => capture(config, context, request, sink),
     async restore(context, manifest, source, { dir, to, choice }) {
-      if (to && !to.latest)
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'an archive holds one moment: there is no point in time to choose', {
-          object: `${manifest.source}/${manifest.id}`,
-          next: 'choose the recovery point by its id',
-        })
+      requireOneMoment('an archive', manifest, to)
       return restoreScratch(config, context, manifest, source, { dir, ...(choice && { choice }) })
     },
     verify: (context, manifest, target, options) => verify(context, manifest, target, options),

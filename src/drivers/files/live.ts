@@ -5,7 +5,7 @@ import type { Manifest } from '../../core/records.ts'
 import type { Difference, LiveRestore, Looking, RestoreChoice } from '../driver.ts'
 import { fillAside, removeAside } from './aside.ts'
 import type { FilesSourceConfig } from './config.ts'
-import { requireConfirmed } from './confirm.ts'
+import { requireFolder } from './confirm.ts'
 import { differenceOf } from './difference.ts'
 import { indexOf, type Point } from './fill.ts'
 import { picksOf } from './picks.ts'
@@ -22,7 +22,7 @@ export function createLive(config: FilesSourceConfig): LiveRestore {
     async check(manifest, confirm, choice = {}, looking) {
       refuseInto(choice)
       const place = await placeOf(config.root)
-      await requireConfirmed(place, manifest, confirm, looking && (() => diff(config, manifest, choice, looking)))
+      await requireFolder(place, manifest, confirm, looking && (() => diff(config, manifest, choice, looking)))
       await requireSpace(place.inside ? place.root : dirname(place.root), manifest)
     },
     async restoreAside(context, manifest, source, { choice = {} } = { dir: '', choice: {} }) {

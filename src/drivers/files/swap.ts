@@ -6,7 +6,7 @@ import type { Manifest } from '../../core/records.ts'
 import { shellWord } from '../../process/shell.ts'
 import type { DriverContext, Filling, RestoreChoice, Swapped } from '../driver.ts'
 import { madeAgain } from './aside.ts'
-import { requireConfirmed } from './confirm.ts'
+import { requireFolder } from './confirm.ts'
 import { changesOf, type Comparing, isWhole } from './difference.ts'
 import { entriesIn } from './fill.ts'
 import { picksOf } from './picks.ts'
@@ -53,7 +53,7 @@ export async function swapIn(goal: Goal, manifest: Manifest, { confirm, token }:
   if (!swapping) {
     const done = await keptBy(place, run, confirm)
     if (done) return swapped(place, done)
-    await requireConfirmed(place, manifest, confirm)
+    await requireFolder(place, manifest, confirm)
     await requireToken(dir, token)
     swapping = { ...(await wayOf(goal, place, dir, choice)), confirmed: confirm }
     await writeSwapping(dir, swapping)

@@ -1,13 +1,14 @@
 /** Every assertion of a proof on a restored tree: it is archived once more, and the two indexes are compared line by line. */
 import { messageOf } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
+import { digestOfFile } from '../common/file-digest.ts'
 import type { DriverContext, Target, UserAssertion } from '../driver.ts'
 import { archive } from './archive.ts'
 import { userAssertions } from './assertions.ts'
 import { sideBySide } from './compare.ts'
 import { type Counts, createCount, recordedCounts } from './count.ts'
 import type { Entry } from './entries.ts'
-import { digestOf, entriesIn, recordedDigest } from './fill.ts'
+import { entriesIn, recordedDigest } from './fill.ts'
 import { type BytePath, listed } from './names.ts'
 import { indexIn } from './scratch.ts'
 import { EVERYTHING } from './selection.ts'
@@ -33,7 +34,7 @@ function unreadable(context: DriverContext, error: unknown): Assertion[] {
 
 async function indexAssertion(manifest: Manifest, { dir }: Target): Promise<Assertion> {
   const expected = recordedDigest(manifest) ?? 'recorded in the manifest'
-  const actual = await digestOf(indexIn(dir)).catch(messageOf)
+  const actual = await digestOfFile(indexIn(dir)).catch(messageOf)
   return { name: 'index', ok: actual === expected, expected, actual }
 }
 

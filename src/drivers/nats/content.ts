@@ -4,7 +4,7 @@
  */
 import { blake3 } from '@napi-rs/blake-hash'
 import type { StreamState } from './answers.ts'
-import { createSum } from './digests.ts'
+import { createUnorderedDigest } from '../common/unordered-digest.ts'
 import { API, isApiError, type JetStream } from './jetstream.ts'
 import { createRanges, type Range } from './ranges.ts'
 
@@ -45,14 +45,14 @@ export const averageOf = ({ bytes, messages }: Pick<StreamState, 'bytes' | 'mess
 export async function contentOf(js: JetStream, options: ContentOptions): Promise<Content> {
   const { first, last } = options
   const ranges = createRanges()
-  const sum = createSum()
+  const sum = createUnorderedDigest()
   let messages = 0
   const take = (message: Stored) => {
     if (options.only?.(message.seq) === false) return
     const headers = Buffer.from(message.hdrs ?? '', 'base64')
     // It goes by itself at a time of its own, perhaps before it is compared.
     if (/^nats-ttl:/im.test(headers.toString('latin1'))) return
-    sum.add(digestOfMessage(message, headers))
+    sum.addDigest(digestOfMessage(message, headers))
     messages += 1
     ranges.add(message.seq)
     if (messages % 1000 === 0) options.onMessages(messages)
@@ -68,7 +68,7 @@ export async function contentOf(js: JetStream, options: ContentOptions): Promise
   }
   const readers = Math.max(1, Math.min(READERS, Math.floor(IN_FLIGHT_BYTES / options.averageBytes)))
   await Promise.all(Array.from({ length: readers }, read))
-  return { messages, digest: sum.digest(), ranges: ranges.all() }
+  return { messages, digest: sum.hex(), ranges: ranges.all() }
 }
 
 /** Gaps cost nothing: each question is for the next message from a sequence on. */

@@ -2,7 +2,8 @@
 import type { ConsumerConfig, ConsumerInfo, StreamConfig, StreamInfo, StreamState } from './answers.ts'
 import { isLasting, without } from './answers.ts'
 import type { Content } from './content.ts'
-import { createSum, digestOf } from './digests.ts'
+import { createUnorderedDigest } from '../common/unordered-digest.ts'
+import { digestOf } from './digests.ts'
 import { type JetStream, streamInfo } from './jetstream.ts'
 import { holds } from './select.ts'
 
@@ -116,13 +117,13 @@ function said(config: Record<string, unknown>): Record<string, unknown> {
 
 /** Of the counts of all subjects, page by page. */
 export async function subjectsOf(js: JetStream, stream: string): Promise<Subjects> {
-  const sum = createSum()
+  const sum = createUnorderedDigest()
   let count = 0
   for (;;) {
     const { state } = await streamInfo(js, stream, { subjects_filter: '>', offset: count })
     const page = Object.entries(state.subjects ?? {})
-    for (const entry of page) sum.add(digestOf(entry))
+    for (const entry of page) sum.addDigest(digestOf(entry))
     count += page.length
-    if (page.length === 0 || count >= (state.num_subjects ?? 0)) return { count, digest: sum.digest() }
+    if (page.length === 0 || count >= (state.num_subjects ?? 0)) return { count, digest: sum.hex() }
   }
 }

@@ -1,5 +1,6 @@
 /** NATS JetStream by its own snapshots: streams with their consumers, key-value and object buckets, restored into a private server. */
 import { HoldfastError } from '../../core/errors.ts'
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { NatsSourceConfig } from './config.ts'
@@ -18,15 +19,10 @@ export const createDriver = async (config: NatsSourceConfig, wiring: Pick<Driver
     preflight: (context) => preflight(config, place, context),
     capture: (context, _request, sink) => capture(config, place, context, sink),
     async restore(context, manifest, source, { dir, to, choice }) {
-      const object = `${manifest.source}/${manifest.id}`
-      if (to && !to.latest)
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a snapshot holds one moment of each stream: there is no point in time to choose', {
-          object,
-          next: 'choose the recovery point by its id',
-        })
+      requireOneMoment('a snapshot', manifest, to)
       if (choice?.mode)
         throw new HoldfastError('INPUT_INVALID', 'a restore beside goes into an empty server: it has no "mode"', {
-          object,
+          object: `${manifest.source}/${manifest.id}`,
           next: 'leave mode out',
         })
       return restoreScratch(config, context, manifest, source, { dir, choice })

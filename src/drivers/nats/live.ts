@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
+import { requireConfirmed } from '../common/confirm.ts'
 import type { LiveRestore, RestoreChoice } from '../driver.ts'
 import type { StreamInfo } from './answers.ts'
 import type { NatsSourceConfig } from './config.ts'
@@ -76,7 +76,7 @@ interface Check {
 
 async function check({ config, js, manifest, confirm, choice }: Check): Promise<void> {
   const names = wantedOf(manifest, choice.parts)
-  await requireConfirmed({ config, js, manifest, confirm, choice })
+  await requireStreams({ config, js, manifest, confirm, choice })
   const version = js.nc.info?.version ?? ''
   const newer = newerThan(version, manifest, names)
   if (newer)
@@ -92,17 +92,12 @@ async function check({ config, js, manifest, confirm, choice }: Check): Promise<
   await requireSpace(await nearest(config), manifest, names)
 }
 
-async function requireConfirmed({ config, js, manifest, confirm, choice }: Check): Promise<void> {
+async function requireStreams({ config, js, manifest, confirm, choice }: Check): Promise<void> {
   const fingerprint = await fingerprintOf(config, js)
   // Where a swap has begun its streams are not what they were: what was confirmed then is written down.
-  if (confirm === fingerprint || (confirm !== '' && (await readJournal(js, manifest))?.confirm === confirm)) return
-  const words = ['holdfast', 'restore', manifest.source, manifest.id, '--live', '--confirm', shellWord(fingerprint)]
-  for (const part of choice.parts ?? []) words.push('--part', shellWord(part))
-  throw new HoldfastError(
-    'CONFIRM_MISMATCH',
-    `the live streams have the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
-    { object: fingerprint, next: `if these are the streams to replace: ${words.join(' ')}`, details: { fingerprint } },
-  )
+  if (confirm !== '' && (await readJournal(js, manifest))?.confirm === confirm) return
+  const target = 'the live streams have'
+  requireConfirmed(manifest, confirm, { fingerprint, target, meaning: 'these are the streams to replace', parts: choice.parts })
 }
 
 function requireMode({ mode }: RestoreChoice, names: readonly string[], live: readonly StreamInfo[]): void {

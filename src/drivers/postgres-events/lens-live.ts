@@ -3,7 +3,7 @@ import type { Manifest } from '../../core/records.ts'
 import type { Filling, RestoreChoice, Swapped } from '../driver.ts'
 import { withClient } from '../postgres-common/connect.ts'
 import { contentOf } from '../postgres-common/content.ts'
-import { requireConfirmed } from '../postgres-logical/live.ts'
+import { requireDatabase } from '../postgres-logical/live.ts'
 import type { EventsSourceConfig } from './config.ts'
 import { type ChosenLens, chooseLenses, type Mode, requireLoadable } from './lens-choice.ts'
 import { loadLenses, watermarksPart } from './lens-load.ts'
@@ -17,7 +17,7 @@ export async function checkLenses(
   confirm: string,
   { parts = [], mode = 'empty' }: RestoreChoice,
 ): Promise<void> {
-  await requireConfirmed(connection, manifest, confirm)
+  await requireDatabase(connection, manifest, confirm)
   watermarksPart(manifest)
   await withClient(connection, {}, async (client) =>
     requireLoadable(client, config, manifest, await chooseLenses(client, config, manifest, parts), mode),
@@ -37,7 +37,7 @@ export async function swapLenses(
   confirm: string,
   { context, source, choice: { parts = [], mode = 'empty' } }: Filling,
 ): Promise<Swapped> {
-  await requireConfirmed(connection, manifest, confirm)
+  await requireDatabase(connection, manifest, confirm)
   const { lenses, loaded } = await withClient(connection, {}, async (client) => {
     const chosen = await chooseLenses(client, config, manifest, parts)
     const done = mode === 'empty' && (await isLoaded(connection, manifest, chosen))

@@ -1,6 +1,6 @@
 /** A database by pg_dump: every part in one snapshot, restored into a private instance, compared table by table. */
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { LogicalSourceConfig } from './config.ts'
-import { HoldfastError } from '../../core/errors.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
 import { mark } from '../postgres-common/mark.ts'
@@ -26,12 +26,7 @@ export function createPostgresLogical(config: LogicalSourceConfig, connection: s
     preflight: (context) => preflight(config, connection, context),
     capture: (context, request, sink) => capture({ config, connection, lockWaitMs: tuning.lockWaitMs ?? 60_000 }, context, request, sink),
     async restore(context, manifest, source, { dir, to }) {
-      if (to && !to.latest) {
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a dump holds one moment: there is no point in time to choose', {
-          object: `${manifest.source}/${manifest.id}`,
-          next: 'choose the recovery point by its id, or use a physical source',
-        })
-      }
+      requireOneMoment('a dump', manifest, to, 'choose the recovery point by its id, or use a physical source')
       return restoreScratch(config, context, manifest, source, dir)
     },
     verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),

@@ -2,6 +2,7 @@
 import { mkdir, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { requireConfirmed } from '../common/confirm.ts'
 import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { stamp } from '../../core/ids.ts'
@@ -22,7 +23,7 @@ export function createLive(config: LogicalSourceConfig, connection: string, fini
   return {
     fingerprint: () => fingerprintOf(connection),
     async check(manifest, confirm) {
-      await requireConfirmed(connection, manifest, confirm)
+      await requireDatabase(connection, manifest, confirm)
       requireWhole(manifest)
       await withClient(connection, {}, async (client) => {
         await requireFit(client, connection)
@@ -51,18 +52,9 @@ export async function fingerprintOf(connection: string): Promise<string> {
 }
 
 /** Throws CONFIRM_MISMATCH, with the command that is right. */
-export async function requireConfirmed(connection: string, manifest: Manifest, confirm: string): Promise<void> {
-  const fingerprint = await fingerprintOf(connection)
-  if (confirm === fingerprint) return
-  throw new HoldfastError(
-    'CONFIRM_MISMATCH',
-    `the live database ${describeConnection(connection)} has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
-    {
-      object: fingerprint,
-      next: `if this is the database to replace: holdfast restore ${manifest.source} ${manifest.id} --live --confirm ${fingerprint}`,
-      details: { fingerprint },
-    },
-  )
+export async function requireDatabase(connection: string, manifest: Manifest, confirm: string): Promise<void> {
+  const target = `the live database ${describeConnection(connection)} has`
+  requireConfirmed(manifest, confirm, { fingerprint: await fingerprintOf(connection), target, meaning: 'this is the database to replace' })
 }
 
 /** In the place of the whole, a selection would be the loss of the rest. */
@@ -174,7 +166,7 @@ async function swap(connection: string, manifest: Manifest, confirm: string, oid
   const { name, maintenance } = await liveDatabase(connection)
   const keptAs = await keptUnder(connection, maintenance, confirm, name)
   if (keptAs) return { database: name, keptAs }
-  await requireConfirmed(connection, manifest, confirm)
+  await requireDatabase(connection, manifest, confirm)
   const aside = asideName(name, manifest)
   const kept = within63(name, `_pre_restore_${stamp(new Date()).slice(0, 15).replace('T', '_')}`)
   await withClient(connection, { database: maintenance }, async (client) => {

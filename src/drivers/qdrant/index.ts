@@ -1,5 +1,5 @@
 /** Qdrant: snapshots of every collection on every node, an export beside them, restored under other names and compared. */
-import { HoldfastError } from '../../core/errors.ts'
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { QdrantSourceConfig } from './config.ts'
@@ -25,11 +25,7 @@ export async function createDriver(
     removeSnapshot: (context, id) => removeSnapshots(work, context, id),
     capture: (context, request, sink) => capture(work, context, request, sink),
     async restore(context, manifest, artifacts, { to, ...options }) {
-      if (to && !to.latest)
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a snapshot holds one moment: there is no point in time to choose', {
-          object: `${manifest.source}/${manifest.id}`,
-          next: 'choose the recovery point by its id',
-        })
+      requireOneMoment('a snapshot', manifest, to)
       return restoreScratch(work, context, manifest, artifacts, options)
     },
     verify: (context, manifest, target, options) => verify(work, context, manifest, target, options),

@@ -1,6 +1,7 @@
 /** A restore over the live server: which server that is, and everything that refuses it before anything is touched. */
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
+import { type Asked, requireConfirmed } from '../common/confirm.ts'
 import type { LiveRestore, RestoreChoice } from '../driver.ts'
 import { removeAsides, restoreAside } from './aside.ts'
 import { digestOf } from './canonical.ts'
@@ -19,7 +20,7 @@ export function createLive(work: Work): LiveRestore {
     check: (manifest, confirm, choice = {}) =>
       withNodes(work, undefined, async (nodes) => {
         requireChoice(manifest, choice)
-        requireConfirmed(await fingerprintOf(work, nodes), manifest, confirm)
+        requireConfirmed(manifest, confirm, askedOf(await fingerprintOf(work, nodes)))
         if (!fromExport(choice)) requirePromised(manifest, await versionOf(nodes[0]), nodes[0].url)
         const collections = await collectionNames(nodes[0])
         for (const collection of wantedOf(manifest, choice)) await requireFit(nodes, manifest, choice, { collection, collections })
@@ -58,18 +59,11 @@ async function peersOf(nodes: Nodes, collections: readonly string[]): Promise<st
   return (await Promise.all(nodes.map(ask))).map(String).sort().join('+')
 }
 
-function requireConfirmed(fingerprint: string, { source, id }: Manifest, confirm: string): void {
-  if (confirm === fingerprint) return
-  throw new HoldfastError(
-    'CONFIRM_MISMATCH',
-    `the live server has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
-    {
-      object: fingerprint,
-      next: `if this is the server to restore to: holdfast restore ${source} ${id} --live --confirm ${fingerprint}`,
-      details: { fingerprint },
-    },
-  )
-}
+const askedOf = (fingerprint: string): Asked => ({
+  fingerprint,
+  target: 'the live server has',
+  meaning: 'this is the server to restore to',
+})
 
 /** What it holds has changed by then, through this very restore; the server has not. */
 function requireSameServer(fingerprint: string, confirm: string): void {

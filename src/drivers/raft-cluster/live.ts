@@ -4,12 +4,14 @@ import { basename, dirname, join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { startChain } from '../../process/chain.ts'
+import { requireConfirmed } from '../common/confirm.ts'
+import { partOf } from '../common/part.ts'
 import type { ArtifactSource, DriverContext, LiveRestore, RestoreChoice, RestoreTarget } from '../driver.ts'
 import { commandOf } from './cluster.ts'
 import { differences, type Listed } from './listing.ts'
 import { asideOf, doOn, freeOn, isThere, line, type Node, nodesOf, onNode, type Origin, unreachable } from './node.ts'
 import { bytesOf } from './listing.ts'
-import { filesOf, partOf, STATE, untarScript } from './parts.ts'
+import { filesOf, STATE, untarScript } from './parts.ts'
 import { configBelow, layoutOf } from './places.ts'
 import { requireNewArchive } from './history.ts'
 import { provision } from './provision.ts'
@@ -23,7 +25,7 @@ export function createLive(origin: Origin): LiveRestore {
     fingerprint: () => fingerprintOf(origin),
     async check(manifest, confirm, choice) {
       requireServices(origin)
-      await requireConfirmed(origin, manifest, confirm)
+      await requireCluster(origin, manifest, confirm)
       if (choice?.to !== undefined) await routeTo(origin, { time: choice.to }, manifest)
       await requireNewArchive(origin, manifest)
       // A machine that is yet to be made has room.
@@ -33,7 +35,7 @@ export function createLive(origin: Origin): LiveRestore {
     },
     restoreAside: (context, manifest, source, place) => restoreAside(origin, context, manifest, source, place),
     swap: async (manifest, confirm, oid, filling) =>
-      swap(origin, manifest, { confirm, made: oid ?? '', confirmed: () => requireConfirmed(origin, manifest, confirm) }, filling?.context),
+      swap(origin, manifest, { confirm, made: oid ?? '', confirmed: () => requireCluster(origin, manifest, confirm) }, filling?.context),
     async removeAside(manifest) {
       await putBack(origin)
       for (const node of nodesOf(origin.config)) if ((await unreachable(node)) === undefined) await removeFilled(node, manifest)
@@ -50,18 +52,9 @@ async function fingerprintOf({ config: { nodes, folders, provision: hook } }: Or
   return `${first.name}:${first.dataDir}:${inode}`
 }
 
-async function requireConfirmed(origin: Origin, { source, id }: Manifest, confirm: string): Promise<void> {
-  const fingerprint = await fingerprintOf(origin)
-  if (confirm === fingerprint) return
-  throw new HoldfastError(
-    'CONFIRM_MISMATCH',
-    `the cluster of ${Object.keys(origin.config.nodes).join(', ')} has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
-    {
-      object: fingerprint,
-      next: `if this is the cluster to replace: holdfast restore ${source} ${id} --live --confirm ${fingerprint}`,
-      details: { fingerprint },
-    },
-  )
+async function requireCluster(origin: Origin, manifest: Manifest, confirm: string): Promise<void> {
+  const target = `the cluster of ${Object.keys(origin.config.nodes).join(', ')} has`
+  requireConfirmed(manifest, confirm, { fingerprint: await fingerprintOf(origin), target, meaning: 'this is the cluster to replace' })
 }
 
 /** A node that nobody can stop would take part with what it has. */

@@ -1,8 +1,8 @@
 /** What a point holds: parts by name, each a tar archive or a small file, and the list of every file with its digest. */
 import { z } from 'zod'
-import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Manifest } from '../../core/records.ts'
 import { shellWord } from '../../process/shell.ts'
+import { readPart } from '../common/part.ts'
 import type { ArtifactSource } from '../driver.ts'
 import type { Listed } from './listing.ts'
 
@@ -31,17 +31,8 @@ const clusterSchema = z.looseObject({
 })
 export type ClusterRecord = z.infer<typeof clusterSchema>
 
-export function partOf(manifest: Manifest, part: string): Artifact {
-  const found = manifest.artifacts.find((artifact) => artifact.part === part)
-  if (found) return found
-  throw new HoldfastError('INTEGRITY', `${manifest.id} has no part ${part}`, { object: `${manifest.source}/${manifest.id}` })
-}
-
-async function jsonOf(manifest: Manifest, part: string, source: ArtifactSource): Promise<unknown> {
-  const chunks: Buffer[] = []
-  for await (const chunk of await source.read(partOf(manifest, part))) chunks.push(chunk as Buffer)
-  return JSON.parse(Buffer.concat(chunks).toString('utf8'))
-}
+const jsonOf = async (manifest: Manifest, part: string, source: ArtifactSource): Promise<unknown> =>
+  JSON.parse(await readPart(manifest, source, part))
 
 /** Every file of the state, as it was on the node. */
 export const filesOf = async (manifest: Manifest, source: ArtifactSource): Promise<Listed[]> =>

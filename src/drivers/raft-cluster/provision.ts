@@ -3,10 +3,11 @@ import { dirname } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
+import { partOf } from '../common/part.ts'
 import type { ArtifactSource, DriverContext } from '../driver.ts'
 import { filled } from './cluster.ts'
 import { asideOf, doOn, isThere, line, type Node, nodesOf, onNode, type Origin, unreachable } from './node.ts'
-import { configPart, fact, partOf, untarScript } from './parts.ts'
+import { configPart, fact, untarScript } from './parts.ts'
 
 const HOOK_MS = 3 * 3_600_000
 

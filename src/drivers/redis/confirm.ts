@@ -1,6 +1,6 @@
 /** Which live server it is that a restore goes over, and that somebody has said so. */
-import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
+import { requireConfirmed } from '../common/confirm.ts'
 import { type Client, infoOf } from './connect.ts'
 
 export interface Confirmed {
@@ -16,16 +16,11 @@ export async function fingerprintOf(client: Client, place: string): Promise<stri
   return `${place}/${(await infoOf(client, 'server'))['run_id']}`
 }
 
-export async function requireConfirmed(client: Client, place: string, { manifest, confirm }: Confirmed): Promise<void> {
-  const fingerprint = await fingerprintOf(client, place)
-  if (confirm === fingerprint) return
-  throw new HoldfastError(
-    'CONFIRM_MISMATCH',
-    `the live server ${place} has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
-    {
-      object: fingerprint,
-      next: `if this is the server to restore over: holdfast restore ${manifest.source} ${manifest.id} --live --confirm ${fingerprint}`,
-      details: { fingerprint },
-    },
-  )
+export async function requireServer(client: Client, place: string, { manifest, confirm }: Confirmed): Promise<void> {
+  const target = `the live server ${place} has`
+  requireConfirmed(manifest, confirm, {
+    fingerprint: await fingerprintOf(client, place),
+    target,
+    meaning: 'this is the server to restore over',
+  })
 }

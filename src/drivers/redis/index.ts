@@ -1,5 +1,5 @@
 /** Redis and FalkorDB: the RDB of one moment, loaded and described before it counts; each graph as Cypher beside it. */
-import { HoldfastError } from '../../core/errors.ts'
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture, removeSnapshot, snapshot } from './capture.ts'
 import type { RedisSourceConfig } from './config.ts'
@@ -26,11 +26,7 @@ export async function createDriver(config: RedisSourceConfig, wiring: Pick<Drive
     removeSnapshot: (_, id) => removeSnapshot(work, id),
     capture: (context, request, sink) => capture(work, context, request, sink),
     async restore(context, manifest, source, { to, ...options }) {
-      if (to && !to.latest)
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'an RDB holds one moment: there is no point in time to choose', {
-          object: `${manifest.source}/${manifest.id}`,
-          next: 'choose the recovery point by its id',
-        })
+      requireOneMoment('an RDB', manifest, to)
       return restoreScratch(config, context, manifest, source, options)
     },
     verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),

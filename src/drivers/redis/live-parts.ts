@@ -4,7 +4,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Inventory, Manifest } from '../../core/records.ts'
 import type { ArtifactSource, DriverContext, RestoreChoice, Swapped } from '../driver.ts'
 import { setUsers } from './acl.ts'
-import { type Confirmed, requireConfirmed } from './confirm.ts'
+import { type Confirmed, requireServer } from './confirm.ts'
 import { type Client, placeOf, withServer } from './connect.ts'
 import { entryOf, type GraphName } from './facts.ts'
 import { graphDigest } from './graph-export.ts'
@@ -48,7 +48,7 @@ export function livePartsOf(work: Work, choice: RestoreChoice) {
       const kept: string[] = []
       const notes: string[] = []
       await withServer(server, async (client) => {
-        await requireConfirmed(client, placeOf(server), confirmed)
+        await requireServer(client, placeOf(server), confirmed)
         for (const graph of wantedOf(manifest)) {
           context.onProgress({ phase: entryOf(graph.into) })
           // A straggler may have begun to make it again.

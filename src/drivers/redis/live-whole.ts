@@ -7,7 +7,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import { until } from '../../process/wait.ts'
 import type { ArtifactSource, DriverContext, RestoreChoice, Swapped } from '../driver.ts'
-import { type Confirmed, requireConfirmed } from './confirm.ts'
+import { type Confirmed, requireServer } from './confirm.ts'
 import { type Client, infoOf, placeOf, settingOf, withServer } from './connect.ts'
 import { compareInventories } from './facts.ts'
 import { fetchByReplication } from './fetch.ts'
@@ -88,7 +88,7 @@ async function swap(work: Work, context: DriverContext, confirmed: Confirmed, { 
         next: 'start the restore again',
       })
     if (!follows(info, line)) {
-      await requireConfirmed(client, place, confirmed)
+      await requireServer(client, place, confirmed)
       await join(client, line)
     }
     await awaitSynced(client, dir, context)

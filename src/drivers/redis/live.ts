@@ -2,7 +2,7 @@
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import type { LiveRestore, RestoreChoice } from '../driver.ts'
-import { fingerprintOf, requireConfirmed } from './confirm.ts'
+import { fingerprintOf, requireServer } from './confirm.ts'
 import { placeOf, withServer } from './connect.ts'
 import { livePartsOf } from './live-parts.ts'
 import { liveWholeOf } from './live-whole.ts'
@@ -20,7 +20,7 @@ export function createLive(work: Work): LiveRestore {
       requireKnown(manifest, choice)
       const server = await work.server()
       await withServer(server, async (client) => {
-        await requireConfirmed(client, placeOf(server), { manifest, confirm })
+        await requireServer(client, placeOf(server), { manifest, confirm })
         await way(choice).check(client, manifest)
       })
     },

@@ -3,9 +3,10 @@ import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Inventory, Manifest } from '../../core/records.ts'
+import { digestOfFile } from '../common/file-digest.ts'
 import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
 import type { RocksdbSourceConfig } from './config.ts'
-import { bytesOfAll, digestOf, type FoundFile, filesOf, wholeDigest } from './files.ts'
+import { bytesOfAll, type FoundFile, filesOf, wholeDigest } from './files.ts'
 import { columnFamiliesOf, estimatedKeys, type Ldb } from './ldb.ts'
 
 export async function capture(
@@ -62,7 +63,7 @@ function storedContents(base: Manifest | undefined): Stored {
 /** What the base stores already, under the name that it has now. */
 async function known(folder: string, { name, bytes }: FoundFile, stored: Stored, { signal }: DriverContext): Promise<Artifact | undefined> {
   if (stored.byContent.size === 0) return undefined
-  const found = stored.byContent.get(contentOf(bytes, await digestOf(join(folder, name), signal)))
+  const found = stored.byContent.get(contentOf(bytes, await digestOfFile(join(folder, name), signal)))
   return found && { ...found, part: name, role: roleOf(name) }
 }
 

@@ -1,9 +1,8 @@
 /** A folder by content: its files, the digest of each, and one for the whole that anybody can compute again. */
-import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { Blake3Hasher } from '@napi-rs/blake-hash'
-import { HoldfastError, messageOf } from '../../core/errors.ts'
+import { HoldfastError } from '../../core/errors.ts'
 
 export interface FoundFile {
   /** Below the folder. */
@@ -38,18 +37,6 @@ export function noFolder(folder: string): HoldfastError {
 }
 
 const byName = (a: FoundFile, b: FoundFile) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))
-
-export async function digestOf(path: string, signal?: AbortSignal): Promise<string> {
-  const hasher = new Blake3Hasher()
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024, ...(signal && { signal }) }))
-      hasher.update(chunk as Buffer)
-  } catch (error) {
-    if (signal?.aborted) throw new HoldfastError('CANCELLED', `reading ${path} was cancelled`, { object: path, cause: error })
-    throw new HoldfastError('PROCESS_FAILED', `${path} cannot be read: ${messageOf(error)}`, { object: path, cause: error })
-  }
-  return hasher.digest('hex')
-}
 
 /** BLAKE3 of what `b3sum` prints of the files in their order: `b3sum * | b3sum`. */
 export function wholeDigest(files: readonly Pick<DigestedFile, 'name' | 'blake3'>[]): string {

@@ -1,5 +1,5 @@
 /** A RocksDB store by checkpoint: its files by content, restored into a folder, opened and read to the last key. */
-import { HoldfastError } from '../../core/errors.ts'
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import { makeCheckpoint, type Origin } from './checkpoint.ts'
@@ -23,11 +23,7 @@ export function createRocksdb(origin: Origin): SourceDriver {
     removeSnapshot: (_, id) => removePointFolder(config, source, id),
     capture: (context, request, sink) => capture(config, context, request, sink),
     async restore(context, manifest, artifacts, { dir, to, choice }) {
-      if (to && !to.latest)
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a checkpoint holds one moment: there is no point in time to choose', {
-          object: `${manifest.source}/${manifest.id}`,
-          next: 'choose the recovery point by its id',
-        })
+      requireOneMoment('a checkpoint', manifest, to)
       return restore(config, context, manifest, artifacts, { dir, ...(choice && { choice }) })
     },
     verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),

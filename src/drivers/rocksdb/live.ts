@@ -3,6 +3,7 @@ import { chown, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
+import { requireConfirmed } from '../common/confirm.ts'
 import type { ArtifactSource, DriverContext, LiveRestore, RestoreChoice } from '../driver.ts'
 import type { RocksdbSourceConfig } from './config.ts'
 import { filesOf } from './files.ts'
@@ -18,7 +19,7 @@ export function createLive(config: RocksdbSourceConfig): LiveRestore {
     fingerprint: () => fingerprintOf(path),
     async check(manifest, confirm, choice) {
       refuseElsewhere(choice)
-      await requireConfirmed(path, manifest, confirm)
+      await requireStore(path, manifest, confirm)
       await requireSpace(dirname(path), manifest.sizeBytes)
       // Both are stopped later, right before it is swapped.
       if (!service && applications.length === 0)
@@ -30,7 +31,7 @@ export function createLive(config: RocksdbSourceConfig): LiveRestore {
       return swap(config, {
         confirm,
         made: made ?? '',
-        confirmed: () => requireConfirmed(path, manifest, confirm),
+        confirmed: () => requireStore(path, manifest, confirm),
         ...(signal && { signal }),
       })
     },
@@ -46,18 +47,9 @@ export async function fingerprintOf(path: string): Promise<string> {
   return `${path}:${(await statOf(path))?.ino ?? 'absent'}`
 }
 
-async function requireConfirmed(path: string, { source, id }: Manifest, confirm: string): Promise<void> {
-  const fingerprint = await fingerprintOf(path)
-  if (confirm === fingerprint) return
-  throw new HoldfastError(
-    'CONFIRM_MISMATCH',
-    `the live store ${path} has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
-    {
-      object: fingerprint,
-      next: `if this is the store to replace: holdfast restore ${source} ${id} --live --confirm ${fingerprint}`,
-      details: { fingerprint },
-    },
-  )
+async function requireStore(path: string, manifest: Manifest, confirm: string): Promise<void> {
+  const target = `the live store ${path} has`
+  requireConfirmed(manifest, confirm, { fingerprint: await fingerprintOf(path), target, meaning: 'this is the store to replace' })
 }
 
 function refuseElsewhere(choice: RestoreChoice | undefined): void {

@@ -5,9 +5,10 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import { describe } from '../../process/command.ts'
 import { run } from '../../process/run.ts'
+import { digestOfFile } from '../common/file-digest.ts'
 import type { DriverContext, Target, UserAssertion } from '../driver.ts'
 import type { RocksdbSourceConfig } from './config.ts'
-import { digestOf, type FoundFile, filesOf, noFolder, wholeDigest } from './files.ts'
+import { type FoundFile, filesOf, noFolder, wholeDigest } from './files.ts'
 import { columnFamiliesOf, estimatedKeys, type Ldb, readAll, valueUnder } from './ldb.ts'
 import { exists, shareFiles } from './places.ts'
 
@@ -47,7 +48,7 @@ async function filesEqual(manifest: Manifest, folder: string, depth: Depth['dept
   if (depth === 'full') {
     for (const { name } of there) {
       context.onProgress({ phase: 'compare', parts: digests.size })
-      digests.set(name, await digestOf(join(folder, name), context.signal))
+      digests.set(name, await digestOfFile(join(folder, name), context.signal))
     }
   }
   const wrong = differences(manifest, there, digests)

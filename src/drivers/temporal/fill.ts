@@ -2,11 +2,12 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Manifest } from '../../core/records.ts'
+import { partOf } from '../common/part.ts'
 import type { Filling, Swapped } from '../driver.ts'
 import type { Session } from '../../temporal/namespace-session.ts'
 import { addAttributes, archivalOf, findNamespace, registerNamespace, updateNamespace } from './namespace.ts'
 import { type OpenRuns, startOpenRuns } from './open-runs.ts'
-import { extentOf, indexPart, partOf } from './records.ts'
+import { extentOf, indexPart } from './records.ts'
 import { createMissing, type Settings, type Wanted } from './recreate.ts'
 import { findSchedule, isOurs, isPaused, updateSchedule } from './schedules.ts'
 

@@ -1,5 +1,6 @@
 /** A Temporal namespace: how it is set up, its schedules, the histories of its runs. What cannot be made again is kept to be read and replayed. */
 import { HoldfastError } from '../../core/errors.ts'
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import type { BundleLimits } from './bundles.ts'
 import { capture } from './capture.ts'
@@ -31,15 +32,10 @@ export function createTemporal(config: TemporalSourceConfig, wiring: TemporalWir
     preflight: (context) => preflight(config, place, context),
     capture: (context, request, sink) => capture({ config, place, ...(limits && { limits }) }, context, request, sink),
     async restore(context, manifest, source, { dir, to, choice }) {
-      const object = `${manifest.source}/${manifest.id}`
-      if (to && !to.latest)
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'an export holds one moment: there is no point in time to choose', {
-          object,
-          next: 'choose the recovery point by its id',
-        })
+      requireOneMoment('an export', manifest, to)
       if (choice?.mode)
         throw new HoldfastError('INPUT_INVALID', 'a restore beside goes into a new namespace: it has no "mode"', {
-          object,
+          object: `${manifest.source}/${manifest.id}`,
           next: 'leave mode out',
         })
       return restoreScratch(config, wiring, context, manifest, source, { dir, choice })

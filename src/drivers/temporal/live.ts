@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
+import { requireConfirmed } from '../common/confirm.ts'
 import type { DriverWiring, Filling, LiveRestore, RestoreChoice, Swapped } from '../driver.ts'
 import type { TemporalSourceConfig } from './config.ts'
 import { type Place, type Session, withTemporal } from '../../temporal/namespace-session.ts'
@@ -26,7 +26,7 @@ export function createLive(config: TemporalSourceConfig, place: Place, wiring: W
       withTemporal(place, looking?.context.signal, async (session) => {
         const wanted = wantedOf(manifest, choice)
         await refuseOwn(session, wiring)
-        await requireConfirmed(session, manifest, confirm, choice)
+        await requireNamespace(session, manifest, confirm, choice)
         if (looking) await requireFree(session, manifest, await readSettings(manifest, looking.source, wanted), choice)
       }),
     async restoreAside(context, manifest, source, { dir, choice } = { dir: folderOf(manifest), choice: {} }) {
@@ -59,16 +59,10 @@ export async function fingerprintOf(session: Session): Promise<string> {
   return `${clusterId}/${(await findNamespace(session))?.namespaceInfo.id ?? '-'}`
 }
 
-async function requireConfirmed(session: Session, manifest: Manifest, confirm: string, choice: RestoreChoice): Promise<void> {
-  const fingerprint = await fingerprintOf(session)
-  if (confirm === fingerprint) return
-  const words = ['holdfast', 'restore', manifest.source, manifest.id, '--live', '--confirm', fingerprint]
-  for (const part of choice.parts ?? []) words.push('--part', shellWord(part))
-  throw new HoldfastError(
-    'CONFIRM_MISMATCH',
-    `the namespace ${session.namespace} at ${session.address} has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
-    { object: fingerprint, next: `if this is the namespace to restore into: ${words.join(' ')}`, details: { fingerprint } },
-  )
+async function requireNamespace(session: Session, manifest: Manifest, confirm: string, { parts }: RestoreChoice): Promise<void> {
+  const target = `the namespace ${session.namespace} at ${session.address} has`
+  const meaning = 'this is the namespace to restore into'
+  requireConfirmed(manifest, confirm, { fingerprint: await fingerprintOf(session), target, meaning, parts })
 }
 
 interface Bringing {
@@ -87,7 +81,7 @@ async function bringIn({ session, wiring, manifest, confirm, filling }: Bringing
   await refuseOwn(session, wiring)
   // What was confirmed as absent may be there by an earlier try: then nothing is in it that is not of this point.
   const made = confirm.endsWith('/-') && (await fingerprintOf(session)).startsWith(confirm.slice(0, -1))
-  if (!made) await requireConfirmed(session, manifest, confirm, choice)
+  if (!made) await requireNamespace(session, manifest, confirm, choice)
   const settings = await readSettings(manifest, source, wanted)
   const chosen: RestoreChoice = made ? { ...choice, mode: 'empty' } : choice
   await requireFree(session, manifest, settings, chosen)

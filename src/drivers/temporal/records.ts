@@ -1,8 +1,7 @@
 /** The parts of a recovery point, by name and role, and what the manifest says of each bundle. Read back as they were written. */
 import { HoldfastError } from '../../core/errors.ts'
-import type { Artifact, Inventory, Manifest } from '../../core/records.ts'
+import type { Inventory, Manifest } from '../../core/records.ts'
 import { digestOf } from '../../catalog/canonical.ts'
-import type { ArtifactSource } from '../driver.ts'
 
 export const PARTS = {
   namespace: { part: 'namespace.json', role: 'namespace', required: true },
@@ -56,19 +55,6 @@ export function extentOf(manifest: Manifest): Extent {
   const object = `${manifest.source}/${manifest.id}`
   if (!bundles) throw new HoldfastError('INTEGRITY', `the manifest of ${object} does not name its bundles`, { object })
   return { bundles, ...(through !== undefined && { through }) }
-}
-
-export function partOf(manifest: Manifest, part: string): Artifact {
-  const found = manifest.artifacts.find((artifact) => artifact.part === part)
-  const object = `${manifest.source}/${manifest.id}`
-  if (!found) throw new HoldfastError('INTEGRITY', `${object} has no part ${part}`, { object })
-  return found
-}
-
-export async function readPart(manifest: Manifest, source: ArtifactSource, part: string): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of await source.read(partOf(manifest, part))) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** Of all bundles of some groups together. */

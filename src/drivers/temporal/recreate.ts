@@ -1,10 +1,11 @@
 /** What of a point can be made again in a namespace: its settings, search attributes, schedules, and open runs from their beginning. */
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
+import { readPart } from '../common/part.ts'
 import type { ArtifactSource, RestoreChoice } from '../driver.ts'
 import { GRPC, refusalOf, type Session } from '../../temporal/namespace-session.ts'
 import type { AttributeTypes, NamespaceRecord } from './namespace.ts'
-import { PARTS, readPart } from './records.ts'
+import { PARTS } from './records.ts'
 import { createSchedule, type ScheduleRecord } from './schedules.ts'
 
 /** What a restore may be asked for. Histories come along as files where they are wanted; nothing imports them. */

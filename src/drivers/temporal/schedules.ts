@@ -1,7 +1,7 @@
 /** Schedules as the server itself describes them: the SDK's own objects would lose what it does not know. */
 import { canonicalBytes, digestOf } from '../../catalog/canonical.ts'
 import { GRPC, refusalOf, type Session } from '../../temporal/namespace-session.ts'
-import { type InOrder, inOrder } from './in-order.ts'
+import { type InOrder, inOrder } from '../common/in-order.ts'
 import { Memo, Schedule, SearchAttributes } from '../../temporal/messages.ts'
 import { jsonOf } from './namespace.ts'
 

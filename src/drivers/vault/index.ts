@@ -1,5 +1,5 @@
 /** Vault and OpenBao with raft storage: a snapshot whose inner checksums are checked, restored with the guards that a seal needs. */
-import { HoldfastError } from '../../core/errors.ts'
+import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { VaultSourceConfig } from './config.ts'
@@ -21,11 +21,7 @@ export async function createDriver(
     preflight: (context) => preflight(work, context),
     capture: (context, _request, sink) => capture(work, context, sink),
     async restore(context, manifest, artifacts, { to, dir }) {
-      if (to && !to.latest)
-        throw new HoldfastError('TARGET_OUT_OF_RANGE', 'a snapshot holds one moment: there is no point in time to choose', {
-          object: `${manifest.source}/${manifest.id}`,
-          next: 'choose the recovery point by its id',
-        })
+      requireOneMoment('a snapshot', manifest, to)
       return restoreScratch(work, context, manifest, artifacts, dir)
     },
     verify: (context, manifest, target, options) => verify(work, context, manifest, target, options),

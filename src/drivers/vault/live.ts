@@ -3,6 +3,7 @@ import { access, rm } from 'node:fs/promises'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { removeOwnFolder } from '../common/own-folder.ts'
+import { type Asked, requireConfirmed } from '../common/confirm.ts'
 import type { DriverContext, Filling, LiveRestore, RestoreChoice, Swapped } from '../driver.ts'
 import { factsOfFile } from './archive.ts'
 import { SNAPSHOT } from './capture.ts'
@@ -19,7 +20,7 @@ export function createLive(work: Work): LiveRestore {
     fingerprint: () => withLive(undefined, fingerprintOf),
     check: (manifest, confirm, choice = {}) =>
       withLive(undefined, async (vault) => {
-        requireConfirmed(await fingerprintOf(vault), manifest, confirm)
+        requireConfirmed(manifest, confirm, askedOf(await fingerprintOf(vault)))
         requireKeysKnown(manifest, await clusterOf(vault), choice)
       }),
     async restoreAside(context, manifest, source, place) {
@@ -45,18 +46,11 @@ export function createLive(work: Work): LiveRestore {
 /** `host:port/cluster`: where it is, and which one answers there. */
 const fingerprintOf = async (vault: Vault): Promise<string> => `${new URL(vault.url).host}/${await clusterOf(vault)}`
 
-function requireConfirmed(fingerprint: string, { source, id }: Manifest, confirm: string): void {
-  if (confirm === fingerprint) return
-  throw new HoldfastError(
-    'CONFIRM_MISMATCH',
-    `the live server has the fingerprint ${fingerprint}; ${confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'}`,
-    {
-      object: fingerprint,
-      next: `if this is the server to restore to: holdfast restore ${source} ${id} --live --confirm ${fingerprint}`,
-      details: { fingerprint },
-    },
-  )
-}
+const askedOf = (fingerprint: string): Asked => ({
+  fingerprint,
+  target: 'the live server has',
+  meaning: 'this is the server to restore to',
+})
 
 /** On another cluster it is sealed afterwards, and stays so for whoever has not the keys of the source. */
 function requireKeysKnown(manifest: Manifest, cluster: string, { mode }: RestoreChoice): void {
@@ -93,7 +87,7 @@ async function swap(vault: Vault, manifest: Manifest, { confirm, oid, filling }:
   // A force that an earlier try had sent leaves the server sealed, so that it does not say who it is.
   if ((await readNote(dir))?.url === vault.url && (await sealStatus(vault)).sealed) return forced(manifest)
   const fingerprint = await fingerprintOf(vault)
-  requireConfirmed(fingerprint, manifest, confirm)
+  requireConfirmed(manifest, confirm, askedOf(fingerprint))
   const ownCluster = fingerprint.endsWith(`/${clusterIn(manifest)}`)
   requireKeysKnown(manifest, fingerprint.split('/')[1] ?? '', filling.choice)
   const there = await access(file).then(

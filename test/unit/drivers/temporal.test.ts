@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Writer } from 'protobufjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { examine, statusOf } from '../../../src/drivers/temporal/history.ts'
-import { inOrder } from '../../../src/drivers/temporal/in-order.ts'
+import { inOrder } from '../../../src/drivers/common/in-order.ts'
 import { EventType, History } from '../../../src/temporal/messages.ts'
 import { readBundle } from '../../../src/drivers/temporal/read-bundle.ts'
 
