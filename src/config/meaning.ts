@@ -6,6 +6,7 @@ import { parseCalendar } from '../core/calendar.ts'
 import { messageOf } from '../core/errors.ts'
 import { inOrder } from '../core/sets.ts'
 import { parseDates, parseSpan } from '../core/windows.ts'
+import { checkCopies } from './meaning-copies.ts'
 import { checkScheduleRules } from './meaning-retention.ts'
 import type { Path } from './problem.ts'
 import { didYouMean } from './suggest.ts'
@@ -21,6 +22,13 @@ export function checkMeaning(config: unknown, report: Report): void {
     mustExist(at('group'), source.group, 'failover group', failoverGroups, report)
     mustExist(at('wal', 'archive'), fields(source.wal).archive, 'archive', archives, report)
     checkCalendars(source, at, report)
+    for (const [index, one] of list(source.copies).entries()) {
+      const [to, schedule] = typeof one === 'string' ? [one] : [fields(one).to, fields(fields(one).schedule)]
+      mustExist(at('copies', index), to, 'repository', repositories, report)
+      checkCalendar(at('copies', index, 'schedule', 'calendar'), schedule?.calendar, report)
+      checkTimezone(at('copies', index, 'schedule', 'timezone'), schedule?.timezone, report)
+    }
+    checkCopies(source, list(source.copies), at, report)
     for (const [index, one] of list(source.applications).entries())
       mustExist(at('applications', index), one, 'application', applications, report)
     for (const [index, one] of list(source.projections).entries())

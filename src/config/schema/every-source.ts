@@ -1,5 +1,6 @@
 /** What the configuration of every source has, whatever its driver: where its points go, when, for how long, how they are proved. */
 import { z } from 'zod'
+import { copies } from './copies.ts'
 import { windowsSchema } from './limits.ts'
 import { retention, scheduleRules } from './retention.ts'
 import { command, duration, name, size, taskHost } from './values.ts'
@@ -34,6 +35,7 @@ const migration = z.strictObject({
 export const everySource = {
   host: taskHost.optional(),
   repository: name.describe('where its points go'),
+  copies,
   retention: retention.prefault({}),
   freshness: duration.optional().describe('status and its exit code complain where the newest point is older'),
   autoVerify: z.boolean().default(false).describe('a proof of depth full right after each backup, where nobody asked for another'),

@@ -1,0 +1,32 @@
+/** The copies of a source, whichever way its configuration states them. */
+import type { PointKind } from '../core/ids.ts'
+import { HoldfastError } from '../core/errors.ts'
+import type { SourceConfig } from './schema.ts'
+
+export interface CopyTarget {
+  to: string
+  kinds?: PointKind[] | undefined
+  newest?: number | undefined
+  schedule?: { calendar: string; timezone: string } | undefined
+  verify: 'list' | 'read'
+}
+
+/** In the order in which a restore takes them where the source's own repository is gone. */
+export function copiesOf({ copies = [] }: Partial<Pick<SourceConfig, 'copies'>>): CopyTarget[] {
+  return copies.map((copy) => (typeof copy === 'string' ? { to: copy, verify: 'read' } : copy))
+}
+
+/** Where points of the source may be: its own repository, then those of its copies. */
+export function repositoriesOf(source: Pick<SourceConfig, 'repository' | 'copies'>): string[] {
+  return [source.repository, ...copiesOf(source).map(({ to }) => to)]
+}
+
+/** Throws NOT_FOUND where no point of the source is ever in that repository. */
+export function requireRepository(source: Pick<SourceConfig, 'repository' | 'copies'>, name: string, repository: string): void {
+  const all = repositoriesOf(source)
+  if (all.includes(repository)) return
+  throw new HoldfastError('NOT_FOUND', `${name} has no points in a repository "${repository}"; it has them in ${all.join(', ')}`, {
+    object: repository,
+    next: `name one of ${all.join(', ')}, or add it to sources.${name}.copies`,
+  })
+}
