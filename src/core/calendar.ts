@@ -4,6 +4,17 @@ import { HoldfastError } from './errors.ts'
 export const DAYS = ['SUNDAY', 'MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY'] as const
 export type Day = (typeof DAYS)[number]
 
+/** The number of the day that is written out or by its first three letters; 0 is Sunday. */
+export function findDay(name: string): number | undefined {
+  const word = name.toUpperCase()
+  const at = DAYS.findIndex((day) => day === word || day.slice(0, 3) === word)
+  return at < 0 ? undefined : at
+}
+
+/** Also past the end of the week. */
+export const daysFrom = (first: number, last: number): number[] =>
+  Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, i) => (first + i) % 7)
+
 /** Every `step`th from `start` to `end`. */
 export interface Steps {
   start: number
@@ -77,8 +88,7 @@ function daysOf(words: string, text: string): { start: Day; end: Day }[] {
   for (const word of words.split(',')) {
     const [from, to, ...more] = word.split('-').map((name) => dayOf(name, text))
     if (from === undefined || more.length > 0) throw wrong(text, `"${word}" is no day and no range of days`)
-    const length = to === undefined ? 0 : (to - from + 7) % 7
-    for (let i = 0; i <= length; i++) chosen.add((from + i) % 7)
+    for (const day of daysFrom(from, to ?? from)) chosen.add(day)
   }
   const ranges: { start: Day; end: Day }[] = []
   for (const [index, day] of DAYS.entries()) {
@@ -91,8 +101,8 @@ function daysOf(words: string, text: string): { start: Day; end: Day }[] {
 }
 
 function dayOf(name: string, text: string): number {
-  const index = name.length < 3 ? -1 : DAYS.findIndex((day) => day.toLowerCase() === name || day.toLowerCase().slice(0, 3) === name)
-  if (index < 0) throw wrong(text, `"${name}" is no day: Mon, Tue, Wed, Thu, Fri, Sat, Sun`)
+  const index = findDay(name)
+  if (index === undefined) throw wrong(text, `"${name}" is no day: Mon, Tue, Wed, Thu, Fri, Sat, Sun`)
   return index
 }
 

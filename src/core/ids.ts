@@ -10,6 +10,7 @@ export const POINT_KINDS = [
   'pre_migration',
   'pre_restore',
   'post_failover',
+  'adopted',
 ] as const
 export type PointKind = (typeof POINT_KINDS)[number]
 

@@ -101,6 +101,8 @@ export const manifestSchema = z.looseObject({
   encryption: z.object({ recipients: z.array(z.string()) }),
   parents: z.array(z.string()),
   warnings: z.array(z.string()),
+  /** Of a backup that was taken without Holdfast: where it was found, and what tells it from every other. */
+  adopted: z.object({ from: z.string(), origin: z.string() }).optional(),
   workflowId: z.string(),
   runId: z.string(),
   signature: signatureSchema.optional(),
@@ -146,6 +148,22 @@ export const holdSchema = z.looseObject({
   signature: signatureSchema.optional(),
 })
 export type Hold = z.infer<typeof holdSchema>
+
+/** For whom the headers of a note are. */
+export const keyNoteSchema = z.looseObject({
+  format: z.literal('holdfast/v1'),
+  type: z.literal('keys'),
+  source: z.string(),
+  id: z.string(),
+  at: when,
+  /** age recipients; each of them opens every artifact below the point's own `data/` by these headers. */
+  recipients: z.array(z.string()).min(1),
+  headers: z.array(z.object({ key: z.string(), header: z.string() })),
+  workflowId: z.string(),
+  runId: z.string(),
+  signature: signatureSchema.optional(),
+})
+export type KeyNote = z.infer<typeof keyNoteSchema>
 
 export const evidenceSchema = z.looseObject({
   format: z.literal('holdfast/v1'),

@@ -1,6 +1,6 @@
 /** When something may run: spans of the week that are open, dates that are closed. Pure. */
 import { HoldfastError } from './errors.ts'
-import { DAYS } from './calendar.ts'
+import { DAYS, daysFrom, findDay } from './calendar.ts'
 
 /** Minutes of a day, from midnight; `to` may lie on the next day, and is then less than `from`. */
 export interface Span {
@@ -46,14 +46,14 @@ function daysOf(words: string, text: string): ReadonlySet<number> {
   for (const word of words.split(',')) {
     const [first = -1, last = first, ...more] = word.split('-').map((name) => dayOf(name, text))
     if (more.length > 0) throw wrong(text, `"${word}" is no range of days`)
-    for (let i = 0; i <= (last - first + 7) % 7; i += 1) chosen.add((first + i) % 7)
+    for (const day of daysFrom(first, last)) chosen.add(day)
   }
   return chosen
 }
 
 function dayOf(name: string, text: string): number {
-  const at = name.length < 3 ? -1 : DAYS.findIndex((day) => day.toLowerCase().startsWith(name.toLowerCase()))
-  if (at < 0) throw wrong(text, `"${name}" is no day`)
+  const at = findDay(name)
+  if (at === undefined) throw wrong(text, `"${name}" is no day`)
   return at
 }
 
