@@ -50,13 +50,18 @@ async function examineMode(file: string, object: string, findings: Findings): Pr
 }
 
 /** Fields whose value is a secret where it stands in the configuration itself. */
-const SECRET_FIELDS = ['secret', 'secretAccessKey', 'password', 'replicationPassword', 'apiKey']
+const SECRET_FIELDS = [
+  ...['secret', 'secretAccessKey', 'password', 'replicationPassword', 'apiKey'],
+  ...['token', 'restoredToken', 'unsealKeys', 'nkeySeed', 'credentials'],
+]
+/** Fields with a password inside, where there is one. */
+const ADDRESS_FIELDS = ['connection', 'url']
 
 export async function examineSecrets(config: Config, findings: Findings): Promise<void> {
   for (const { path, field, value } of stringsOf(config)) {
     if (!isLiteral(value))
       await findings.guard(path, 'reference', async () => findings.well(path, 'reference', `${await described(value)} can be had`))
-    else if (SECRET_FIELDS.includes(field) || (field === 'connection' && hasPassword(value))) {
+    else if (SECRET_FIELDS.includes(field) || (ADDRESS_FIELDS.includes(field) && hasPassword(value))) {
       findings.ill(
         path,
         'literal',
@@ -73,16 +78,18 @@ async function described(reference: string): Promise<string> {
   return [...reference.matchAll(/\$\{[^}]*\}/g)].map(([found]) => found).join(', ')
 }
 
-function hasPassword(connection: string): boolean {
+function hasPassword(address: string): boolean {
   try {
-    return parseConnection(connection)['password'] !== undefined
+    if (/^(?!postgres)[a-z]+:/.test(address)) return new URL(address).password !== ''
+    return parseConnection(address)['password'] !== undefined
   } catch {
     return false
   }
 }
 
 function* stringsOf(value: unknown, path: string[] = []): Generator<{ path: string; field: string; value: string }> {
-  if (typeof value === 'string') yield { path: path.join('.'), field: path.at(-1) ?? '', value }
+  // Of an entry of a list the name of the list.
+  if (typeof value === 'string') yield { path: path.join('.'), field: path.findLast((key) => !/^\d+$/.test(key)) ?? '', value }
   // SQL of assertions and commands of supervisors may hold ${…} of their own.
   else if (typeof value === 'object' && value !== null) {
     for (const [key, inner] of Object.entries(value))

@@ -111,6 +111,27 @@ describe('doctor on secrets', () => {
     expect(JSON.stringify(all)).not.toContain('hunter2')
   })
 
+  it('warns of the tokens of Vault, keys and seeds, also in a list, and of passwords inside of addresses', async () => {
+    const sources = {
+      secrets: {
+        driver: 'vault',
+        ...{ url: 'https://vault:8200', token: 'hunter2', repository: 'hot' },
+        scratch: { url: 'https://drill:8200', token: '${env:PATH}', restoredToken: 'hunter2', unsealKeys: ['${env:PATH}', 'hunter2'] },
+      },
+      streams: { driver: 'nats', servers: ['nats://one:4222'], nkeySeed: 'hunter2', repository: 'hot' },
+      graph: { driver: 'redis', url: 'redis://:hunter2@graph:6379', repository: 'hot' },
+    }
+    const all = ill(await findings(examineSecrets, parseConfig(JSON.stringify({ ...config, sources }), 'x')))
+    expect(all.map(({ object }) => object)).toEqual([
+      'sources.secrets.token',
+      'sources.secrets.scratch.restoredToken',
+      'sources.secrets.scratch.unsealKeys.1',
+      'sources.streams.nkeySeed',
+      'sources.graph.url',
+    ])
+    expect(JSON.stringify(all)).not.toContain('hunter2')
+  })
+
   it('names a reference that leads nowhere', async () => {
     const lost = parseConfig(
       JSON.stringify({ ...config, sources: { orders: { ...config.sources['orders'], connection: '${env:HOLDFAST_NO_SUCH_THING}' } } }),
