@@ -5,7 +5,7 @@ import { HoldfastError } from '../core/errors.ts'
 import type { Artifact, Manifest } from '../core/records.ts'
 import type { ArtifactSource, Progress } from '../drivers/driver.ts'
 import { shellWord } from '../process/shell.ts'
-import { nextOfCommand, nextOfFiles } from './offline-files.ts'
+import { nextOfOthers } from './offline-others.ts'
 
 export interface IntoFolder {
   into: string
@@ -25,7 +25,7 @@ export async function restoreFiles(
     await source.toFile(artifact, file)
     files.push(file)
   }
-  return { files, next: OTHERS[manifest.driver]?.(manifest, into) ?? [SERVER, ...commandsFor(manifest, into)] }
+  return { files, next: isDump(manifest) ? [SERVER, ...commandsFor(manifest, into)] : nextOfOthers(manifest, into) }
 }
 
 function fileOf({ part, key }: Artifact, into: string): string {
@@ -35,8 +35,7 @@ function fileOf({ part, key }: Artifact, into: string): string {
   return file
 }
 
-/** What follows for parts that are no dump. */
-const OTHERS: Readonly<Record<string, (manifest: Manifest, into: string) => string[]>> = { files: nextOfFiles, command: nextOfCommand }
+const isDump = ({ driver }: Manifest) => driver.startsWith('postgres-')
 
 interface Recorded {
   database?: { name?: string }

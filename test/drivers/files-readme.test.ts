@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { lookUp } from '../../scripts/toolbox/find.ts'
 import { askLedger, ledger, ledgerCommands, ledgerContents, TOKEN } from '../../scripts/sources/command.ts'
-import { nextOfCommand, nextOfFiles } from '../../src/cli/offline-files.ts'
+import { nextOfOthers } from '../../src/cli/offline-others.ts'
 import { sourceSchema } from '../../src/config/schema.ts'
 import type { Manifest } from '../../src/core/records.ts'
 import { commandSource } from '../../src/drivers/command/config.ts'
@@ -80,7 +80,7 @@ it('what an offline restore of files prints brings the tree back', async () => {
   const manifest = await takePoint(driver, repository, nextRequest())
   const source = createSource({ store: repository.store, identityFile: repository.identity.file })
   for (const artifact of manifest.artifacts) await source.toFile(artifact, join(dir, artifact.part))
-  await shell(nextOfFiles(manifest, dir).join('\n'))
+  await shell(nextOfOthers(manifest, dir).join('\n'))
   expect(await describeTree(join(dir, 'tree'))).toBe(await describeTree(root))
 })
 
@@ -103,7 +103,7 @@ it.runIf(lookUp('gpg') !== undefined)('with GPG inside, by the keyring too', asy
     expect(await describeTree(join(dir, 'restored'))).toBe(await describeTree(root))
     const source = createSource({ store: repository.store, identityFile: repository.identity.file })
     for (const artifact of manifest.artifacts) await source.toFile(artifact, join(dir, artifact.part))
-    await shell(nextOfFiles(manifest, dir).join('\n'), env)
+    await shell(nextOfOthers(manifest, dir).join('\n'), env)
     expect(await describeTree(join(dir, 'tree'))).toBe(await describeTree(root))
   } finally {
     await run({ program: 'gpgconf', args: ['--kill', 'all'], env })
@@ -124,7 +124,7 @@ it("a store's contents are given to its own restore by hand", async () => {
   const [byHand = 'exit 1'] = blocks('command', 'sh restore')
   await shell(byHand.replace('/opt/ledger/bin/ledger restore', program))
   expect(await ledgerContents(join(dir, 'scratch'))).toBe(await ledgerContents(root))
-  expect(nextOfCommand(manifest, dir)[0]).toContain(`< ${join(dir, 'data')}`)
+  expect(nextOfOthers(manifest, dir)[0]).toContain(`< ${join(dir, 'data')}`)
 })
 
 it('the example for Elasticsearch is a script that bash can read', async () => {
