@@ -38,10 +38,10 @@ export interface Content {
   tags?: string
 }
 
-export async function put(client: S3Client, Key: string, { body, type, metadata, tags }: Content): Promise<void> {
+export async function put(client: S3Client, Key: string, { body, type, metadata, tags }: Content, Bucket = SHOP_BUCKET): Promise<void> {
   await client.send(
     new PutObjectCommand({
-      Bucket: SHOP_BUCKET,
+      Bucket,
       Key,
       Body: Buffer.from(body),
       ...(type !== undefined && { ContentType: type }),
@@ -51,12 +51,12 @@ export async function put(client: S3Client, Key: string, { body, type, metadata,
   )
 }
 
-export async function keysOf(client: S3Client): Promise<string[]> {
+export async function keysOf(client: S3Client, Bucket = SHOP_BUCKET): Promise<string[]> {
   const keys: string[] = []
   let token: string | undefined
   do {
     const page = await client.send(
-      new ListObjectsV2Command({ Bucket: SHOP_BUCKET, EncodingType: 'url', ...(token !== undefined && { ContinuationToken: token }) }),
+      new ListObjectsV2Command({ Bucket, EncodingType: 'url', ...(token !== undefined && { ContinuationToken: token }) }),
     )
     keys.push(
       ...(page.Contents ?? []).map(({ Key = '' }) => (page.EncodingType === 'url' ? decodeURIComponent(Key.replaceAll('+', ' ')) : Key)),
@@ -66,17 +66,18 @@ export async function keysOf(client: S3Client): Promise<string[]> {
   return keys
 }
 
-/** Every object with its bytes and what is kept beside them. */
-export async function bucketContents(client: S3Client): Promise<string> {
+/** Every object with its bytes and what is kept beside them; of a place below a prefix, as if it stood there alone. */
+export async function bucketContents(client: S3Client, Bucket = SHOP_BUCKET, below = ''): Promise<string> {
   const lines: string[] = []
-  for (const Key of await keysOf(client)) {
-    const at = { Bucket: SHOP_BUCKET, Key }
+  for (const Key of await keysOf(client, Bucket)) {
+    if (!Key.startsWith(below)) continue
+    const at = { Bucket, Key }
     const object = await client.send(new GetObjectCommand(at))
     const bytes = (await object.Body?.transformToByteArray()) ?? new Uint8Array()
     const { TagSet = [] } = await client.send(new GetObjectTaggingCommand(at))
     const tags = TagSet.map((tag) => `${tag.Key}=${tag.Value}`).sort()
     const metadata = Object.entries(object.Metadata ?? {}).sort()
-    lines.push(JSON.stringify([Key, bytes.length, blake3(bytes).toString('hex'), object.ContentType, metadata, tags]))
+    lines.push(JSON.stringify([Key.slice(below.length), bytes.length, blake3(bytes).toString('hex'), object.ContentType, metadata, tags]))
   }
   return lines.join('\n')
 }

@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeleteObjectCommand, PutObjectTaggingCommand } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -7,35 +7,24 @@ import type { Manifest } from '../../src/core/records.ts'
 import type { RestoreChoice, SourceDriver } from '../../src/drivers/driver.ts'
 import { pathOf } from '../../src/drivers/bucket/places.ts'
 import { createSource } from '../../src/pipeline/read.ts'
-import { contextFor, failures, nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
-import { openShop, type Shop } from '../support/bucket.ts'
+import { contextFor, failures, nextRequest, takePoint } from '../conformance/driver.ts'
+import { type Bench, openBench } from '../support/bucket.ts'
 
-let shop: Shop
-let repository: Repository
+let bench: Bench
+let shop: Bench['shop']
+let repository: Bench['repository']
 let driver: SourceDriver
 beforeEach(async () => {
-  shop = await openShop()
-  repository = await openRepository()
+  bench = await openBench()
+  ;({ shop, repository } = bench)
   driver = shop.driver()
 })
-afterEach(async () => {
-  await shop?.close()
-  await rm(repository.dir, { recursive: true, force: true })
-})
+afterEach(() => bench?.close())
 
-const source = () => createSource({ store: repository.store, identityFile: repository.identity.file })
+const source = () => bench.source()
 const incremental = (base: Manifest, baseSource = source()) =>
   takePoint(driver, repository, { ...nextRequest(), kind: 'incremental', base, baseSource })
-const place = (name: string, choice: RestoreChoice = {}) => ({ dir: join(shop.scratchRoot, name), choice })
-
-async function restoreLive(manifest: Manifest, choice: RestoreChoice = {}) {
-  const { live } = driver
-  if (!live) throw new Error('no live restore')
-  const confirm = await live.fingerprint()
-  await live.check(manifest, confirm, choice)
-  await live.restoreAside(contextFor(), manifest, source(), place('aside', choice))
-  return live.swap(manifest, confirm, undefined, { context: contextFor(), source: source(), ...place('swap', choice) })
-}
+const restoreLive = (manifest: Manifest, choice?: RestoreChoice) => bench.restoreLive(driver, manifest, choice)
 
 it('an incremental stores only what is new, takes over the packs that it still needs, and restores by itself', async () => {
   const full = await takePoint(driver, repository, nextRequest())
@@ -136,6 +125,6 @@ it('a restore that is cancelled while it reads has changed nothing, and says tha
   const manifest = await takePoint(driver, repository, nextRequest())
   const before = await shop.contents()
   const context = contextFor(({ phase }) => phase.startsWith('pack-'))
-  await expect(driver.live?.restoreAside(context, manifest, source(), place('aside'))).rejects.toMatchObject({ code: 'CANCELLED' })
+  await expect(driver.live?.restoreAside(context, manifest, source(), bench.place('aside'))).rejects.toMatchObject({ code: 'CANCELLED' })
   expect(await shop.contents()).toBe(before)
 })

@@ -9,12 +9,13 @@ import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../d
 import { inOrder } from '../common/in-order.ts'
 import { baseEntries } from './base.ts'
 import { type Bucket, type Origin, withBucket } from './client.ts'
-import { compareKeys, type Entry, lineOf } from './entries.ts'
+import { type Entry, lineOf } from './entries.ts'
 import { list, type Listed } from './listing.ts'
 import { createPacks } from './packs.ts'
 import { openPart } from './part-writer.ts'
 import { type OpenObject, openObject, type Reading, tagsOf } from './read-object.ts'
 import { selectionOf } from './selection.ts'
+import { sideBySide } from './side-by-side.ts'
 
 export const INDEX = 'index'
 
@@ -53,7 +54,7 @@ async function captureFrom(
   const packs = createPacks(sink, request.id, bytesOf(config.packSize))
   const index = openPart(sink, INDEX, 'index')
   const tally = createTally()
-  const found = beside(selected(list(bucket, config.prefix, context), selectionOf(config)), base.entries)
+  const found = beside(selected(list(bucket, config, context), selectionOf(config)), base.entries)
   const ahead = {
     width: config.concurrency,
     weight: ({ listed, known }: Found) => (known ? 0 : listed.size),
@@ -131,17 +132,9 @@ async function* selected(listing: AsyncIterable<Listed>, takes: (key: string) =>
   for await (const listed of listing) if (takes(listed.key)) yield listed
 }
 
-/** Both are in the same order: neither is held in memory. */
-async function* beside(listing: AsyncIterable<Listed>, entries: AsyncGenerator<Entry>): AsyncGenerator<Found> {
-  try {
-    let next = await entries.next()
-    for await (const listed of listing) {
-      while (!next.done && compareKeys(next.value.key, listed.key) < 0) next = await entries.next()
-      yield !next.done && isSame(next.value, listed) ? { listed, known: next.value } : { listed }
-    }
-  } finally {
-    await entries.return(undefined)
-  }
+async function* beside(listing: AsyncGenerator<Listed>, entries: AsyncGenerator<Entry>): AsyncGenerator<Found> {
+  for await (const { listed, entry } of sideBySide({ listed: listing, entry: entries }))
+    if (listed) yield entry && isSame(entry, listed) ? { listed, known: entry } : { listed }
 }
 
 /** Whoever writes an object, or its metadata, gives it another time. */

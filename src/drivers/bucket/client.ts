@@ -77,9 +77,13 @@ const CODES: Record<string, HoldfastError['code']> = {
   STORE_UNSUPPORTED: 'SOURCE_UNFIT',
 }
 
+const NO_BUCKET = 'create the bucket, or correct its name'
+const isNoBucket = ({ code, cause }: HoldfastError) => code === 'NOT_FOUND' && (cause as Error | undefined)?.name === 'NoSuchBucket'
+
 /** What the layers below say of a repository's store, said of a source. */
 function ofSource(error: unknown): unknown {
   if (!(error instanceof HoldfastError)) return error
+  if (isNoBucket(error)) return new HoldfastError('NOT_FOUND', error.message, { object: error.object, cause: error, next: NO_BUCKET })
   const code = CODES[error.code]
   if (!code) return error
   const next = code === 'SOURCE_UNFIT' ? 'give its keys the rights that the README of the driver names' : undefined
@@ -91,11 +95,14 @@ function ofSource(error: unknown): unknown {
   })
 }
 
-/** The place and who owns it: what is in it, and when it was made, are no part of its name. */
+/** The place and who owns it: what is in it, and when it was made, are no part of its name. What is lost can still be restored elsewhere. */
 export async function fingerprintOf({ config }: Origin, bucket: Bucket): Promise<string> {
-  const acl = await bucket.call('look at the owner of', bucket.name, undefined, () =>
-    bucket.client.send(new GetBucketAclCommand({ Bucket: bucket.name })),
-  )
+  const acl = await bucket
+    .call('look at the owner of', bucket.name, undefined, () => bucket.client.send(new GetBucketAclCommand({ Bucket: bucket.name })))
+    .catch((error: unknown) => {
+      if (error instanceof HoldfastError && error.code === 'NOT_FOUND') return { Owner: { ID: 'absent' } }
+      throw error
+    })
   const host = config.endpoint ? new URL(config.endpoint).host : config.region
   return `s3://${host}/${bucket.name}/${config.prefix}#${acl.Owner?.ID ?? 'unknown'}`
 }

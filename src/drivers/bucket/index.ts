@@ -22,7 +22,7 @@ export function createBucket(origin: Origin): SourceDriver {
       hostBound: false,
       parts: true,
       sharesObjects: true,
-      choices: ['parts', 'mode'],
+      choices: ['parts', 'into', 'mode'],
     },
     preflight: (context) => preflight(origin, context),
     capture: (context, request, sink) => capture(origin, context, request, sink),

@@ -12,16 +12,22 @@ export interface Listed {
   modified: string
 }
 
-export async function* list(bucket: Bucket, prefix: string, { signal, onProgress }: DriverContext): AsyncGenerator<Listed> {
+/** Keys are those after `below`. */
+export interface Place {
+  below?: string
+  prefix: string
+}
+
+export async function* list(bucket: Bucket, { below = '', prefix }: Place, { signal, onProgress }: DriverContext): AsyncGenerator<Listed> {
   let token: string | undefined
   let before: string | undefined
   let parts = 0
   do {
-    const page = await bucket.call('list', prefix || 'all keys', signal, () =>
+    const page = await bucket.call('list', below + prefix || 'all keys', signal, () =>
       bucket.client.send(
         new ListObjectsV2Command({
           Bucket: bucket.name,
-          Prefix: prefix,
+          Prefix: below + prefix,
           // XML has no way to write some characters that keys may have.
           EncodingType: 'url',
           ...(token !== undefined && { ContinuationToken: token }),
@@ -30,7 +36,7 @@ export async function* list(bucket: Bucket, prefix: string, { signal, onProgress
       ),
     )
     for (const { Key = '', Size = 0, ETag = '', LastModified } of page.Contents ?? []) {
-      const key = page.EncodingType === 'url' ? decodeURIComponent(Key.replaceAll('+', ' ')) : Key
+      const key = keyOf(page, Key).slice(below.length)
       requireOrder(bucket, before, key)
       before = key
       parts += 1
@@ -40,6 +46,10 @@ export async function* list(bucket: Bucket, prefix: string, { signal, onProgress
     token = page.IsTruncated ? page.NextContinuationToken : undefined
   } while (token !== undefined)
 }
+
+/** As it is, whatever the answer writes for it. */
+export const keyOf = ({ EncodingType }: { EncodingType?: string | undefined }, key: string): string =>
+  EncodingType === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key
 
 export const plainTag = (etag: string): string => etag.replaceAll('"', '')
 

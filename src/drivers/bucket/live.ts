@@ -6,8 +6,9 @@ import { type Asked, requireConfirmed } from '../common/confirm.ts'
 import type { Filling, LiveRestore, RestoreChoice } from '../driver.ts'
 import { fingerprintOf, type Origin, withBucket } from './client.ts'
 import { entriesIn, extract, fetchIndex, type Point } from './extract.ts'
+import { destinationOf, requireShort } from './into.ts'
 import { indexIn } from './places.ts'
-import { putBack } from './put-back.ts'
+import { putBack, requireEmpty } from './put-back.ts'
 import { picksOf } from './selection.ts'
 
 export function createLive(origin: Origin): LiveRestore {
@@ -19,11 +20,14 @@ export function createLive(origin: Origin): LiveRestore {
   })
   return {
     fingerprint,
-    check: async (manifest, confirm) => requireConfirmed(manifest, confirm, await asked()),
+    async check(manifest, confirm, choice = {}, looking) {
+      requireConfirmed(manifest, confirm, await asked())
+      await requireEmpty(origin, choice, looking?.context ?? { signal: new AbortController().signal, onProgress: () => {} })
+    },
     async restoreAside(context, manifest, source, place) {
       if (!place) throw noFolder(origin)
       try {
-        await readThrough({ manifest, source, context }, place.dir, place.choice)
+        await readThrough(origin, { manifest, source, context }, place.dir, place.choice)
       } catch (error) {
         throw context.signal.aborted
           ? new HoldfastError('CANCELLED', 'the point was not read to its end', {
@@ -34,7 +38,7 @@ export function createLive(origin: Origin): LiveRestore {
       } finally {
         await removeOwnFolder(place.dir)
       }
-      return { database: origin.config.bucket, bytes: manifest.sizeBytes }
+      return { database: place.choice.into ?? origin.config.bucket, bytes: manifest.sizeBytes }
     },
     async swap(manifest, confirm, _oid, filling?: Filling) {
       if (!filling) throw noFolder(origin)
@@ -60,12 +64,16 @@ export function createLive(origin: Origin): LiveRestore {
 }
 
 /** A bucket has no second name to swap with: damage has to be found before the first object is written. */
-async function readThrough(point: Point, dir: string, choice: RestoreChoice): Promise<void> {
+async function readThrough(origin: Origin, point: Point, dir: string, choice: RestoreChoice): Promise<void> {
   await makeOwnFolder(dir)
   await fetchIndex(point, indexIn(dir))
-  const picks = picksOf(choice.parts)
+  const [picks, to] = [picksOf(choice.parts), destinationOf(origin, choice)]
   async function* chosen() {
-    for await (const entry of entriesIn(indexIn(dir))) if (picks.takes(entry.key)) yield entry
+    for await (const entry of entriesIn(indexIn(dir))) {
+      if (!picks.takes(entry.key)) continue
+      requireShort(to, entry)
+      yield entry
+    }
     picks.requireAll()
   }
   await extract(point, join(dir, 'lists'), chosen(), async (_, body) => {

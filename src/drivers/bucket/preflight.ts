@@ -20,7 +20,7 @@ export async function preflight(origin: Origin, context: DriverContext): Promise
     const takes = selectionOf(origin.config)
     let [objects, bytes, seen] = [0, 0, 0]
     const newest = createNewest(origin.config)
-    for await (const listed of list(bucket, origin.config.prefix, context)) {
+    for await (const listed of list(bucket, origin.config, context)) {
       seen += 1
       if (takes(listed.key)) [objects, bytes] = [objects + 1, bytes + listed.size]
       newest.add(listed)

@@ -7,22 +7,21 @@ import { isDeepStrictEqual } from 'node:util'
 import { DeleteObjectCommand, GetBucketVersioningCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { bytesOf } from '../../core/duration.ts'
 import { HoldfastError } from '../../core/errors.ts'
-import type { RestoreChoice, Swapped } from '../driver.ts'
+import type { DriverContext, RestoreChoice, Swapped } from '../driver.ts'
 import { type Bucket, type Origin, withBucket } from './client.ts'
-import { compareKeys, type Entry } from './entries.ts'
+import type { Entry } from './entries.ts'
 import { entriesIn, extract, fetchIndex, type Point } from './extract.ts'
+import { type Destination, destinationOf } from './into.ts'
 import { list, type Listed } from './listing.ts'
 import { indexIn } from './places.ts'
 import { createPool } from './pool.ts'
 import { putObject } from './put-object.ts'
 import { factsOf, tagsOf } from './read-object.ts'
 import { picksOf, selectionOf, type Takes } from './selection.ts'
-
-/** Chosen objects are put beside what is there; all of them, in the place of what is there. */
-const modeOf = ({ mode, parts }: RestoreChoice): NonNullable<RestoreChoice['mode']> => mode ?? (parts ? 'upsert' : 'replace')
+import { sideBySide } from './side-by-side.ts'
 
 interface Work {
-  origin: Origin
+  to: Destination
   bucket: Bucket
   point: Point
   dir: string
@@ -31,94 +30,96 @@ interface Work {
 }
 
 export async function putBack(origin: Origin, point: Point, dir: string, choice: RestoreChoice): Promise<Swapped> {
+  const to = destinationOf(origin, choice)
   await fetchIndex(point, indexIn(dir))
-  const [selected, picks] = [selectionOf(origin.config), picksOf(choice.parts)]
-  const mode = modeOf(choice)
-  return withBucket(origin, async (bucket) => {
-    const work: Work = { origin, bucket, point, dir, takes: (key) => selected(key) && picks.takes(key) }
-    if (mode === 'empty') await requireEmpty(work)
+  const takes = takesOf(origin, choice)
+  return withBucket(to.origin, async (bucket) => {
+    const work: Work = { to, bucket, point, dir, takes }
     const surplus = join(dir, 'surplus')
     await writeFile(surplus, '')
     const { signal } = point.context
     const writing = { bucket, partBytes: bytesOf(origin.config.partSize), signal }
-    await extract(point, join(dir, 'lists'), differing(work, surplus), (entry, body) => putObject(writing, entry.key, entry, body))
-    if (mode === 'replace') await remove(work, surplus)
-    await requireThere(work, mode)
+    await extract(point, join(dir, 'lists'), differing(work, surplus), (entry, body) =>
+      putObject(writing, to.below + entry.key, entry, body),
+    )
+    if (to.mode === 'replace') await remove(work, surplus)
+    await requireThere(work)
     const versions = await bucket.call('look at the versioning of', bucket.name, signal, () =>
       bucket.client.send(new GetBucketVersioningCommand({ Bucket: bucket.name })),
     )
-    const kept =
-      versions.Status === 'Enabled' ? 'are older versions of their keys in the bucket' : 'are in the safety backup, and nowhere else'
-    return { database: bucket.name, notes: [`objects that were replaced or deleted ${kept}`] }
+    return { database: bucket.name, notes: [keptNote(choice, versions.Status === 'Enabled')] }
   })
 }
 
-async function requireEmpty({ origin, bucket, point, takes }: Work): Promise<void> {
-  for await (const { key } of list(bucket, origin.config.prefix, point.context)) {
-    if (!takes(key)) continue
-    throw new HoldfastError('SOURCE_UNFIT', `${bucket.title} is not empty: it has ${JSON.stringify(key)}`, {
-      object: key,
-      next: 'choose the mode upsert or replace',
-    })
-  }
+function keptNote({ into }: RestoreChoice, versioned: boolean): string {
+  const kept = versioned
+    ? 'are older versions of their keys in the bucket'
+    : into === undefined
+      ? 'are in the safety backup, and nowhere else'
+      : 'are nowhere'
+  return `objects that were replaced or deleted ${kept}`
 }
 
-interface Pair {
-  entry?: Entry
-  listed?: Listed
+function takesOf({ config }: Origin, { parts }: RestoreChoice): Takes {
+  const [selected, picks] = [selectionOf(config), picksOf(parts)]
+  return (key) => selected(key) && picks.takes(key)
 }
 
-/** The index beside the listing, by key. */
-async function* pairs({ origin, bucket, point, dir, takes }: Work): AsyncGenerator<Pair> {
-  const entries = entriesIn(indexIn(dir))
-  const listing = list(bucket, origin.config.prefix, point.context)
-  try {
-    let [entry, listed] = [await entries.next(), await listing.next()]
-    while (!entry.done || !listed.done) {
-      const order = entry.done ? 1 : listed.done ? -1 : compareKeys(entry.value.key, listed.value.key)
-      const pair: Pair = {
-        ...(order <= 0 && !entry.done && { entry: entry.value }),
-        ...(order >= 0 && !listed.done && { listed: listed.value }),
-      }
-      if (takes(pair.entry?.key ?? pair.listed?.key ?? '')) yield pair
-      if (order <= 0) entry = await entries.next()
-      if (order >= 0) listed = await listing.next()
-    }
-  } finally {
-    await entries.return(undefined)
-    await listing.return(undefined)
-  }
+/** Before anything is read: afterwards, what an earlier try of the restore wrote is there too. */
+export async function requireEmpty(origin: Origin, choice: RestoreChoice, context: DriverContext): Promise<void> {
+  const { below, mode, origin: there } = destinationOf(origin, choice)
+  if (mode !== 'empty') return
+  const takes = takesOf(origin, choice)
+  await withBucket(there, async (bucket) => {
+    for await (const { key } of list(bucket, { below, prefix: there.config.prefix }, context))
+      if (takes(key)) throw notEmpty(bucket, below + key)
+  })
+}
+
+const notEmpty = ({ title }: Bucket, key: string) =>
+  new HoldfastError('SOURCE_UNFIT', `${title} is not empty: it has ${JSON.stringify(key)}`, {
+    object: key,
+    next: 'choose the mode upsert or replace, or another place with into',
+  })
+
+/** The index beside the listing. */
+async function* pairs({ to, bucket, point, dir, takes }: Work) {
+  const place = { below: to.below, prefix: to.origin.config.prefix }
+  const rows = sideBySide({ entry: entriesIn(indexIn(dir)), listed: list(bucket, place, point.context) })
+  for await (const row of rows) if (takes(row.key)) yield row
 }
 
 /** What has to be written; keys that only the bucket has go to the list of what is too many. */
 async function* differing(work: Work, surplus: string): AsyncGenerator<Entry> {
   for await (const { entry, listed } of pairs(work)) {
+    if (work.to.mode === 'empty' && listed && listed.size !== entry?.size) throw notEmpty(work.bucket, work.to.below + listed.key)
     if (entry && !(listed && (await isSame(work, entry, listed)))) yield entry
     else if (!entry && listed) await appendFile(surplus, `${JSON.stringify(listed.key)}\n`)
   }
 }
 
 /** Also what is kept beside the bytes. */
-async function isSame({ origin, bucket, point }: Work, entry: Entry, { size, etag }: Listed): Promise<boolean> {
+async function isSame({ to, bucket, point }: Work, entry: Entry, { size, etag }: Listed): Promise<boolean> {
   if (entry.size !== size || entry.etag !== etag) return false
-  const { key, headers, metadata, tags } = entry
+  const { headers, metadata, tags } = entry
   const { signal } = point.context
+  const key = to.below + entry.key
   const head = await bucket.call('look at', key, signal, () =>
     bucket.client.send(new HeadObjectCommand({ Bucket: bucket.name, Key: key }), { abortSignal: signal }),
   )
   const now = factsOf(key, head)
-  const tagsNow = origin.config.tags ? await tagsOf(bucket, key, undefined, signal) : tags
+  const tagsNow = to.origin.config.tags ? await tagsOf(bucket, key, undefined, signal) : tags
   return isDeepStrictEqual([headers, metadata, tags], [now.headers, now.metadata, tagsNow])
 }
 
 /** In a bucket with versions each gets a delete marker. */
-async function remove({ origin, bucket, point }: Work, surplus: string): Promise<void> {
+async function remove({ to, bucket, point }: Work, surplus: string): Promise<void> {
   const { signal, onProgress } = point.context
-  const pool = createPool(origin.config.concurrency)
+  const pool = createPool(to.origin.config.concurrency)
   let parts = 0
   try {
     for await (const line of createInterface({ input: createReadStream(surplus) })) {
-      const key = JSON.parse(line) as string
+      const key = to.below + (JSON.parse(line) as string)
       await pool.run(async () => {
         await bucket.call('delete', key, signal, () =>
           bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: key }), { abortSignal: signal }),
@@ -133,15 +134,15 @@ async function remove({ origin, bucket, point }: Work, surplus: string): Promise
 }
 
 /** A last look, by what the listing says. */
-async function requireThere(work: Work, mode: RestoreChoice['mode']): Promise<void> {
+async function requireThere(work: Work): Promise<void> {
   for await (const { entry, listed } of pairs(work)) {
     const why = !listed
       ? 'is not there'
       : !entry
-        ? mode === 'replace' && 'is there again'
+        ? work.to.mode === 'replace' && 'is there again'
         : entry.size !== listed.size && `has ${listed.size} bytes instead of ${entry.size}`
     if (!why) continue
-    const key = entry?.key ?? listed?.key
+    const key = work.to.below + (entry ?? listed)?.key
     throw new HoldfastError(
       'VERIFY_FAILED',
       `${JSON.stringify(key)} ${why} after the restore: something else writes to ${work.bucket.title}`,
