@@ -1,11 +1,11 @@
 /** Capture and upload of one point, by whichever driver; and what a try takes back that nobody waits for any more. */
 import { reservationKey } from '../src/catalog/keys.ts'
-import { stage } from '../src/catalog/staged.ts'
+import { type Staged, stage } from '../src/catalog/staged.ts'
 import type { SourceConfig } from '../src/config/schema.ts'
 import type { PointKind } from '../src/core/ids.ts'
 import { newestFirst } from '../src/core/points.ts'
 import type { Manifest } from '../src/core/records.ts'
-import type { Snapshot } from '../src/drivers/driver.ts'
+import type { ArtifactSink, Snapshot } from '../src/drivers/driver.ts'
 import { isStaged } from '../src/drivers/registry.ts'
 import { createSink } from '../src/pipeline/capture.ts'
 import { createSource } from '../src/pipeline/read.ts'
@@ -48,50 +48,59 @@ export function createCapture(services: Services) {
     if (isStaged(sourceOf(config, source).driver)) await (await services.driver(source)).removeSnapshot?.(context, id)
   }
 
+  /** Lets `take` store what becomes the point, in its turn, and keeps what it found for whoever publishes. */
+  const stageWith = async (context: RunningContext, { source, id }: Place, take: (sink: ArtifactSink) => Promise<Staged>) => {
+    const { store, catalog } = await open(source)
+    const { attempt } = context
+    const { recipients, breakGlass } = config.encryption
+    const configured = sourceOf(config, source)
+    const { bandwidth, turns } = services.limits(configured.repository)
+    const sink = createSink({
+      store,
+      prefix: `holdfast/v1/${source}/${id}/data/`,
+      attempt,
+      recipients: breakGlass ? [...recipients, breakGlass] : recipients,
+      signal: context.signal,
+      onProgress: context.onProgress,
+      bandwidth,
+      ...('compressionLevel' in configured && { compressionLevel: configured.compressionLevel }),
+    })
+    const whole = async () => {
+      const captured = await take(sink)
+      return { captured, digest: await stage(store, { source, id, attempt }, captured) }
+    }
+    const inTurn = async () => {
+      if (!turns) return whole()
+      context.onProgress({ phase: 'waiting for its turn' })
+      return turns.run(whole, context.signal)
+    }
+    // A try that was frozen may come here long after its run has ended: then what it wrote goes again.
+    const { captured, digest } = await inTurn().catch(async (error: unknown) => {
+      await catalog.settle(source, id).catch(() => {})
+      await forsake(context, source, id).catch(() => {})
+      throw error
+    })
+    await catalog.settle(source, id)
+    await forsake(context, source, id)
+    const storedBytes = captured.storedBytes ?? captured.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
+    return { attempt, digest, sizeBytes: captured.sizeBytes, storedBytes, fileCount: captured.fileCount, warnings: captured.warnings }
+  }
+
   const capture = async ({ source, id, kind, snapshot }: Capture & { snapshot?: Snapshot }) =>
     withProgress(async (context) => {
-      const { store, catalog } = await open(source)
+      const { store } = await open(source)
       const driver = await services.driver(source)
       const startedAt = new Date().toISOString()
       const { versions } = await driver.preflight(context)
       const { attempt } = context
-      const { recipients, breakGlass } = config.encryption
-      const configured = sourceOf(config, source)
-      const { bandwidth, turns } = services.limits(configured.repository)
-      const sink = createSink({
-        store,
-        prefix: `holdfast/v1/${source}/${id}/data/`,
-        attempt,
-        recipients: breakGlass ? [...recipients, breakGlass] : recipients,
-        signal: context.signal,
-        onProgress: context.onProgress,
-        bandwidth,
-        ...('compressionLevel' in configured && { compressionLevel: configured.compressionLevel }),
-      })
-      const whole = async () => {
+      return stageWith(context, { source, id }, async (sink) => {
         const base = kind === 'incremental' && driver.capabilities.sharesObjects ? await baseOf(source) : undefined
         const known = await labelsOf(source)
         const baseSource = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
         const request = { id, kind, attempt, known, ...(base && { base, baseSource }), ...(snapshot && { snapshot }) }
-        const captured = await driver.capture(context, request, sink)
-        return { captured, digest: await stage(store, { source, id, attempt }, { ...captured, versions, startedAt }) }
-      }
-      const inTurn = async () => {
-        if (!turns) return whole()
-        context.onProgress({ phase: 'waiting for its turn' })
-        return turns.run(whole, context.signal)
-      }
-      // A try that was frozen may come here long after its run has ended: then what it wrote goes again.
-      const { captured, digest } = await inTurn().catch(async (error: unknown) => {
-        await catalog.settle(source, id).catch(() => {})
-        await forsake(context, source, id).catch(() => {})
-        throw error
+        return { ...(await driver.capture(context, request, sink)), versions, startedAt }
       })
-      await catalog.settle(source, id)
-      await forsake(context, source, id)
-      const storedBytes = captured.storedBytes ?? captured.artifacts.reduce((sum, artifact) => sum + artifact.storedBytes, 0)
-      return { attempt, digest, sizeBytes: captured.sizeBytes, storedBytes, fileCount: captured.fileCount, warnings: captured.warnings }
     })
 
-  return { capture, labelsOfStanza }
+  return { capture, stageWith, labelsOfStanza }
 }

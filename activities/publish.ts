@@ -77,7 +77,7 @@ export function createPublishActivities(services: Services) {
         driver,
         kind,
         createdAt: staged.startedAt,
-        completedAt: new Date().toISOString(),
+        completedAt: staged.completedAt ?? new Date().toISOString(),
         ...(input.description !== undefined && { description: input.description }),
         ...(input.schemaVersion !== undefined && { schemaVersion: input.schemaVersion }),
         tags: input.tags,
@@ -94,6 +94,7 @@ export function createPublishActivities(services: Services) {
         encryption: { recipients: config.encryption.recipients },
         parents,
         warnings: staged.warnings,
+        ...(staged.adopted && { adopted: staged.adopted }),
         workflowId: input.workflowId,
         runId: input.runId,
       }

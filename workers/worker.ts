@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { Client } from '@temporalio/client'
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
+import { createAdoptActivities } from '../activities/adopt.ts'
 import { createApplicationActivities } from '../activities/applications.ts'
 import { createBackupActivities } from '../activities/backup.ts'
 import { ErrorInterceptor } from '../activities/errors.ts'
@@ -72,6 +73,7 @@ export async function startWorker(
     ...interceptors(extra),
   } as const
   const data = {
+    ...createAdoptActivities(services),
     ...createApplicationActivities(services),
     ...createBackupActivities(services),
     ...createProofActivities(services),

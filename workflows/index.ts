@@ -1,4 +1,5 @@
 /** Every workflow by name: the names are public, operators type them. */
+export { adopt } from './adopt.ts'
 export { backup } from './backup.ts'
 export { backupSet } from './backup-set.ts'
 export { backupWhenDue } from './backup-when-due.ts'

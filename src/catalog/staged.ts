@@ -4,10 +4,17 @@
  */
 import { blake3 } from '@napi-rs/blake-hash'
 import { HoldfastError } from '../core/errors.ts'
+import type { Manifest } from '../core/records.ts'
 import type { Captured } from '../drivers/driver.ts'
 import { readAll, type Store } from '../storage/store.ts'
 
-export type Staged = Captured & { versions: Record<string, string>; startedAt: string }
+export type Staged = Captured & {
+  versions: Record<string, string>
+  startedAt: string
+  /** Of a backup that was taken earlier; else it is complete when it is published. */
+  completedAt?: string
+  adopted?: Manifest['adopted']
+}
 
 export const stagedKey = (source: string, id: string, attempt: number): string => `holdfast/v1/${source}/${id}/capture.${attempt}.json`
 

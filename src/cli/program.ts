@@ -1,5 +1,6 @@
 /** The whole command line: one file for each family of commands. */
 import { buildProgram, type Family, type Program } from './build.ts'
+import { addAdoptCommand } from './commands/adopt.ts'
 import { addBackupCommands } from './commands/backup.ts'
 import { addDiffCommand } from './commands/diff.ts'
 import { addFailoverCommands } from './commands/failover.ts'
@@ -22,6 +23,7 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   'Setting up:': addSetupCommands,
   'Taking and proving:': (program, action) => {
     addBackupCommands(program, action)
+    addAdoptCommand(program, action)
     addMigrateCommand(program, action)
   },
   'Recovery points:': (program, action) => {

@@ -32,15 +32,18 @@ export const pitrTarget = z
   )
 export type PitrTarget = z.infer<typeof pitrTarget>
 
+/** Nobody takes what was taken before. */
+const kindToTake = z.enum(POINT_KINDS).exclude(['adopted'])
+
 export const backupInput = z.strictObject({
   source,
-  kind: z.enum(POINT_KINDS).default('manual'),
+  kind: kindToTake.default('manual'),
   tags: z.array(z.string()).default([]),
   description: z.string().optional(),
   schemaVersion: z.union([z.string(), z.number()]).optional(),
   prove: z.enum(PROOF_DEPTHS).optional(),
 })
-export const backupWhenDueInput = z.strictObject({ source, kind: z.enum(POINT_KINDS).default('snapshot') })
+export const backupWhenDueInput = z.strictObject({ source, kind: kindToTake.default('snapshot') })
 export const verifyRestoreInput = z.strictObject({
   source,
   recoveryPoint: pointRef.default('latest'),
@@ -79,7 +82,7 @@ export const pitrInput = z.strictObject({
 })
 export const backupSetInput = z.strictObject({
   set: z.string().min(1, 'a set is named as in sets of holdfast.yaml, like everything'),
-  kind: z.enum(POINT_KINDS).default('manual'),
+  kind: kindToTake.default('manual'),
 })
 export const recoverSiteInput = z.strictObject({
   set: z.string().min(1, 'a set is named as in sets of holdfast.yaml, like everything'),
@@ -129,6 +132,15 @@ export const deleteInput = z.strictObject({
   requestedBy: person.default('unknown'),
 })
 export const holdInput = z.strictObject({ source, recoveryPoint: pointRef, held: z.boolean().default(true), actor: person, reason })
+export const adoptInput = z.strictObject({
+  source,
+  from: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('files and folders on the host of the source; for a postgres-physical source its stanza, or nothing'),
+  dryRun: z.boolean().default(false),
+  requestedBy: person,
+})
 export const walSwitchInput = z.strictObject({ source })
 
 export type BackupInput = z.infer<typeof backupInput>
@@ -145,6 +157,7 @@ export type FailbackInput = z.infer<typeof failbackInput>
 export type MigrateInput = z.input<typeof migrateInput>
 export type DiscardInput = z.infer<typeof discardInput>
 export type RetentionInput = z.infer<typeof retentionInput>
+export type AdoptInput = z.input<typeof adoptInput>
 export type DeleteInput = z.infer<typeof deleteInput>
 
 /** Each workflow type with its schema and an input that works: shown in errors, in help and tried by a test. */
@@ -174,6 +187,7 @@ export const WORKFLOWS = {
     schema: holdInput,
     example: { source: 'orders', recoveryPoint: '20251018_214530_manual', actor: 'ana', reason: 'legal case' },
   },
+  adopt: { schema: adoptInput, example: { source: 'orders', from: ['/var/backups/orders'], requestedBy: 'ana' } },
   walSwitch: { schema: walSwitchInput, example: { source: 'orders' } },
 } as const
 export type WorkflowType = keyof typeof WORKFLOWS

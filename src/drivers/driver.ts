@@ -256,7 +256,12 @@ export interface Adoption {
   /** Looks through the places, each a path or what else the driver calls a place; reads what it finds. `known` are origins of points. */
   find(context: DriverContext, from: readonly string[], known: ReadonlySet<string>): Promise<FoundBackups>
   /** What `find` found becomes what a capture gives. Throws INTEGRITY where it is not the same any more. */
-  take(context: DriverContext, backup: FoundBackup, id: string, sink: ArtifactSink): Promise<Captured & { versions: Record<string, string> }>
+  take(
+    context: DriverContext,
+    backup: FoundBackup,
+    id: string,
+    sink: ArtifactSink,
+  ): Promise<Captured & { versions: Record<string, string> }>
 }
 
 export interface Due {

@@ -208,9 +208,35 @@ function migrations(): Scenario[] {
   ]
 }
 
+/** Two backups become points; one was adopted before, and a file is none. */
+function adoption(): Scenario {
+  const found = (day: string) => ({
+    origin: day.repeat(32),
+    from: `/var/backups/orders_202501${day}.dump`,
+    kind: 'adopted',
+    createdAt: `2025-01-${day}T02:00:00.000Z`,
+    completedAt: `2025-01-${day}T02:00:00.000Z`,
+    description: 'adopted',
+    tags: ['adopted'],
+    sizeBytes: 1000,
+    warnings: [],
+  })
+  const left = [{ from: '/var/backups/README', why: 'it is no dump', broken: false }]
+  return {
+    name: 'adopt',
+    type: 'adopt',
+    input: { ...source, from: ['/var/backups'], requestedBy: 'ana' },
+    fakes: sourceFakes({
+      findBackups: async () => ({ backups: [found('11'), found('12')], already: 1, more: 0, left, leftCount: 1, brokenCount: 0 }),
+      adoptBackup: async () => ({ attempt: 1, digest: 'd'.repeat(64), sizeBytes: 1000, storedBytes: 400, fileCount: 1, warnings: [] }),
+    }),
+  }
+}
+
 function points(): Scenario[] {
   const point = { ...source, recoveryPoint: POINT }
   return [
+    adoption(),
     { name: 'retention', type: 'retention', input: {}, fakes: sourceFakes(prunes) },
     { name: 'deleteRecoveryPoint', type: 'deleteRecoveryPoint', input: { ...point, confirm: POINT }, fakes: sourceFakes() },
     { name: 'holdRecoveryPoint', type: 'holdRecoveryPoint', input: { ...point, actor: 'ana', reason: 'legal case' }, fakes: sourceFakes() },

@@ -55,6 +55,7 @@ interface VerifyOptions {
   detach: boolean
 }
 
+const KINDS = POINT_KINDS.filter((kind) => kind !== 'adopted')
 const DETACH = ['--detach', 'do not wait: print the id of the run', false] as const
 const DEPTHS = PROOF_DEPTHS.join(', ')
 
@@ -62,7 +63,7 @@ export function addBackupCommands(program: Command, action: Action): void {
   program
     .command('backup <source>')
     .description('take a recovery point')
-    .option('-k, --kind <kind>', `one of ${POINT_KINDS.join(', ')}`, 'manual')
+    .option('-k, --kind <kind>', `one of ${KINDS.join(', ')}`, 'manual')
     .option('-t, --tag <tag>', 'a word to find it by; again for more', again)
     .option('-d, --description <text>', 'why it was taken')
     .option('--schema-version <version>', 'of the application, kept with the point')

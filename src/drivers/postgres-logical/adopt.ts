@@ -76,7 +76,12 @@ async function describe({ connection }: Adopting, file: string, { origin, dump, 
   }
 }
 
-async function take(on: Adopting, context: DriverContext, backup: FoundBackup, sink: ArtifactSink): Promise<Captured & { versions: Record<string, string> }> {
+async function take(
+  on: Adopting,
+  context: DriverContext,
+  backup: FoundBackup,
+  sink: ArtifactSink,
+): Promise<Captured & { versions: Record<string, string> }> {
   const { from } = backup
   const found = await inspect(on.config, from, context, new Set())
   if (found === 'known' || found.origin !== backup.origin) throw changed(from)
@@ -119,7 +124,8 @@ async function databaseOf({ connection }: Adopting, { dump, script }: Inspected)
 }
 
 function madeAs({ database = '' }: Dump, statement: string): RecordedDatabase {
-  const word = (name: string) => new RegExp(` ${name} = (?:'((?:[^']|'')*)'|(\\w+))`).exec(statement)?.slice(1).find(Boolean)?.replaceAll("''", "'")
+  const word = (name: string) =>
+    new RegExp(` ${name} = (?:'((?:[^']|'')*)'|(\\w+))`).exec(statement)?.slice(1).find(Boolean)?.replaceAll("''", "'")
   const locale = word('LOCALE') ?? 'C'
   return {
     name: database,

@@ -51,7 +51,8 @@ export async function inspect(
     return known.has(origin) ? 'known' : { origin, ...(await readArchive(binDir, file, signal)) }
   }
   const dump: Dump = { role: 'plain', gzip: beginning[0] === 0x1f && beginning[1] === 0x8b }
-  if (!dump.gzip && !/^(--|\\restrict |SET )/m.test(beginning.toString('utf8'))) throw new NoDump('it is no dump: neither an archive of pg_dump nor a script')
+  if (!dump.gzip && !/^(--|\\restrict |SET )/m.test(beginning.toString('utf8')))
+    throw new NoDump('it is no dump: neither an archive of pg_dump nor a script')
   const { origin, script } = await readPlain(file, dump, context)
   if (known.has(origin)) return 'known'
   requireFit(script)
@@ -114,7 +115,11 @@ function digesting(stream: Readable, { onProgress, signal }: DriverContext): { s
 
 /** As SQL it passes through pg_restore whole: a block that is cut or altered ends it. */
 async function readArchive(binDir: string, file: string, signal: AbortSignal): Promise<{ dump: Dump; script: Script }> {
-  const pgRestore = (...args: string[]): Command => ({ program: join(binDir, 'pg_restore'), args: [...args, file], env: { TZ: 'UTC', LC_ALL: 'C' } })
+  const pgRestore = (...args: string[]): Command => ({
+    program: join(binDir, 'pg_restore'),
+    args: [...args, file],
+    env: { TZ: 'UTC', LC_ALL: 'C' },
+  })
   const { stdout } = await run(pgRestore('--list'), { signal })
   const said = (pattern: RegExp) => pattern.exec(stdout)?.[1]
   const chain = startChain([pgRestore('--create', '--file=-')], { signal })

@@ -4,6 +4,7 @@ import type { LogicalSourceConfig } from './config.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
 import { mark } from '../postgres-common/mark.ts'
+import { createAdoption } from './adopt.ts'
 import { capture } from './capture.ts'
 import { createLive } from './live.ts'
 import { preflight } from './preflight.ts'
@@ -31,6 +32,7 @@ export function createPostgresLogical(config: LogicalSourceConfig, connection: s
     },
     verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),
     destroy: ({ dir }) => destroyInstance(dir),
+    adoption: createAdoption(config, connection),
     live: createLive(config, connection),
   }
 }

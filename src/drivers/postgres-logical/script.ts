@@ -108,7 +108,7 @@ const TABLE = new RegExp(`^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(?:(${N
 const SCHEMA = new RegExp(`^CREATE SCHEMA (?:IF NOT EXISTS )?(${NAME});$`)
 const ROLES = [
   new RegExp(`^ALTER .* OWNER TO (${NAME});$`),
-  new RegExp(`^GRANT .* TO (${NAME})(?: WITH GRANT OPTION)?;$`),
+  new RegExp(`^(?:ALTER DEFAULT PRIVILEGES .* )?GRANT .* TO (${NAME})(?: WITH GRANT OPTION)?;$`),
   new RegExp(`^REVOKE .* FROM (${NAME});$`),
   new RegExp(`^ALTER DEFAULT PRIVILEGES FOR ROLE (${NAME}) `),
   new RegExp(`^CREATE POLICY .* TO ((?:${NAME})(?:, (?:${NAME}))*)(?: |;)`),

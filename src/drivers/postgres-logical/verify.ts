@@ -87,7 +87,11 @@ export async function contentAssertions(
 }
 
 /** Nobody recorded what was in it when it was taken: the proof says so, and that all of it can be read. */
-async function everythingReads({ signal, onProgress }: DriverContext, { connection }: Target, depth: VerifyOptions['depth']): Promise<Assertion> {
+async function everythingReads(
+  { signal, onProgress }: DriverContext,
+  { connection }: Target,
+  depth: VerifyOptions['depth'],
+): Promise<Assertion> {
   const { tables, largeObjects } = await withReaders(connection, { count: 2, signal }, ({ clients }) =>
     contentOf(clients, {
       carried: 'logical',

@@ -1,5 +1,5 @@
 /** Taking a physical recovery point: the engine's backup, then a mark in the WAL that a restore can be held to. */
-import type { Reference } from '../../core/records.ts'
+import type { Artifact, Reference } from '../../core/records.ts'
 import { until } from '../../process/wait.ts'
 import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
 import { parseConnection, withClient } from '../postgres-common/connect.ts'
@@ -40,11 +40,7 @@ export async function capturePhysical(
   warnings.push(...mark.warnings)
   await switchAndAwait(engine, on.connection, context)
   context.onProgress({ phase: 'describe' })
-  const passphrase = await engine.passphrase()
-  const secret =
-    passphrase === undefined
-      ? []
-      : [await sink.storeBytes({ part: 'passphrase', role: 'passphrase', required: true, bytes: Buffer.from(passphrase) })]
+  const secret = await storePassphrase(engine, sink)
   const toMark = mark.restorePoint ? segmentsToMark(backup.walStop, mark.lsn, on.segmentBytes) : []
   const ownWal = await storeOwnWal(on, toMark, request, sink)
   if (backup.pageErrors)
@@ -136,7 +132,14 @@ async function firstFreeXid(connection: string): Promise<string> {
   })
 }
 
-async function referenceTo({ engine, connection, segmentBytes }: Capturing, backup: EngineBackup): Promise<Reference> {
+/** What opens the engine's repository, where it is encrypted: a host that has lost everything else has it from the point. */
+export async function storePassphrase(engine: PhysicalEngine, sink: ArtifactSink): Promise<Artifact[]> {
+  const passphrase = await engine.passphrase()
+  if (passphrase === undefined) return []
+  return [await sink.storeBytes({ part: 'passphrase', role: 'passphrase', required: true, bytes: Buffer.from(passphrase) })]
+}
+
+export async function referenceTo({ engine, connection, segmentBytes }: Capturing, backup: EngineBackup): Promise<Reference> {
   const repository = await engine.repository()
   const { user, dbname } = parseConnection(connection)
   return {

@@ -18,6 +18,7 @@ import type {
 import { parseConnection } from '../postgres-common/connect.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
 import { mark } from '../postgres-common/mark.ts'
+import { createAdoption } from './adopt.ts'
 import { expireArchive } from './archive-expiry.ts'
 import { archiveHealth, type ArchiveHealth } from './archive-health.ts'
 import { capturePhysical } from './capture.ts'
@@ -77,6 +78,8 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
   const segmentBytes = options.segmentBytes ?? DEFAULT_SEGMENT_BYTES
   const engine = options.engine ?? createPgbackrest({ configFile: config.pgbackrestConfig, stanza, osUser, segmentBytes })
 
+  const capturing = { engine, connection, barrier, segmentBytes, binDir, scratchDir, osUser }
+
   /** The engine to restore with: this host's, or one made from what the point itself holds. */
   async function engineFor(manifest: Manifest, source: ArtifactSource, workDir: string): Promise<PhysicalEngine> {
     if (!options.fromManifest) return engine
@@ -112,8 +115,8 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
     capabilities: { pointInTime: true, incremental: true, hostBound: true, parts: false },
     mark: (_, label) => mark(connection, label),
     preflight: () => preflightPhysical(config, connection, engine),
-    capture: (context, request, sink) =>
-      capturePhysical({ engine, connection, barrier, segmentBytes, binDir, scratchDir, osUser }, context, request, sink),
+    capture: (context, request, sink) => capturePhysical(capturing, context, request, sink),
+    adoption: createAdoption(capturing),
     async restore(context, manifest, source, restoring) {
       const { user, dbname } = parseConnection(connection)
       const reference = referenceOf(manifest)

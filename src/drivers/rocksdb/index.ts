@@ -1,6 +1,7 @@
 /** A RocksDB store by checkpoint: its files by content, restored into a folder, opened and read to the last key. */
 import { requireOneMoment } from '../common/one-moment.ts'
 import type { DriverWiring, SourceDriver } from '../driver.ts'
+import { createAdoption } from './adopt.ts'
 import { capture } from './capture.ts'
 import { makeCheckpoint, type Origin } from './checkpoint.ts'
 import type { RocksdbSourceConfig } from './config.ts'
@@ -28,6 +29,7 @@ export function createRocksdb(origin: Origin): SourceDriver {
     },
     verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),
     destroy: ({ dir }) => destroy(dir),
+    adoption: createAdoption(config),
     live: createLive(config),
   }
 }
