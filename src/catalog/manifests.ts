@@ -32,17 +32,36 @@ export async function publishManifest(
   const key = manifestKey(source, id)
   checkPlaces(manifest, key)
   const { bytes, digest, signed } = seal(context, manifestSchema, manifest)
-  await refuseMissing(context, manifest, key)
+  await refuseMissing(context, manifest, key, AGAIN.backup)
   await stillWanted?.()
   const outcome = await context.store.put(key, bytes, { ifAbsent: true })
   if (outcome === 'created') {
-    await withdrawMissing(context, manifest, key, givenUp)
+    await withdrawMissing(context, manifest, key, AGAIN.backup, givenUp)
     return finish(context, { manifest: signed, digest, key })
   }
   const found = await ownManifest(context, manifest, key)
   if (found) return finish(context, found)
   throw new HoldfastError('STORE_CONFLICT', `another manifest appeared at ${key}; it was kept`, { object: key })
 }
+
+/**
+ * Makes a point of another repository visible in this one, by the very bytes that were signed there. Safe to repeat. Throws
+ * as publishManifest does.
+ */
+export async function publishCopy(
+  { store }: Pick<CatalogContext, 'store'>,
+  { manifest, bytes }: { manifest: Manifest; bytes: Buffer },
+  stillWanted?: Publishing['stillWanted'],
+): Promise<void> {
+  const key = manifestKey(manifest.source, manifest.id)
+  await refuseMissing({ store }, manifest, key, AGAIN.copy)
+  await stillWanted?.()
+  if ((await store.put(key, bytes, { ifAbsent: true })) === 'created') await withdrawMissing({ store }, manifest, key, AGAIN.copy)
+  else if (!(await readAll(store, key)).equals(bytes))
+    throw new HoldfastError('STORE_CONFLICT', `another manifest stands at ${key} in ${store.name}; it was kept`, { object: key })
+}
+
+const AGAIN = { backup: 'start the backup again', copy: 'start the copy again' }
 
 /** The manifest, if its signature, shape and place are right; `digest` is the BLAKE3 of its bytes, which proofs name. */
 export async function readManifest(
@@ -88,12 +107,14 @@ function artifactsOf({ artifacts, reference }: Manifest): string {
   return JSON.stringify([artifacts.map(({ key, blake3 }) => [key, blake3]), reference?.label, reference?.manifestDigest])
 }
 
-async function refuseMissing(context: CatalogContext, manifest: Manifest, key: string): Promise<void> {
+type OnStore = Pick<CatalogContext, 'store'>
+
+async function refuseMissing(context: OnStore, manifest: Manifest, key: string, next: string): Promise<void> {
   const list = await differences(context, manifest)
   if (list === '') return
   throw new HoldfastError('INTEGRITY', `${key} was not published, the store has other objects than it names: ${list}`, {
     object: key,
-    next: 'start the backup again',
+    next,
   })
 }
 
@@ -102,26 +123,32 @@ async function refuseMissing(context: CatalogContext, manifest: Manifest, key: s
  * looks for a manifest after it has removed them, and this looks for them after the manifest stands: whichever comes
  * later sees what the other did, and no point without data stays listed.
  */
-async function withdrawMissing(context: CatalogContext, manifest: Manifest, key: string, givenUp: Publishing['givenUp']): Promise<void> {
+async function withdrawMissing(
+  context: OnStore,
+  manifest: Manifest,
+  key: string,
+  again: string,
+  givenUp?: Publishing['givenUp'],
+): Promise<void> {
   const list = (await differences(context, manifest)) || (await unreserved(context, manifest, givenUp))
   if (list === '') return
   const outcome = await context.store.delete(key)
   const now = outcome === 'locked' ? 'it is locked and could not be withdrawn' : 'it was withdrawn'
   throw new HoldfastError('INTEGRITY', `${key} was published while its objects were removed, and ${now}: ${list}`, {
     object: key,
-    next: outcome === 'locked' ? `never restore ${manifest.id}; delete it once its lock has ended` : 'start the backup again',
+    next: outcome === 'locked' ? `never restore ${manifest.id}; delete it once its lock has ended` : again,
   })
 }
 
 /** A point whose data an engine keeps may have no object to miss: that its run was discarded shows by the reservation. */
-async function unreserved({ store }: CatalogContext, { source, id, artifacts }: Manifest, givenUp: Publishing['givenUp']): Promise<string> {
+async function unreserved({ store }: OnStore, { source, id, artifacts }: Manifest, givenUp: Publishing['givenUp']): Promise<string> {
   const reservation = reservationKey(source, id)
   if (artifacts.length > 0 || (await store.head(reservation)) || !(await givenUp?.())) return ''
   return `${reservation}: no object, and its run was given up`
 }
 
 /** What the store has otherwise than the manifest names it; empty where it has all. */
-async function differences({ store }: CatalogContext, manifest: Manifest): Promise<string> {
+async function differences({ store }: OnStore, manifest: Manifest): Promise<string> {
   const wrong = (await checkStored(store, manifest)).filter(({ ok }) => !ok)
   return wrong.map(({ name, expected, actual }) => `${name}: ${actual} instead of ${expected}`).join('; ')
 }

@@ -25,15 +25,17 @@ export interface Choice {
 export function soundestOf(points: readonly PointSummary[]): Choice | undefined {
   const regular = points.filter(({ kind }) => kind !== 'pre_restore')
   const sorted = [...(regular.length > 0 ? regular : points)].sort(newestFirst)
-  const at = sorted.findIndex((point) => against(point, points) === undefined)
+  const at = sorted.findIndex((point) => objectionTo(point, points) === undefined)
   const chosen = sorted[Math.max(at, 0)]
   if (!chosen) return undefined
-  const passedOver = sorted.slice(0, Math.max(at, 0)).map((point) => `${point.id} is newer and was passed over: ${against(point, points)}`)
+  const passedOver = sorted
+    .slice(0, Math.max(at, 0))
+    .map((point) => `${point.id} is newer and was passed over: ${objectionTo(point, points)}`)
   return { id: chosen.id, warnings: [...passedOver, ...warningsOf(chosen, points)] }
 }
 
 export function warningsOf(point: PointSummary, points: readonly PointSummary[]): string[] {
-  const why = against(point, points)
+  const why = objectionTo(point, points)
   return [
     ...(why === undefined ? [] : [`${point.id}: ${why}`]),
     ...(point.kind === 'pre_restore' ? [`${point.id} is the copy of what a restore replaced`] : []),
@@ -41,9 +43,9 @@ export function warningsOf(point: PointSummary, points: readonly PointSummary[])
 }
 
 /** Its own proof failed, or, where no restore of it was proved, that of one that it rests on. */
-function against({ proof, good, parents }: PointSummary, points: readonly PointSummary[]): string | undefined {
+export function objectionTo({ proof, good, parents }: PointSummary, points: readonly PointSummary[]): string | undefined {
   if (proof?.ok === false) return `its proof of depth ${proof.depth} FAILED`
   if (good) return undefined
-  const bad = points.find((point) => parents.includes(point.id) && against(point, points) !== undefined)
+  const bad = points.find((point) => parents.includes(point.id) && objectionTo(point, points) !== undefined)
   return bad && `it rests on ${bad.id}, whose proof FAILED`
 }

@@ -1,0 +1,60 @@
+/** Which points of a source get a copy in another repository now. Pure. */
+import type { PointKind } from './ids.ts'
+import { newestFirst, objectionTo } from './points.ts'
+import type { PointSummary } from './records.ts'
+import { planRetention, type RetentionRules } from './retention.ts'
+
+export interface CopyWish {
+  kinds?: readonly PointKind[] | undefined
+  /** Only so many of the newest. */
+  newest?: number | undefined
+  /** How long points stay there: what would go again at once is not brought. */
+  rules: RetentionRules
+  /** Points that this run brings at most. */
+  most: number
+}
+
+export interface CopyChoice {
+  /** In the order in which they are brought: the newest first, and before each what it needs. */
+  points: { id: string; again?: true }[]
+  /** What something speaks against. */
+  passedOver: { id: string; why: string }[]
+  /** So many more wait for the next run. */
+  left: number
+}
+
+/** `here` are the points of the source, `there` those of the other repository that are of it. */
+export function chooseCopies(here: readonly PointSummary[], there: readonly PointSummary[], wish: CopyWish, now: Date): CopyChoice {
+  const wanted = here
+    .filter(({ kind }) => (wish.kinds ? wish.kinds.includes(kind) : kind !== 'pre_restore'))
+    .sort(newestFirst)
+    .map((point) => ({ point, why: objectionTo(point, here) }))
+  const sound = wanted.flatMap(({ point, why }) => (why === undefined ? [point] : []))
+  const passedOver = wanted.flatMap(({ point, why }) => (why === undefined || has(there, point.id) ? [] : [{ id: point.id, why }]))
+  const missing = staying(sound.slice(0, wish.newest), there, wish.rules, now)
+  const damaged = sound.filter(({ id }) => there.some((copy) => copy.id === id && isDamaged(copy)))
+  const points = [...damaged.map(({ id }) => ({ id, again: true as const })), ...withParents(missing, here, there).map((id) => ({ id }))]
+  return { points: points.slice(0, wish.most), passedOver, left: Math.max(0, points.length - wish.most) }
+}
+
+const has = (points: readonly PointSummary[], id: string) => points.some((point) => point.id === id)
+
+/** A proof of these depths looked at the objects where they are: that it failed is repaired by bringing them again. */
+const isDamaged = ({ proof }: PointSummary) => proof?.ok === false && (proof.depth === 'list' || proof.depth === 'read')
+
+function staying(wanted: PointSummary[], there: readonly PointSummary[], rules: RetentionRules, now: Date): PointSummary[] {
+  const missing = wanted.filter(({ id }) => !has(there, id))
+  const { keep } = planRetention([...there, ...missing], rules, now, { healthy: true })
+  return missing.filter(({ id }) => keep.some((kept) => kept.id === id))
+}
+
+function withParents(points: PointSummary[], here: readonly PointSummary[], there: readonly PointSummary[]): string[] {
+  const ordered: string[] = []
+  const add = (id: string) => {
+    if (ordered.includes(id) || has(there, id)) return
+    for (const parent of here.find((point) => point.id === id)?.parents ?? []) add(parent)
+    ordered.push(id)
+  }
+  for (const { id } of points) add(id)
+  return ordered
+}
