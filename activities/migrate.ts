@@ -4,6 +4,7 @@ import type { Command } from '../src/process/command.ts'
 import { markOf, stopMarked } from '../src/process/marked.ts'
 import { run } from '../src/process/run.ts'
 import { type RunningContext, withProgress } from './context.ts'
+import { refuseOwnDatabase } from './own-database.ts'
 import { type Services, sourceOf } from './services.ts'
 
 export interface Migration {
@@ -40,6 +41,7 @@ export function createMigrateActivities(services: Services) {
     /** Everything that refuses a migration, before anything is touched. */
     async planMigration(migration: Migration): Promise<{ checked: boolean }> {
       const { check } = migrationOf(migration)
+      refuseOwnDatabase(services.config, migration.source)
       await live(migration.source)
       return { checked: check !== undefined }
     },

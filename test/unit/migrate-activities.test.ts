@@ -49,6 +49,17 @@ describe('a migration', () => {
     await expect(none.planMigration(migration('good'))).rejects.toMatchObject({ code: 'INPUT_INVALID', object: 'orders' })
   })
 
+  it('of the database of the very Temporal that runs it is refused: its way back would roll that back', async () => {
+    const own = createMigrateActivities({
+      config: { sources: { orders: { temporalPersistence: true, migrations: { good: { run: ['true'] } } } } },
+      driver: async () => ({ kind: 'demo', live: { fingerprint: async () => 'it' } }),
+    } as unknown as Services)
+    await expect(own.planMigration(migration('good'))).rejects.toMatchObject({
+      code: 'SOURCE_UNFIT',
+      message: expect.stringContaining('temporalPersistence'),
+    })
+  })
+
   it('gets the version that was asked for, and its check too', async () => {
     expect(await activities().planMigration(migration('good'))).toEqual({ checked: true })
     expect(await inActivity(() => activities().runMigration(migration('good')))).toEqual({ said: 'to 3' })
