@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Manifest } from '../../src/core/records.ts'
 import { createSource } from '../../src/pipeline/read.ts'
+import { until } from '../../src/process/wait.ts'
 import { contextFor, failures, nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
 import { LDB, ldb, makeStore, type Store } from '../support/rocksdb.ts'
 
@@ -196,6 +197,19 @@ describe('a restore to a path of its own', () => {
     expect(await readdir(join(store.dir, 'other'))).toEqual([])
     expect(await readdir(scratch)).toEqual([])
   })
+})
+
+it('a restore has several files under way at once, and is whole', async () => {
+  const manifest = await take()
+  const real = source()
+  const begun: string[] = []
+  const toFile: typeof real.toFile = async (artifact, path) => {
+    begun.push(artifact.part)
+    await until(() => begun.length > 1, { what: 'a second file beside the first', timeoutMs: 10_000 })
+    await real.toFile(artifact, path)
+  }
+  const { target } = await store.driver().restore(contextFor(), manifest, { ...real, toFile }, { dir: join(scratch, 'copy') })
+  expect(await store.contents(target.connection)).toBe(await store.contents())
 })
 
 it('a store whose checkpoint has a link in it is refused: what that leads to would not be in the backup', async () => {

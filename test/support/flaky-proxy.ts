@@ -1,5 +1,5 @@
 /** A proxy in front of a plain http server that answers, hangs up or goes silent as it is told. */
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** `busy`: 503 instead of passing on. `lost reply`: passes on, then hangs up. `cut`: hangs up in the middle of the answer. `silent`: stops there and says nothing more. `no effect`: 204 without passing on. */
@@ -10,6 +10,8 @@ export interface FlakyProxy {
   /** The next requests that match fail so. */
   failNext(matches: (method: string, url: string) => boolean, fault: ProxyFault, times?: number): void
   readonly requests: string[]
+  /** Of these requests. */
+  readonly headers: IncomingHttpHeaders[]
   stop(): Promise<void>
 }
 
@@ -19,6 +21,7 @@ export async function startFlakyProxy(upstream: string): Promise<FlakyProxy> {
   const target = new URL(upstream)
   const faults: { matches: (method: string, url: string) => boolean; fault: ProxyFault }[] = []
   const requests: string[] = []
+  const headersOf: IncomingHttpHeaders[] = []
 
   const take = (method: string, url: string): ProxyFault | undefined => {
     const index = faults.findIndex(({ matches }) => matches(method, url))
@@ -28,6 +31,7 @@ export async function startFlakyProxy(upstream: string): Promise<FlakyProxy> {
   const handle = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { method = '', url = '', headers } = incoming
     requests.push(`${method} ${url}`)
+    headersOf.push(headers)
     const fault = take(method, url)
     if (fault === 'busy') {
       incoming.resume().once('end', () => outgoing.writeHead(503, { 'content-type': 'application/xml' }).end(SLOW_DOWN))
@@ -49,6 +53,7 @@ export async function startFlakyProxy(upstream: string): Promise<FlakyProxy> {
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    headers: headersOf,
     failNext: (matches, fault, times = 1) => {
       for (let time = 0; time < times; time++) faults.push({ matches, fault })
     },

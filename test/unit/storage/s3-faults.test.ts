@@ -48,6 +48,20 @@ afterAll(async () => {
   await server?.stop()
 })
 
+it('a storage class is asked for each artifact, and for nothing that is read every day', async () => {
+  const infrequent = open({ storageClass: 'STANDARD_IA' })
+  const since = proxy.requests.length
+  await infrequent.put(fresh(), Buffer.from('a manifest'), { ifAbsent: true })
+  const upload = await infrequent.startUpload(fresh())
+  const body = Buffer.from('an artifact')
+  await upload.part(1, body)
+  await upload.complete(whole(body))
+  const asked = proxy.requests.slice(since).map((request, index) => [request.split('?')[1], proxy.headers[since + index]])
+  const classes = asked.map(([query, headers]) => [query, (headers as Record<string, string>)['x-amz-storage-class']])
+  expect(classes.filter(([, value]) => value !== undefined)).toEqual([['uploads=', 'STANDARD_IA']])
+  infrequent.close()
+})
+
 describe('S3 that answers 503', () => {
   it('is an error that may pass, and does with retries', async () => {
     const key = fresh()
