@@ -116,7 +116,9 @@ describe.each(pages)('docs/plans/%s', (page) => {
 })
 
 describe('docs/plans/README.md', () => {
-  it('leads to every page', () => {
-    for (const page of pages) expect(read('docs/plans/README.md')).toContain(`](${page})`)
+  const text = read('docs/plans/README.md')
+  it('leads to every page, and names commands that there are', () => {
+    for (const page of pages) expect(text).toContain(`](${page})`)
+    for (const line of spansOf(text).filter((span) => span.startsWith('holdfast '))) expect(wrongIn(line), line).toBeUndefined()
   })
 })
