@@ -2,14 +2,16 @@
 import { HoldfastError } from '../core/errors.ts'
 import type { PointKind } from '../core/ids.ts'
 import type { SetRecord } from '../core/sets.ts'
-import type { Hold, Manifest, PointSummary, Proof } from '../core/records.ts'
+import type { Hold, KeyNote, Manifest, PointSummary, Proof } from '../core/records.ts'
 import type { Reader, Store } from '../storage/store.ts'
 import { appendEvidence, type ChainReport, type EvidenceHead, type NewEvidence, publishHead, verifyEvidence } from './evidence.ts'
 import { manifestKey } from './keys.ts'
 import { type PublishedManifest, type Publishing, publishManifest, readManifest } from './manifests.ts'
-import { addHold, appendProof, holdsOf, proofsOf } from './notes.ts'
+import { addHold, addKeys, appendProof, holdsOf, keysOf, proofsOf } from './notes.ts'
+import type { HeadersOf } from '../pipeline/under-header.ts'
 import type { CatalogContext } from './records.ts'
 import { deletePoint, discard, type Removed } from './remove.ts'
+import { createHeaders, readersOf } from './rotated.ts'
 import { reserveId } from './reserve.ts'
 import { listSets, publishSet } from './sets.ts'
 import { settle } from './settle.ts'
@@ -36,6 +38,13 @@ export interface Catalog {
   proofsOf(source: string, id: string): Promise<Proof[]>
   addHold(hold: Hold): Promise<string>
   holdsOf(source: string, id: string): Promise<Hold[]>
+  /** Makes the point readable for the recipients of the note as well. */
+  addKeys(note: KeyNote): Promise<string>
+  keysOf(source: string, id: string): Promise<KeyNote[]>
+  /** Recipients that read all of the point, with what it shares of others. */
+  readersOf(manifest: Manifest): Promise<string[]>
+  /** For one reading of artifacts: what it has read of a point's notes it keeps. */
+  headers(): HeadersOf
   deletePoint(source: string, id: string): Promise<Removed>
   discard(source: string, id: string): Promise<Removed>
   /** Removes what tries left below a point whose run has ended: published or given up. Touches no run under way. */
@@ -71,6 +80,10 @@ export function createCatalog(context: CatalogContext): Catalog {
     proofsOf: (source, id) => proofsOf(context, source, id),
     addHold: (hold) => addHold(context, hold),
     holdsOf: (source, id) => holdsOf(context, source, id),
+    addKeys: (note) => addKeys(context, note),
+    keysOf: (source, id) => keysOf(context, source, id),
+    readersOf: (manifest) => readersOf(context, manifest),
+    headers: () => createHeaders(context),
     deletePoint: (source, id) => deletePoint(context, source, id),
     discard: (source, id) => discard(context, source, id),
     settle: (source, id) => settle(context, source, id),

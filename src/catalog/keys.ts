@@ -34,6 +34,8 @@ export const reservationKey = (source: string, id: string): string => `${pointPr
 export const dataPrefix = (source: string, id: string): string => `${pointPrefix(source, id)}data/`
 export const proofsPrefix = (source: string, id: string): string => `${pointPrefix(source, id)}proofs/`
 export const holdsPrefix = (source: string, id: string): string => `${pointPrefix(source, id)}holds/`
+/** Headers that open the artifacts for other recipients than they were stored for. */
+export const rotationsPrefix = (source: string, id: string): string => `${pointPrefix(source, id)}keys/`
 
 /** The key of a proof or hold: its time, and a suffix where two have the same. */
 export function timedKey(prefix: string, at: string, attempt = 1): string {
@@ -55,7 +57,7 @@ export function numberOf(prefix: string, key: string): number | undefined {
 export interface PointKey {
   source: string
   id: string
-  kind: 'manifest' | 'reservation' | 'data' | 'proof' | 'hold' | 'other'
+  kind: 'manifest' | 'reservation' | 'data' | 'proof' | 'hold' | 'keys' | 'other'
 }
 
 /** Which point a key belongs to and as what; undefined for what is no part of a point. */
@@ -66,9 +68,11 @@ export function parseKey(key: string): PointKey | undefined {
   return { source, id, kind: kindOf(folder, rest.length > 0) }
 }
 
+const FOLDERS: Readonly<Record<string, PointKey['kind']>> = { data: 'data', proofs: 'proof', holds: 'hold', keys: 'keys' }
+
 function kindOf(folder: string, isFolder: boolean): PointKey['kind'] {
   if (!isFolder) return folder === 'manifest.json' ? 'manifest' : folder === 'reserved.json' ? 'reservation' : 'other'
-  return folder === 'data' ? 'data' : folder === 'proofs' ? 'proof' : folder === 'holds' ? 'hold' : 'other'
+  return FOLDERS[folder] ?? 'other'
 }
 
 function writerName(writer: string): string {

@@ -1,10 +1,10 @@
-/** What is said about a recovery point after it was published: proofs and holds. Appended, never changed. */
+/** What is said about a recovery point after it was published: proofs, holds and the headers of rotated keys. Appended, never changed. */
 import type { z } from 'zod'
 import { HoldfastError } from '../core/errors.ts'
-import { type Hold, holdSchema, type Proof, proofSchema } from '../core/records.ts'
+import { type Hold, holdSchema, type KeyNote, keyNoteSchema, type Proof, proofSchema } from '../core/records.ts'
 import { readAll } from '../storage/store.ts'
 import { mapConcurrently } from './concurrent.ts'
-import { holdsPrefix, manifestKey, proofsPrefix, timedKey } from './keys.ts'
+import { holdsPrefix, manifestKey, proofsPrefix, rotationsPrefix, timedKey } from './keys.ts'
 import { type CatalogContext, misplaced, readRecord, seal } from './records.ts'
 
 interface Note {
@@ -23,6 +23,11 @@ export function addHold(context: CatalogContext, hold: Hold): Promise<string> {
   return append(context, holdSchema, hold, holdsPrefix(hold.source, hold.id), hold.at)
 }
 
+/** From now on the point opens for the recipients of the note as well. */
+export function addKeys(context: CatalogContext, note: KeyNote): Promise<string> {
+  return append(context, keyNoteSchema, note, rotationsPrefix(note.source, note.id), note.at)
+}
+
 /** Oldest first. Throws for one that was altered, signed by a stranger or moved here from another point. */
 export async function proofsOf(context: Reading, source: string, id: string): Promise<Proof[]> {
   return mapConcurrently(await keysBelow(context, proofsPrefix(source, id)), (key) => readProof(context, source, id, key))
@@ -30,6 +35,10 @@ export async function proofsOf(context: Reading, source: string, id: string): Pr
 
 export async function holdsOf(context: Reading, source: string, id: string): Promise<Hold[]> {
   return mapConcurrently(await keysBelow(context, holdsPrefix(source, id)), (key) => readHold(context, source, id, key))
+}
+
+export async function keysOf(context: Reading, source: string, id: string): Promise<KeyNote[]> {
+  return mapConcurrently(await keysBelow(context, rotationsPrefix(source, id)), (key) => readKeys(context, source, id, key))
 }
 
 export async function readProof(context: Reading, source: string, id: string, key: string): Promise<Proof> {
@@ -40,6 +49,11 @@ export async function readProof(context: Reading, source: string, id: string, ke
 export async function readHold(context: Reading, source: string, id: string, key: string): Promise<Hold> {
   const hold = await readNote(context, holdSchema, key, { source, id })
   return atItsTime(key, holdsPrefix(source, id), hold.at, hold)
+}
+
+export async function readKeys(context: Reading, source: string, id: string, key: string): Promise<KeyNote> {
+  const note = await readNote(context, keyNoteSchema, key, { source, id })
+  return atItsTime(key, rotationsPrefix(source, id), note.at, note)
 }
 
 async function readNote<T extends Note>(context: Reading, schema: z.ZodType<T>, key: string, { source, id }: Note): Promise<T> {
@@ -76,7 +90,7 @@ async function append<T extends object & Note>(
   }
 }
 
-async function keysBelow(context: Reading, prefix: string): Promise<string[]> {
+export async function keysBelow(context: Reading, prefix: string): Promise<string[]> {
   const keys: string[] = []
   for await (const { key } of context.store.list(prefix)) keys.push(key)
   return keys

@@ -15,7 +15,7 @@ export interface Removed {
   locked: string[]
 }
 
-const ORDER: PointKey['kind'][] = ['manifest', 'reservation', 'other', 'data', 'proof', 'hold']
+const ORDER: PointKey['kind'][] = ['manifest', 'reservation', 'other', 'data', 'proof', 'hold', 'keys']
 
 /**
  * Deletes the point. Safe to repeat after any interruption. A locked manifest is left with everything else; of others

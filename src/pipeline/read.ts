@@ -9,11 +9,14 @@ import { type Chain, startChain } from '../process/chain.ts'
 import type { Command } from '../process/command.ts'
 import type { Reader } from '../storage/store.ts'
 import { type Download, download, requireStored } from './download.ts'
+import { type HeadersOf, underOpeningHeader, WRONG_KEY } from './under-header.ts'
 
 export interface SourceOptions {
   store: Reader
   /** age identity; needed for artifacts that are encrypted. */
   identityFile?: string | undefined
+  /** Where points may have been made readable for other keys than they were stored for. */
+  headersOf?: HeadersOf | undefined
   signal?: AbortSignal
   onBytes?(bytes: number): void
   /** How often a broken download goes on before the error is final. */
@@ -60,7 +63,19 @@ async function open(options: SourceOptions, artifact: Artifact, into: Command[])
   await requireStored(options.store, artifact)
   const signal = options.signal ? { signal: options.signal } : {}
   const source = download(options.store, artifact, options)
-  return { source, chain: stages.length > 0 ? startChain(stages, { stdin: source.stream, ...signal }) : undefined }
+  if (stages.length === 0) return { source, chain: undefined }
+  try {
+    return { source, chain: startChain(stages, { stdin: await encrypted(options, artifact, source.stream), ...signal }) }
+  } catch (error) {
+    source.stream.destroy()
+    throw error
+  }
+}
+
+/** What age is given. */
+async function encrypted({ identityFile, headersOf, signal }: SourceOptions, artifact: Artifact, stream: Readable): Promise<Readable> {
+  if (artifact.encryption === 'none' || !identityFile || !headersOf) return stream
+  return underOpeningHeader(stream, await headersOf(artifact), { identityFile, ...(signal && { signal }) })
 }
 
 async function* plain(options: SourceOptions, artifact: Artifact, { source, chain }: Opened): AsyncGenerator<Buffer> {
@@ -119,7 +134,6 @@ interface StageEnd {
 
 /** What a program says when the one after it has gone: the kernel connects them by sockets. */
 const CUT_OFF = /broken pipe|connection reset/i
-const WRONG_KEY = /no identity matched|unknown identity type|malformed secret key|failed to read ".*": error at line/
 
 /**
  * What age, zstd and dd say, as codes. All of them are heard: when one ends badly its neighbours do too, and which the

@@ -8,14 +8,26 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findProgram } from '../../../scripts/toolbox/find.ts'
 import { createCluster } from '../../../scripts/toolbox/postgres.ts'
 import { canonicalBytes } from '../../../src/catalog/canonical.ts'
-import { manifestKey, parseKey } from '../../../src/catalog/keys.ts'
-import { manifestSchema, proofSchema, holdSchema, evidenceSchema, artifactSchema, referenceSchema } from '../../../src/core/records.ts'
+import { dataPrefix, manifestKey, parseKey } from '../../../src/catalog/keys.ts'
+import {
+  manifestSchema,
+  proofSchema,
+  holdSchema,
+  keyNoteSchema,
+  evidenceSchema,
+  artifactSchema,
+  referenceSchema,
+} from '../../../src/core/records.ts'
 import { setMemberSchema, setRecordSchema } from '../../../src/core/sets.ts'
+import { fileKeyOf, headerFor, readHeader } from '../../../src/pipeline/age-header.ts'
+import { identitiesIn } from '../../../src/pipeline/age-keys.ts'
+import { createSink } from '../../../src/pipeline/capture.ts'
 import { createFolderStore } from '../../../src/storage/folder.ts'
 import { createMemoryStore } from '../../../src/storage/memory.ts'
 import { readAll } from '../../../src/storage/store.ts'
 import { pushWal } from '../../../src/wal/push.ts'
 import { walRecordSchema } from '../../../src/wal/record.ts'
+import { makeIdentity } from '../../support/age.ts'
 import { createArchive, segmentBytes } from '../../support/archive.ts'
 import { addPoint, signer, SIGNING } from '../../support/catalog.ts'
 
@@ -70,6 +82,30 @@ describe('FORMAT.md', () => {
     }
   })
 
+  it('shows how stock tools restore a dump whose keys were rotated, for an identity that is new', async () => {
+    const [old, next] = [await makeIdentity(dir, 'old.txt'), await makeIdentity(dir, 'identity.txt')]
+    const store = createMemoryStore()
+    const cluster = await createCluster({ dbname: 'source' })
+    try {
+      await cluster.query('create table orders as select n, repeat(md5(n::text), 9) as note from generate_series(1, 5000) n', 'source')
+      const sink = createSink({ store, prefix: dataPrefix('orders', ID), attempt: 1, recipients: [old.recipient] })
+      const dump = { program: 'pg_dump', args: ['-Fc', '-Z0', '-d', cluster.connection('source')] }
+      const artifact = await sink.store({ part: 'database', role: 'database', required: true, stages: [dump] })
+      const fileKey = fileKeyOf(await readHeader(store, artifact.key), await identitiesIn(old.file), artifact.key) ?? Buffer.alloc(0)
+      const headers = [{ key: artifact.key, header: headerFor(fileKey, [next.recipient]).toString() }]
+      await writeFile(join(dir, 'data/database.zst.age'), await readAll(store, artifact.key))
+      await writeFile(join(dir, 'note.json'), canonicalBytes(signer.sign({ headers })))
+      await cluster.query('create database rotated')
+      await expect(shell('restore', { DATABASE: cluster.connection('rotated') })).rejects.toMatchObject({
+        stderr: expect.stringContaining('no identity matched'),
+      })
+      await shell('keys', { KEYS: 'note.json', DATABASE: cluster.connection('rotated') })
+      expect(await cluster.query('select count(*)::int as count from orders', 'rotated')).toEqual([{ count: 5000 }])
+    } finally {
+      await cluster.destroy()
+    }
+  })
+
   it('shows how stock tools open an archived file of a log, a cut one fails, and what is not there ends with 1', async () => {
     const archive = await createArchive()
     try {
@@ -99,6 +135,7 @@ describe('FORMAT.md', () => {
       manifestSchema,
       proofSchema,
       holdSchema,
+      keyNoteSchema,
       evidenceSchema,
       artifactSchema,
       referenceSchema,
@@ -108,7 +145,7 @@ describe('FORMAT.md', () => {
     ]) {
       for (const field of Object.keys(schema.shape)) expect(text).toContain(`\`${field}`)
     }
-    for (const kind of ['manifest', 'data', 'proof', 'hold', 'reservation']) {
+    for (const kind of ['manifest', 'data', 'proof', 'hold', 'keys', 'reservation']) {
       const keys = [...text.matchAll(/^holdfast\/v1\/<source>\/<id>\/(\S+)/gm)].map(
         ([, rest = '']) => parseKey(`holdfast/v1/orders/${ID}/${rest.replace(/<[^>]+>/g, 'x')}`)?.kind,
       )

@@ -104,7 +104,11 @@ describe('a note of keys', () => {
   it('is read once for all artifacts of a point, and not at all where the object itself opens', async () => {
     await catalog.addKeys(await noteFor([next.recipient]))
     const asked: string[] = []
-    const counting = { ...store, get: (key: string, options?: object) => (asked.push(key), store.get(key, options)) }
+    const log = (key: string, options?: object) => {
+      asked.push(key)
+      return store.get(key, options)
+    }
+    const counting = { ...store, get: log }
     const headersOf = catalogOn(counting).headers()
     const notes = () => asked.filter((key) => key.startsWith(rotationsPrefix('orders', ID))).length
     await readBack(store, artifact, { identityFile: old.file, headersOf })
