@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Manifest } from '../../src/core/records.ts'
+import { createSink } from '../../src/pipeline/capture.ts'
 import { createSource } from '../../src/pipeline/read.ts'
+import { createMemoryStore } from '../../src/storage/memory.ts'
 import { contextFor, failures, openRepository, type Repository } from '../conformance/driver.ts'
 import { adoptFrom, findIn } from '../support/adopt.ts'
 import { makeStore, type Store } from '../support/rocksdb.ts'
@@ -119,6 +121,16 @@ describe('a folder with metadata.json', () => {
       none: expect.stringMatching(/no checksum/),
       less: expect.stringMatching(/says 3 files/),
     })
+  })
+
+  it('that was changed since it was looked at is not stored as what it was', async () => {
+    const folder = await keep('20251018_214530_manual')
+    const on = store.driver()
+    const [backup] = (await findIn(on, [folder])).backups
+    if (!backup) throw new Error('nothing was found')
+    await writeFile(join(folder, 'data', 'added'), 'by somebody')
+    const sink = createSink({ store: createMemoryStore(), prefix: 'holdfast/v1/orders/x/data/', attempt: 1, recipients: [] })
+    await expect(on.adoption?.take(contextFor(), backup, 'x', sink)).rejects.toMatchObject({ code: 'INTEGRITY' })
   })
 
   it('that cannot be a backup any more is called broken, and what never was one is only named', async () => {

@@ -30,6 +30,7 @@ describe('a script of pg_dump', () => {
       'ALTER DEFAULT PRIVILEGES FOR ROLE maker IN SCHEMA public GRANT SELECT ON TABLES TO taker;',
       'CREATE POLICY own ON public.orders FOR SELECT TO first, second USING (true);',
       'COPY public.orders (note) FROM stdin;',
+      'a note',
       'ALTER TABLE x OWNER TO intruder;',
       '\\.',
       'ALTER TABLE public.lines OWNER TO last;',
@@ -44,7 +45,7 @@ describe('a script of pg_dump', () => {
     expect((await read(['COPY public.x FROM stdin;', '\\N', '\\.'])).command).toBeUndefined()
   })
 
-  it('with a row of many megabytes is read in little memory', async () => {
+  it('with a row of many megabytes is read past it', async () => {
     async function* long(): AsyncGenerator<Buffer> {
       yield Buffer.from('COPY public.x FROM stdin;\n')
       for (let piece = 0; piece < 64; piece++) yield Buffer.alloc(1024 * 1024, 'a')
