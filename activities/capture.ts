@@ -1,6 +1,7 @@
 /** Capture and upload of one point, by whichever driver; and what a try takes back that nobody waits for any more. */
 import { reservationKey } from '../src/catalog/keys.ts'
 import { type Staged, stage } from '../src/catalog/staged.ts'
+import { recipientsOf } from '../src/config/recipients.ts'
 import type { SourceConfig } from '../src/config/schema.ts'
 import type { PointKind } from '../src/core/ids.ts'
 import { newestFirst } from '../src/core/points.ts'
@@ -52,14 +53,13 @@ export function createCapture(services: Services) {
   const stageWith = async (context: RunningContext, { source, id }: Place, take: (sink: ArtifactSink) => Promise<Staged>) => {
     const { store, catalog } = await open(source)
     const { attempt } = context
-    const { recipients, breakGlass } = config.encryption
     const configured = sourceOf(config, source)
     const { bandwidth, turns } = services.limits(configured.repository)
     const sink = createSink({
       store,
       prefix: `holdfast/v1/${source}/${id}/data/`,
       attempt,
-      recipients: breakGlass ? [...recipients, breakGlass] : recipients,
+      recipients: recipientsOf(config.encryption),
       signal: context.signal,
       onProgress: context.onProgress,
       bandwidth,
@@ -88,7 +88,7 @@ export function createCapture(services: Services) {
 
   const capture = async ({ source, id, kind, snapshot }: Capture & { snapshot?: Snapshot }) =>
     withProgress(async (context) => {
-      const { store } = await open(source)
+      const { store, catalog } = await open(source)
       const driver = await services.driver(source)
       const startedAt = new Date().toISOString()
       const { versions } = await driver.preflight(context)
@@ -96,7 +96,8 @@ export function createCapture(services: Services) {
       return stageWith(context, { source, id }, async (sink) => {
         const base = kind === 'incremental' && driver.capabilities.sharesObjects ? await baseOf(source) : undefined
         const known = await labelsOf(source)
-        const baseSource = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
+        const { identityFile } = config.encryption
+        const baseSource = createSource({ store, identityFile, headersOf: catalog.headers(), signal: context.signal })
         const request = { id, kind, attempt, known, ...(base && { base, baseSource }), ...(snapshot && { snapshot }) }
         return { ...(await driver.capture(context, request, sink)), versions, startedAt }
       })

@@ -3,11 +3,13 @@ import { HoldfastError } from '../src/core/errors.ts'
 import type { Assertion, Manifest } from '../src/core/records.ts'
 import type { DriverContext, SourceDriver } from '../src/drivers/driver.ts'
 import { readBack } from '../src/pipeline/read-back.ts'
+import type { HeadersOf } from '../src/pipeline/under-header.ts'
 import type { Store } from '../src/storage/store.ts'
 
 export interface Looking {
   store: Store
   identityFile: string | undefined
+  headersOf?: HeadersOf | undefined
   /** Asked of points that reference an engine's repository. */
   driver(): Promise<Pick<SourceDriver, 'kind' | 'listReference' | 'verifyRepository'>>
 }
@@ -60,11 +62,15 @@ async function listAssertions(store: Store, manifest: Manifest): Promise<Asserti
   return assertions
 }
 
-async function readAssertions({ store, identityFile }: Looking, manifest: Manifest, { signal }: DriverContext): Promise<Assertion[]> {
+async function readAssertions(
+  { store, identityFile, headersOf }: Looking,
+  manifest: Manifest,
+  { signal }: DriverContext,
+): Promise<Assertion[]> {
   const assertions: Assertion[] = []
   for (const artifact of manifest.artifacts) {
     try {
-      await readBack(store, artifact, { identityFile, signal })
+      await readBack(store, artifact, { identityFile, headersOf, signal })
       assertions.push({ name: `read ${artifact.part}`, ok: true, expected: artifact.blake3, actual: artifact.blake3 })
     } catch (error) {
       if (!(error instanceof HoldfastError) || !['INTEGRITY', 'NOT_FOUND'].includes(error.code)) throw error

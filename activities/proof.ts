@@ -6,7 +6,7 @@ import type { Catalog } from '../src/catalog/catalog.ts'
 import { type Choice, newestFirst, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Assertion, Manifest, PointSummary, Proof, ProofDepth } from '../src/core/records.ts'
-import { createSource } from '../src/pipeline/read.ts'
+import { createSource, type SourceOptions } from '../src/pipeline/read.ts'
 import type { Store } from '../src/storage/store.ts'
 import { withProgress, type RunningContext } from './context.ts'
 import { lookAt, refuseEmpty } from './look.ts'
@@ -58,7 +58,7 @@ export function createProofActivities(services: Services) {
         const catalog = await services.catalog(repository)
         const started = Date.now()
         const { manifest, digest } = await catalog.readManifest(input.source, input.id)
-        const { assertions: found, ...kept } = await assertionsOf(input, manifest, store, context)
+        const { assertions: found, ...kept } = await assertionsOf(input, manifest, { store, headersOf: catalog.headers() }, context)
         const assertions = refuseEmpty(found)
         const failures = assertions.filter((one) => !one.ok).map((one) => `${one.name}: expected ${one.expected}, found ${one.actual}`)
         const seconds = (Date.now() - started) / 1000
@@ -98,13 +98,13 @@ export function createProofActivities(services: Services) {
   async function assertionsOf(
     input: ProofInput,
     manifest: Manifest,
-    store: Store,
+    { store, headersOf }: Pick<SourceOptions, 'store' | 'headersOf'> & { store: Store },
     context: RunningContext,
   ): Promise<Pick<ProofResult, 'kept' | 'instance'> & { assertions: Assertion[] }> {
     const { identityFile } = config.encryption
     const driverHere = () => services.repositoryDriver(input.source, context.host)
     if (input.depth === 'list' || input.depth === 'read')
-      return { assertions: await lookAt({ store, identityFile, driver: driverHere }, context, manifest, input.depth) }
+      return { assertions: await lookAt({ store, identityFile, headersOf, driver: driverHere }, context, manifest, input.depth) }
     const source = sourceOf(config, input.source)
     const driver = await driverHere()
     const root = services.scratchRoot(source)
@@ -116,7 +116,7 @@ export function createProofActivities(services: Services) {
     await mkdir(dir, { recursive: true, mode: 0o755 })
     let keep = false
     try {
-      const artifacts = createSource({ store, identityFile, signal: context.signal })
+      const artifacts = createSource({ store, identityFile, headersOf, signal: context.signal })
       const { target } = await driver.restore(context, manifest, artifacts, { dir })
       const named = source.verify.assertions.map(nameOf)
       const assertions = await driver.verify(context, manifest, target, { depth: input.depth, assertions: named })

@@ -1,6 +1,7 @@
 /** From captured to published, or to nothing: what the store has is asked for, the manifest comes last. */
 import { parseKey } from '../src/catalog/keys.ts'
 import { readStaged } from '../src/catalog/staged.ts'
+import { recipientsOf } from '../src/config/recipients.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
 import { checkPlausible } from '../src/core/plausible.ts'
@@ -91,7 +92,7 @@ export function createPublishActivities(services: Services) {
         ...(staged.content && { content: staged.content }),
         ...(staged.inventory && { inventory: staged.inventory }),
         versions: staged.versions,
-        encryption: { recipients: config.encryption.recipients },
+        encryption: { recipients: recipientsOf(config.encryption) },
         parents,
         warnings: staged.warnings,
         ...(staged.adopted && { adopted: staged.adopted }),

@@ -1,4 +1,5 @@
 /** Steps that make a fenced side a standby again: what only it has is exported first, and nothing is changed before that. */
+import { recipientsOf } from '../src/config/recipients.ts'
 import type { Config, FailoverGroupConfig } from '../src/config/schema.ts'
 import type { LostWrites } from '../src/contract/failover.ts'
 import { HoldfastError } from '../src/core/errors.ts'
@@ -139,12 +140,11 @@ async function lostSink(
     throw new HoldfastError('CONFIG_INVALID', 'The pair has no source: exported rows have no place', {
       next: 'name the physical source of the pair in failoverGroups',
     })
-  const { recipients, breakGlass } = config.encryption
   return createSink({
     store: await store(sourceOf(config, source).repository),
     prefix: `holdfast/v1/${source}/lost-${lsn.replace('/', '-').toLowerCase()}/${stamp(new Date())}/`,
     attempt: 1,
-    recipients: breakGlass ? [...recipients, breakGlass] : recipients,
+    recipients: recipientsOf(config.encryption),
     signal: context.signal,
     onProgress: context.onProgress,
   })

@@ -82,7 +82,12 @@ export function createRecoverActivities(services: Services) {
           )
         const base = points.find(({ id }) => id === manifest.id)
         const dir = instanceDir(services, source, input.instance)
-        const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
+        const artifacts = createSource({
+          store,
+          identityFile: config.encryption.identityFile,
+          headersOf: catalog.headers(),
+          signal: context.signal,
+        })
         return withOwnInstance(context, driver, { dir, instance: input.instance }, async (own) => {
           const restored = await driver.restore(context, manifest, artifacts, {
             dir: own.dir,

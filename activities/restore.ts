@@ -73,7 +73,12 @@ export function createRestoreActivities(services: Services) {
       if (target === 'beside') return { fingerprint: '' }
       const over = await live(source)
       await withProgress((context) => {
-        const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
+        const artifacts = createSource({
+          store,
+          identityFile: config.encryption.identityFile,
+          headersOf: catalog.headers(),
+          signal: context.signal,
+        })
         return over.check(manifest, confirm ?? '', choice, { context, source: artifacts })
       })
       const around = over.restoresProjections?.(choice)
@@ -92,7 +97,12 @@ export function createRestoreActivities(services: Services) {
       return withProgress(async (context) => {
         const { store, catalog } = await open(source)
         const { manifest } = await catalog.readManifest(source, id)
-        const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
+        const artifacts = createSource({
+          store,
+          identityFile: config.encryption.identityFile,
+          headersOf: catalog.headers(),
+          signal: context.signal,
+        })
         if (target === 'live') {
           const made = await (await live(source)).restoreAside(context, manifest, artifacts, {
             dir: instanceDir(services, source, instance),
@@ -117,7 +127,12 @@ export function createRestoreActivities(services: Services) {
       return withProgress(async (context) => {
         const { store, catalog } = await open(source)
         const { manifest } = await catalog.readManifest(source, id)
-        const artifacts = createSource({ store, identityFile: config.encryption.identityFile, signal: context.signal })
+        const artifacts = createSource({
+          store,
+          identityFile: config.encryption.identityFile,
+          headersOf: catalog.headers(),
+          signal: context.signal,
+        })
         const filling = { context, source: artifacts, dir: instanceDir(services, source, instance), choice }
         return (await live(source)).swap(manifest, confirm, oid, filling)
       })

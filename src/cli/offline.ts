@@ -47,8 +47,9 @@ export async function restoreOffline(request: OfflineRequest): Promise<OfflineRe
   await readKeyFile('identity', identityFile)
   const store = await openStore(parseRepository(repository))
   try {
-    const { manifest, warnings } = await choose(createCatalog({ store, verifier }), request)
-    const artifacts = createSource({ store, identityFile, signal })
+    const catalog = createCatalog({ store, verifier })
+    const { manifest, warnings } = await choose(catalog, request)
+    const artifacts = createSource({ store, identityFile, headersOf: catalog.headers(), signal })
     await mkdir(into, { mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EEXIST' ? 'it is there already' : cause.message
       throw new HoldfastError('INPUT_INVALID', `${into} cannot be made: ${why}`, {

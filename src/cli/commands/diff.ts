@@ -59,6 +59,7 @@ async function differenceFor(context: CommandContext, source: string, wanted: st
       const artifacts = createSource({
         store: await services.store(configured.repository),
         identityFile: config.encryption.identityFile,
+        headersOf: catalog.headers(),
         signal,
       })
       const found = await driver.diff(manifest, choice, { context: { signal, onProgress: () => {} }, source: artifacts })

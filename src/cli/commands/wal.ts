@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { createSigner, createVerifier } from '../../catalog/signing.ts'
 import { readKeyFile } from '../../config/key-files.ts'
 import { loadConfig } from '../../config/load.ts'
+import { recipientsOf } from '../../config/recipients.ts'
 import type { Config } from '../../config/schema.ts'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
 import { openStore } from '../../storage/open.ts'
@@ -30,7 +31,7 @@ function addWalCommands(program: Command, action: Action): void {
       action((context, archive: string, path: string) =>
         withArchive(context, archive, async ({ reading, store, config, signal }) => {
           const { signing, encryption } = config
-          const recipients = [...encryption.recipients, ...(encryption.breakGlass ? [encryption.breakGlass] : [])]
+          const recipients = recipientsOf(encryption)
           const { compressionLevel } = archiveOf(config, archive)
           const signer = await signerOf(signing)
           const pushed = await pushWal({ ...reading, store, signer, recipients, compressionLevel }, path, signal)
