@@ -4,7 +4,7 @@ import { setId } from '../src/catalog/sets.ts'
 import type { Config } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Assertion, Manifest } from '../src/core/records.ts'
-import { inOrder, judgeCheck, type SetMember, type SetRecord } from '../src/core/sets.ts'
+import { BESIDE, inOrder, judgeCheck, type SetMember, type SetRecord } from '../src/core/sets.ts'
 import { withProgress } from './context.ts'
 import { currentHost } from './placement.ts'
 import { type Services, sourceOf } from './services.ts'
@@ -83,20 +83,9 @@ export function createSetActivities(services: Services) {
       return { id: record.id, complete: record.complete, checks: record.checks }
     },
 
-    /** What a restore over the live system of this source would replace. */
+    /** What a restore over the live system of this source would replace, or that it would replace nothing. */
     async fingerprintOf({ source }: { source: string }): Promise<string> {
-      return withProgress(async () => {
-        const { live, kind } = await services.driver(source)
-        if (live) return live.fingerprint()
-        throw new HoldfastError(
-          'INPUT_INVALID',
-          `a ${kind} point does not go over a live system, so ${source} cannot be recovered by a set`,
-          {
-            object: source,
-            next: 'recover it beside, as docs/total-loss.md shows, and leave it out of the set',
-          },
-        )
-      })
+      return withProgress(async () => (await services.driver(source)).live?.fingerprint() ?? BESIDE)
     },
 
     /** What a person repeats who has looked at all targets. */

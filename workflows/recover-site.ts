@@ -3,10 +3,11 @@
  * Knows nothing but the configuration, the keys and the repositories.
  */
 import { executeChild, isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow'
+import type { RestoreReport } from '../activities/restore.ts'
 import type { SetActivities } from '../activities/sets.ts'
 import type { RecoverSiteInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
-import type { SetMember, SetRecord } from '../src/core/sets.ts'
+import { BESIDE, type SetMember, type SetRecord } from '../src/core/sets.ts'
 import { failure, parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
@@ -88,6 +89,12 @@ async function fingerprints(record: SetRecord, hosts: ReadonlyMap<string, string
   )
 }
 
+type RestoredMember = Partial<Pick<RestoreReport, 'warnings' | 'instance' | 'host' | 'connection'>>
+
+/** Said as a warning: what runs is quarantined, and no primary before a person has made it one. */
+const besideOf = ({ instance, host, connection }: RestoredMember): string =>
+  `runs beside as ${instance}${host === undefined ? '' : ` on ${host}`} (${connection}), in quarantine: a person makes the new primary, as docs/total-loss.md shows`
+
 /** After the members that it names; where one of those is not back, it is not begun. */
 async function restoreMember(
   { source, id, after, problem }: SetMember,
@@ -104,14 +111,16 @@ async function restoreMember(
     return { source, seconds: 0, warnings: [], problem: why }
   }
   view.step(source, 'running', id)
+  // Nothing is left to save: these systems are new, and somebody has confirmed each by its fingerprint.
+  const over = confirm === BESIDE ? {} : { target: 'live', safetyBackup: false, confirm }
   try {
-    const restored = await executeChild<(input: unknown) => Promise<{ warnings?: string[] }>>('restore', {
+    const restored = await executeChild<(input: unknown) => Promise<RestoredMember>>('restore', {
       workflowId: `${workflowInfo().workflowId}/${source}`,
-      // Nothing is left to save: these systems are new, and somebody has confirmed each by its fingerprint.
-      args: [{ source, recoveryPoint: id, target: 'live', safetyBackup: false, confirm, requestedBy }],
+      args: [{ source, recoveryPoint: id, ...over, requestedBy }],
     })
     view.step(source, 'done', id)
-    return { source, recoveryPoint: id, seconds: (Date.now() - started) / 1000, warnings: restored.warnings ?? [] }
+    const warnings = [...(restored.warnings ?? []), ...(confirm === BESIDE ? [besideOf(restored)] : [])]
+    return { source, recoveryPoint: id, seconds: (Date.now() - started) / 1000, warnings }
   } catch (error) {
     if (isCancellation(error)) throw error
     const { message } = rootFailure(error)

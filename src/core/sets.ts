@@ -38,6 +38,9 @@ export const setRecordSchema = z.looseObject({
 })
 export type SetRecord = z.infer<typeof setRecordSchema>
 
+/** Stands for the fingerprint of a member whose points go over no live system: it is brought back beside, and nothing is replaced. */
+export const BESIDE = 'beside'
+
 export interface Ordered {
   name: string
   after: readonly string[]

@@ -1,6 +1,6 @@
 /** A whole set brought back, with restores that play their part. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { SetMember } from '../../src/core/sets.ts'
+import { BESIDE, type SetMember } from '../../src/core/sets.ts'
 import { endOf, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
 import { type Fakes, openStage, type Stage } from '../support/workflows/stage.ts'
 
@@ -64,6 +64,32 @@ test('members come back one after the other in their order, each over the very s
     })
     expect(restored).toEqual(['db', 'graph', 'files'])
     expect(stage.ran).not.toContain('dump')
+  })
+})
+
+test('a member whose points go over no live system is brought back beside, in its place in the order, and a person is told to go on', async () => {
+  const restored: string[] = []
+  const fingerprintOf = async ({ source }: { source: string }) => (source === 'db' ? BESIDE : `fp-${source}`)
+  const asked: unknown[] = []
+  const restoreAside = async (input: Record<string, unknown>) => {
+    asked.push([input['source'], input['target'], restored.length])
+    return sourceFakes()['restoreAside']?.(input)
+  }
+  const checkRestore = async ({ source, confirm }: { source: string; confirm?: string }) => ({
+    fingerprint: confirm ?? `none of ${source}`,
+  })
+  const members = [member('db'), member('graph', { after: ['db'] })]
+  await stage.play(siteFakes(members, restored, { fingerprintOf, restoreAside, checkRestore }), async () => {
+    const result = await (await start()).result()
+    expect(asked).toEqual([
+      ['db', 'beside', 0],
+      ['graph', 'live', 0],
+    ])
+    expect(restored).toEqual(['graph'])
+    expect(result).toMatchObject({
+      outcome: 'degraded',
+      warnings: [expect.stringMatching(/^db: runs beside as restore-.*a person makes the new primary/)],
+    })
   })
 })
 
