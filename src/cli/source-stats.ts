@@ -1,5 +1,7 @@
 /** How many recovery points a source has, how large, how old, how many of them proved; and what of that is alarming. Pure. */
 import { bytesOf, seconds } from '../core/duration.ts'
+import type { PointKind } from '../core/ids.ts'
+import { newestFirst } from '../core/points.ts'
 import type { PointSummary } from '../core/records.ts'
 import { bytes, columns } from './output.ts'
 
@@ -39,7 +41,27 @@ export function statsOf(points: readonly PointSummary[], thresholds: Thresholds 
     verified_count,
     unverified_count: points.length - verified_count,
   }
-  return { ...stats, alerts: alertsOf(stats, thresholds, now) }
+  return { ...stats, alerts: [...alertsOf(stats, thresholds, now), ...sizeAlerts(points)] }
+}
+
+const CHANGED = 0.5
+/** Below this, shares say nothing. */
+const SMALL_BYTES = 1_000_000
+/** Increments are as large as what was written; the others have no rhythm. */
+const UNEVEN: readonly PointKind[] = ['incremental', 'differential', 'pre_restore', 'adopted']
+
+/** The newest point of each kind against the one before it. */
+function sizeAlerts(points: readonly PointSummary[]): string[] {
+  const kinds = new Set(points.map(({ kind }) => kind).filter((kind) => !UNEVEN.includes(kind)))
+  return [...kinds].flatMap((kind) => {
+    const [newest, ...older] = points.filter((point) => point.kind === kind).sort(newestFirst)
+    const before = older.find(({ id }) => id !== newest?.id)
+    if (!newest || !before || before.sizeBytes < SMALL_BYTES) return []
+    if (Math.abs(newest.sizeBytes - before.sizeBytes) <= before.sizeBytes * CHANGED) return []
+    return [
+      `Backup size changed more than ${CHANGED * 100}%: ${newest.id} has ${bytes(newest.sizeBytes)}, ${before.id} had ${bytes(before.sizeBytes)}`,
+    ]
+  })
 }
 
 const GB = 1024 ** 3

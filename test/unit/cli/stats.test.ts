@@ -38,6 +38,21 @@ describe('statistics of a source', () => {
     expect(statsOf(points, thresholds, NOW).alerts).toEqual(alerts)
   })
 
+  const sized = (id: string, kind: string, sizeBytes: number) =>
+    ({ ...point(`2025-10-1${id}T02:00:00Z`, kind), id, sizeBytes }) as PointSummary
+  it.each([
+    ['grown by more than half', [sized('1', 'full', 2e6), sized('2', 'full', 3.1e6)], ['2 has 3.1 MB, 1 had 2.0 MB']],
+    ['shrunk by more than half', [sized('1', 'full', 2e6), sized('2', 'full', 0.9e6)], ['2 has 900.0 kB, 1 had 2.0 MB']],
+    ['grown by just half', [sized('1', 'full', 2e6), sized('2', 'full', 3e6)], []],
+    ['of another kind', [sized('1', 'full', 2e6), sized('2', 'scheduled', 9e6)], []],
+    ['an increment', [sized('1', 'incremental', 2e6), sized('2', 'incremental', 9e6)], []],
+    ['so small that shares say nothing', [sized('1', 'full', 1e5), sized('2', 'full', 9e5)], []],
+    ['as the one before by now', [sized('1', 'full', 1e6), sized('2', 'full', 3e6), sized('3', 'full', 3e6)], []],
+    ['the same point in two repositories', [sized('1', 'full', 2e6), sized('2', 'full', 2e6), sized('2', 'full', 2e6)], []],
+  ])('alert of a newest point that is %s as they should', (_, points, said) => {
+    expect(statsOf(points).alerts).toEqual(said.map((sizes) => `Backup size changed more than 50%: ${sizes}`))
+  })
+
   it('are shown with their alerts, and of nothing too', () => {
     const lines = statsLines('store', statsOf(POINTS, { autoVerify: true }, NOW))
     expect(lines).toContain('by kind: 2 scheduled, 1 manual')
