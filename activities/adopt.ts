@@ -2,9 +2,10 @@
 import { mapConcurrently } from '../src/catalog/concurrent.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Adoption, FoundBackup, FoundBackups } from '../src/drivers/driver.ts'
+import { crowdedBy } from './backup.ts'
 import { createCapture, type Place } from './capture.ts'
 import { withProgress } from './context.ts'
-import { openSource, type Services } from './services.ts'
+import { openSource, type Services, sourceOf } from './services.ts'
 
 /** So many in one run: a history has an end. */
 const MOST = 200
@@ -38,6 +39,11 @@ export function createAdoptActivities(services: Services) {
     return new Set([...manifests.flatMap((manifest) => manifest?.adopted?.origin ?? []), ...(await labelsOfStanza(source))])
   }
 
+  /** What only references an engine's backup takes no room. */
+  const requireRoom = async (source: string, { kind, sizeBytes: estimateBytes }: FoundBackup): Promise<void> => {
+    if (!('stanza' in sourceOf(services.config, source))) await crowdedBy(services, { source, kind, estimateBytes })
+  }
+
   return {
     /** Changes nothing, however much it reads. */
     async findBackups({ source, from }: { source: string; from: string[] }): Promise<Found> {
@@ -57,10 +63,11 @@ export function createAdoptActivities(services: Services) {
       })
     },
 
-    /** Staged like a capture, with the times of when it was taken. */
+    /** Staged like a capture, with the times of when it was taken. Throws REPOSITORY_FULL. */
     async adoptBackup({ source, id, backup }: Place & { backup: FoundBackup }) {
       return withProgress(async (context) => {
         const adoption = await adoptionOf(source, context.host)
+        await requireRoom(source, backup)
         const { createdAt: startedAt, completedAt, from, origin } = backup
         return stageWith(context, { source, id }, async (sink) => ({
           ...(await adoption.take(context, backup, id, sink)),

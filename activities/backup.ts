@@ -141,7 +141,7 @@ export function createBackupActivities(services: Services) {
 }
 
 /** Throws REPOSITORY_FULL. Only a repository with a limit is asked for all its points. */
-async function crowdedBy(services: Services, wanted: Wanted): Promise<string | undefined> {
+export async function crowdedBy(services: Services, wanted: Wanted): Promise<string | undefined> {
   const { repository } = sourceOf(services.config, wanted.source)
   const limit = services.config.repositories[repository]?.limit
   if (!limit) return undefined

@@ -30,9 +30,12 @@ async function find(on: Adopting, context: DriverContext, from: readonly string[
     context.onProgress({ phase: `look at ${basename(file)}` })
     try {
       const dump = await inspect(on.config, file, context, seen)
-      if (dump === 'known') found.already += 1
-      else found.backups.push(await describe(on, file, dump))
-      if (dump !== 'known') seen.add(dump.origin)
+      if (dump === 'known') {
+        found.already += 1
+        continue
+      }
+      seen.add(dump.origin)
+      found.backups.push(await describe(on, file, dump))
     } catch (error) {
       found.left.push(leftFor(error, file, context))
     }

@@ -7,6 +7,7 @@ import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { startChain } from '../../process/chain.ts'
 import type { Command } from '../../process/command.ts'
 import { run } from '../../process/run.ts'
+import { digestOfFile } from '../common/file-digest.ts'
 import type { DriverContext } from '../driver.ts'
 import type { LogicalSourceConfig } from './config.ts'
 import { readScript, type Script } from './script.ts'
@@ -47,7 +48,7 @@ export async function inspect(
   const { signal } = context
   const beginning = await beginningOf(file)
   if (beginning.subarray(0, 5).toString('latin1') === 'PGDMP') {
-    const origin = await digestOf(createReadStream(file), context)
+    const origin = await digestOfFile(file, signal)
     return known.has(origin) ? 'known' : { origin, ...(await readArchive(binDir, file, signal)) }
   }
   const dump: Dump = { role: 'plain', gzip: beginning[0] === 0x1f && beginning[1] === 0x8b }
@@ -88,12 +89,6 @@ async function readPlain(file: string, dump: Dump, context: DriverContext): Prom
   } finally {
     await opened.stop()
   }
-}
-
-async function digestOf(stream: Readable, context: DriverContext): Promise<string> {
-  const read = digesting(stream, context)
-  for await (const chunk of read.stream) void chunk
-  return read.origin()
 }
 
 type Chunks = AsyncIterable<Buffer>
