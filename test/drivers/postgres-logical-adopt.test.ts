@@ -179,6 +179,14 @@ describe('a dump from before Holdfast', () => {
     await expect(driver().adoption?.take(contextFor(), backup, 'x', sink)).rejects.toMatchObject({ code: 'INTEGRITY' })
   })
 
+  it('that cannot be read is told of, and ends no search', async () => {
+    await dump('backup.dump', '-Fc')
+    // Root may read everything but this.
+    const { backups, left } = await findIn(driver(), ['/proc/self/mem', folder])
+    expect(backups).toHaveLength(1)
+    expect(left).toEqual([{ from: '/proc/self/mem', why: expect.stringMatching(/EIO/), broken: true }])
+  })
+
   it('is looked for where the operator said, and nowhere else', async () => {
     await expect(findIn(driver(), [])).rejects.toMatchObject({ code: 'INPUT_INVALID' })
     await expect(findIn(driver(), ['relative.dump'])).rejects.toMatchObject({ code: 'INPUT_INVALID' })

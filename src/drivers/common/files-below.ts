@@ -12,7 +12,7 @@ export async function filesBelow(paths: readonly string[]): Promise<string[]> {
       found.add(path)
       continue
     }
-    for (const entry of await readdir(path, { recursive: true, withFileTypes: true }))
+    for (const entry of await readdir(path, { recursive: true, withFileTypes: true }).catch(unreadable(path)))
       if (entry.isFile()) found.add(join(entry.parentPath, entry.name))
   }
   return [...found].sort()
@@ -27,12 +27,17 @@ export function requirePaths(paths: readonly string[]): readonly string[] {
   })
 }
 
-export async function statOn(path: string) {
-  return stat(path).catch((error: unknown) => {
+export const statOn = (path: string) => stat(path).catch(unreadable(path))
+
+function unreadable(path: string) {
+  return (error: unknown): never => {
     throw new HoldfastError('NOT_FOUND', `${path} cannot be looked at on ${hostname()}: ${messageOf(error)}`, {
       object: path,
-      next: 'bring it to the host whose worker serves the source, or correct the path',
+      next: 'bring it to the host whose worker serves the source, correct the path, or let the worker read it',
       cause: error,
     })
-  })
+  }
 }
+
+/** What the system says of one file: it is of that file, and ends no search. */
+export const isOfFile = (error: unknown): error is Error => error instanceof Error && 'syscall' in error && 'errno' in error

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
-import { filesBelow } from '../common/files-below.ts'
+import { filesBelow, isOfFile } from '../common/files-below.ts'
 import { takenAt } from '../common/taken-at.ts'
 import type { Adoption, ArtifactSink, Captured, DriverContext, FoundBackup, FoundBackups } from '../driver.ts'
 import { parseConnection, withClient } from '../postgres-common/connect.ts'
@@ -48,7 +48,8 @@ async function find(on: Adopting, context: DriverContext, from: readonly string[
 function leftFor(error: unknown, file: string, { signal }: DriverContext): FoundBackups['left'][number] {
   if (signal.aborted) throw error
   if (error instanceof NoDump) return { from: file, why: error.message, broken: error.broken }
-  if (error instanceof HoldfastError && error.code === 'PROCESS_FAILED') return { from: file, why: messageOf(error), broken: true }
+  if (isOfFile(error) || (error instanceof HoldfastError && error.code === 'PROCESS_FAILED'))
+    return { from: file, why: messageOf(error), broken: true }
   throw error
 }
 

@@ -6,7 +6,7 @@ import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { z } from 'zod'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { POINT_KINDS } from '../../core/ids.ts'
-import { requirePaths, statOn } from '../common/files-below.ts'
+import { isOfFile, requirePaths, statOn } from '../common/files-below.ts'
 import type { Adoption, ArtifactSink, Captured, DriverContext, FoundBackup, FoundBackups } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { RocksdbSourceConfig } from './config.ts'
@@ -50,12 +50,18 @@ async function find(
       else found.backups.push(backup)
       seen.add(backup.origin)
     } catch (error) {
-      if (context.signal.aborted || !(error instanceof HoldfastError) || error.code === 'TOOL_MISSING') throw error
-      found.left.push({ from: folder, why: messageOf(error), broken: error.code !== 'INPUT_INVALID' })
+      found.left.push(leftFor(error, folder, context))
     }
   }
   found.backups.sort((a, b) => Date.parse(a.createdAt) - Date.parse(b.createdAt))
   return found
+}
+
+/** What is wrong with one folder is said of that folder; what is wrong with the worker ends the search. */
+function leftFor(error: unknown, folder: string, { signal }: DriverContext): FoundBackups['left'][number] {
+  const ofFolder = isOfFile(error) || (error instanceof HoldfastError && error.code !== 'TOOL_MISSING')
+  if (signal.aborted || !ofFolder) throw error
+  return { from: folder, why: messageOf(error), broken: !(error instanceof HoldfastError) || error.code !== 'INPUT_INVALID' }
 }
 
 /** Each is a backup itself, or a folder of backups. */
