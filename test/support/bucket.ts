@@ -2,8 +2,16 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DeleteBucketCommand, DeleteObjectCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectVersionsCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3'
 import { type Access, bucketContents, clientOf, fillBucket, openUploads, SHOP_BUCKET } from '../../scripts/sources/bucket.ts'
+import { startMoto } from '../../scripts/toolbox/moto.ts'
 import { startS3 } from '../../scripts/toolbox/s3.ts'
 import { bucketSource } from '../../src/drivers/bucket/config.ts'
 import { createBucket } from '../../src/drivers/bucket/index.ts'
@@ -16,6 +24,8 @@ export interface Shop {
   client: S3Client
   driver(more?: object): SourceDriver
   contents(bucket?: string, below?: string): Promise<string>
+  /** Of one object. */
+  text(key: string, bucket?: string): Promise<string>
   createBucket(name: string): Promise<void>
   /** With every version; resolves to how many there were. */
   removeBucket(name: string): Promise<number>
@@ -41,11 +51,37 @@ export function driverOn(access: Access, more: object): SourceDriver {
   return createBucket({ config, wiring: { source: 'orders', secret } })
 }
 
-export async function openShop(): Promise<Shop> {
+interface Stage {
+  access: Access
+  createBucket(name: string): Promise<void>
+  stop(): Promise<void>
+}
+
+async function realServer(): Promise<Stage> {
   const server = await startS3()
   const { endpoint, caFile, accessKeyId, secretAccessKey } = server
-  const access: Access = { endpoint, caFile, accessKeyId, secretAccessKey }
-  await server.createBucket(SHOP_BUCKET)
+  return {
+    access: { endpoint, caFile, accessKeyId, secretAccessKey },
+    createBucket: (name) => server.createBucket(name),
+    stop: server.stop,
+  }
+}
+
+/** For what the real one does not know: the times of replaced versions, and rules of a life cycle. */
+export async function standIn(): Promise<Stage> {
+  const moto = await startMoto()
+  const access = { endpoint: moto.endpoint, caFile: undefined, accessKeyId: 'test', secretAccessKey: 'test' }
+  const createBucket = async (Bucket: string) => {
+    const client = clientOf(access)
+    await client.send(new CreateBucketCommand({ Bucket }))
+    client.destroy()
+  }
+  return { access, createBucket, stop: moto.stop }
+}
+
+export async function openShop(start: () => Promise<Stage> = realServer): Promise<Shop> {
+  const { access, createBucket, stop } = await start()
+  await createBucket(SHOP_BUCKET)
   const client = clientOf(access)
   await fillBucket(client)
   const scratchRoot = await mkdtemp(join(tmpdir(), 'holdfast-scratch-'))
@@ -53,13 +89,15 @@ export async function openShop(): Promise<Shop> {
     client,
     driver: (more = {}) => driverOn(access, more),
     contents: (bucket, below) => bucketContents(client, bucket, below),
-    createBucket: (name) => server.createBucket(name),
+    text: async (Key, Bucket = SHOP_BUCKET) =>
+      (await (await client.send(new GetObjectCommand({ Bucket, Key }))).Body?.transformToString()) ?? '',
+    createBucket,
     removeBucket: (name) => removeBucket(client, name),
     leftovers: () => openUploads(client),
     scratchRoot,
     async close() {
       client.destroy()
-      await server.stop()
+      await stop()
       await rm(scratchRoot, { recursive: true, force: true })
     },
   }
@@ -74,8 +112,8 @@ async function removeBucket(client: S3Client, Bucket: string): Promise<number> {
 }
 
 /** A shop, and a repository for points of it. */
-export async function openBench() {
-  const shop = await openShop()
+export async function openBench(start?: () => Promise<Stage>) {
+  const shop = await openShop(start)
   const repository = await openRepository()
   const source = () => createSource({ store: repository.store, identityFile: repository.identity.file })
   const place = (name: string, choice: RestoreChoice = {}) => ({ dir: join(shop.scratchRoot, name), choice })

@@ -2,23 +2,23 @@
 import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact } from '../../core/records.ts'
 import type { CaptureRequest } from '../driver.ts'
-import { type Entry, entriesOf } from './entries.ts'
+import { entriesOf, type Packed } from './entries.ts'
 
 export interface Base {
-  entries: AsyncGenerator<Entry>
+  entries: AsyncGenerator<Packed>
   /** Those of its packs that are among the names. */
   packs(names: ReadonlySet<string>): Artifact[]
   warnings: readonly string[]
 }
 
-async function* nothing(): AsyncGenerator<Entry> {}
+async function* nothing(): AsyncGenerator<Packed> {}
 
 /** A worker that only takes backups may have no key to read them: then it stores everything, and says so. */
 export async function baseEntries({ base, baseSource }: CaptureRequest): Promise<Base> {
   const index = base?.artifacts.find(({ role }) => role === 'index')
   if (!base || !baseSource || !index) return { entries: nothing(), packs: () => [], warnings: [] }
   try {
-    const entries = entriesOf(await baseSource.read(index))
+    const entries = entriesOf<Packed>(await baseSource.read(index))
     return {
       entries,
       packs: (names) => base.artifacts.filter(({ role, part }) => role === 'pack' && names.has(part)),

@@ -9,11 +9,11 @@ import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../d
 import { inOrder } from '../common/in-order.ts'
 import { baseEntries } from './base.ts'
 import { type Bucket, type Origin, withBucket } from './client.ts'
-import { type Entry, lineOf } from './entries.ts'
+import { lineOf, type Packed } from './entries.ts'
 import { list, type Listed } from './listing.ts'
 import { createPacks } from './packs.ts'
 import { openPart } from './part-writer.ts'
-import { type OpenObject, openObject, type Reading, tagsOf } from './read-object.ts'
+import { type OpenObject, openObject, type Reading, readingOf, tagsOf } from './read-object.ts'
 import { selectionOf } from './selection.ts'
 import { sideBySide } from './side-by-side.ts'
 
@@ -25,11 +25,11 @@ const SMALL = 1024 * 1024
 interface Found {
   listed: Listed
   /** In the base as it is now, with its bytes. */
-  known?: Entry
+  known?: Packed
 }
 
 /** What became of one key of the listing. */
-type Taken = { known: Entry } | { object: OpenObject; changed: boolean } | 'gone'
+type Taken = { known: Packed } | { object: OpenObject; changed: boolean } | 'gone'
 
 export async function capture(origin: Origin, context: DriverContext, request: CaptureRequest, sink: ArtifactSink): Promise<Captured> {
   try {
@@ -50,7 +50,7 @@ async function captureFrom(
 ): Promise<Captured> {
   const time = new Date().toISOString()
   const base = await baseEntries(request)
-  const reading: Reading = { bucket, tags: config.tags, signal: context.signal }
+  const reading = readingOf(config, bucket, context.signal)
   const packs = createPacks(sink, request.id, bytesOf(config.packSize))
   const index = openPart(sink, INDEX, 'index')
   const tally = createTally()
@@ -61,7 +61,7 @@ async function captureFrom(
     most: config.concurrency * SMALL,
   }
   try {
-    for await (const taken of inOrder(found, ahead, (one) => take(reading, one, config.etags === 'opaque'))) {
+    for await (const taken of inOrder(found, ahead, (one) => take(reading, one))) {
       context.signal.throwIfAborted()
       if (taken === 'gone') tally.moved += 1
       else {
@@ -90,7 +90,7 @@ function createTally() {
     /** Deleted or written anew between the listing and the reading. */
     moved: 0,
     packs: new Set<string>(),
-    add({ key, size, blake3, pack }: Entry) {
+    add({ key, size, blake3, pack }: Packed) {
       this.objects += 1
       this.bytes += size
       this.packs.add(pack)
@@ -101,7 +101,7 @@ function createTally() {
 }
 
 /** What a proof computes again from the objects that were restored. */
-export const contentLine = ({ key, size, blake3 }: Pick<Entry, 'key' | 'size' | 'blake3'>): string =>
+export const contentLine = ({ key, size, blake3 }: Pick<Packed, 'key' | 'size' | 'blake3'>): string =>
   `${JSON.stringify([key, size, blake3])}\n`
 
 function captured(
@@ -132,24 +132,23 @@ async function* selected(listing: AsyncIterable<Listed>, takes: (key: string) =>
   for await (const listed of listing) if (takes(listed.key)) yield listed
 }
 
-async function* beside(listing: AsyncGenerator<Listed>, entries: AsyncGenerator<Entry>): AsyncGenerator<Found> {
+async function* beside(listing: AsyncGenerator<Listed>, entries: AsyncGenerator<Packed>): AsyncGenerator<Found> {
   for await (const { listed, entry } of sideBySide({ listed: listing, entry: entries }))
     if (listed) yield entry && isSame(entry, listed) ? { listed, known: entry } : { listed }
 }
 
 /** Whoever writes an object, or its metadata, gives it another time. */
-const isSame = (entry: Entry, { key, size, etag, modified }: Listed): boolean =>
+const isSame = (entry: Packed, { key, size, etag, modified }: Listed): boolean =>
   entry.key === key && entry.size === size && entry.etag === etag && entry.modified === modified
 
-async function take(reading: Reading, { listed, known }: Found, opaque: boolean): Promise<Taken> {
+async function take(reading: Reading, { listed, known }: Found): Promise<Taken> {
   if (known)
     return { known: { ...known, tags: reading.tags ? await tagsOf(reading.bucket, known.key, known.version, reading.signal) : known.tags } }
-  const opened = await openObject(reading, listed.key)
-  if (!opened) return 'gone'
-  const object = { ...opened, ...(opaque && { md5: undefined }) }
-  const changed = opened.facts.etag !== listed.etag
-  if (opened.facts.size > SMALL) return { object, changed }
-  return { object: { ...object, body: once(await buffer(Readable.from(opened.body))) }, changed }
+  const object = await openObject(reading, listed.key)
+  if (!object) return 'gone'
+  const changed = object.facts.etag !== listed.etag
+  if (object.facts.size > SMALL) return { object, changed }
+  return { object: { ...object, body: once(await buffer(Readable.from(object.body))) }, changed }
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

@@ -77,6 +77,11 @@ const CODES: Record<string, HoldfastError['code']> = {
   STORE_UNSUPPORTED: 'SOURCE_UNFIT',
 }
 
+/** Whether the one may ask its store to copy from the other: by the same keys, at the same endpoint; AWS is one in all regions. */
+export function sameStore({ config: one }: Origin, { config: other }: Origin): boolean {
+  return one.endpoint === other.endpoint && one.accessKeyId === other.accessKeyId && one.secretAccessKey === other.secretAccessKey
+}
+
 const NO_BUCKET = 'create the bucket, or correct its name'
 const isNoBucket = ({ code, cause }: HoldfastError) => code === 'NOT_FOUND' && (cause as Error | undefined)?.name === 'NoSuchBucket'
 

@@ -51,6 +51,7 @@ export const bucketSource = z.strictObject({
   replication: replication.optional().describe("a check of the store's own replication, before every backup"),
   packSize: size.default('256MB').describe('objects are stored together up to so many bytes; a larger one by itself'),
   partSize: size.default('16MB').describe('a restore writes larger objects in parts of this size'),
+  copyPartSize: size.default('512MB').describe('what the store itself copies it copies in parts of this size where it is larger'),
   concurrency: z.int().min(1).max(64).default(8).describe('requests for small objects at once'),
 })
 export type BucketSourceConfig = z.infer<typeof bucketSource>

@@ -10,26 +10,40 @@ export interface Kept {
   tags: Record<string, string>
 }
 
-export interface Entry extends Kept {
+/** An object as a store says it is. */
+export interface Facts extends Kept {
   key: string
   size: number
   etag: string
   version?: string
   modified: string
+}
+
+export interface Packed extends Facts {
   /** Name of the artifact that has its bytes, and where they begin there. */
   pack: string
   offset: number
   blake3: string
 }
 
+/** Its bytes are a version in a bucket. */
+export interface Versioned extends Facts {
+  at: { version: string; etag: string }
+  /** Where they passed through Holdfast. */
+  blake3?: string
+}
+
+export type Entry = Packed | Versioned
+
 /** Stores list by the bytes of UTF-8, JavaScript compares by UTF-16. */
 export function compareKeys(one: string, other: string): number {
   return one === other ? 0 : Buffer.compare(Buffer.from(one), Buffer.from(other))
 }
 
-export const lineOf = (entry: Entry): string => `${JSON.stringify(entry)}\n`
+export const lineOf = (entry: Facts): string => `${JSON.stringify(entry)}\n`
 
-export async function* entriesOf(stream: Readable): AsyncGenerator<Entry> {
+/** Of the kind that its point has. */
+export async function* entriesOf<T extends Facts = Entry>(stream: Readable): AsyncGenerator<T> {
   const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
   // Readline does not pass on what went wrong with its input.
   const broken = new Promise<never>((_, reject) => stream.once('error', reject))
@@ -39,7 +53,7 @@ export async function* entriesOf(stream: Readable): AsyncGenerator<Entry> {
     for (;;) {
       const line = await Promise.race([next.next(), broken])
       if (line.done) break
-      yield parse(line.value)
+      yield parse<T>(line.value)
     }
     if (stream.errored) throw stream.errored
   } finally {
@@ -48,9 +62,9 @@ export async function* entriesOf(stream: Readable): AsyncGenerator<Entry> {
   }
 }
 
-function parse(line: string): Entry {
+function parse<T>(line: string): T {
   try {
-    return JSON.parse(line) as Entry
+    return JSON.parse(line) as T
   } catch (error) {
     throw new HoldfastError('INTEGRITY', 'the index of the point has a line that is not JSON', { object: 'index', cause: error })
   }

@@ -8,8 +8,10 @@ import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import type { ArtifactSource, DriverContext } from '../driver.ts'
 import { INDEX, packsOf } from './capture.ts'
-import { type Entry, entriesOf, lineOf } from './entries.ts'
+import type { Contents, Put } from './contents.ts'
+import { type Entry, entriesOf, type Facts, lineOf, type Packed } from './entries.ts'
 import { createPool } from './pool.ts'
+import { putObject } from './put-object.ts'
 
 export interface Point {
   manifest: Manifest
@@ -17,13 +19,26 @@ export interface Point {
   context: DriverContext
 }
 
-/** What is done with one object; it has taken the whole body when it resolves. */
-export type Put = (entry: Entry, body: AsyncIterable<Buffer>) => Promise<void>
-
 /** Taken whole into memory, several at once. */
 const SMALL = 1024 * 1024
 const WIDTH = 8
 const GATHERED = 4 * 1024 * 1024
+
+/** What a point has in packs of its own and of those before it. */
+export function packedContents(point: Point): Contents {
+  return {
+    fetchIndex: (path) => fetchIndex(point, path),
+    extract: (work, entries, put) => extract(point, work, entries, put),
+    check: (work, entries) =>
+      extract(point, work, entries, async (_, body) => {
+        for await (const _chunk of body) point.context.signal.throwIfAborted()
+      }),
+    write: (work, entries, { below, ...writing }) =>
+      extract(point, work, entries, async (entry, body) => {
+        await putObject(writing, below + entry.key, entry, body)
+      }),
+  }
+}
 
 export async function fetchIndex({ manifest, source }: Point, path: string): Promise<void> {
   const index = manifest.artifacts.find(({ part }) => part === INDEX)
@@ -32,17 +47,18 @@ export async function fetchIndex({ manifest, source }: Point, path: string): Pro
   await source.toFile(index, path)
 }
 
-export const entriesIn = (path: string): AsyncGenerator<Entry> => entriesOf(createReadStream(path, { highWaterMark: 256 * 1024 }))
+export const entriesIn = <T extends Facts = Entry>(path: string): AsyncGenerator<T> =>
+  entriesOf<T>(createReadStream(path, { highWaterMark: 256 * 1024 }))
 
 /** The entries come in the order of the index. `work` is a folder for lists, which is removed again. */
-export async function extract(point: Point, work: string, entries: AsyncIterable<Entry>, put: Put): Promise<void> {
+async function extract(point: Point, work: string, entries: AsyncIterable<Entry>, put: Put): Promise<void> {
   try {
-    await splitByPack(entries, work)
+    await splitByPack(point.manifest, entries, work)
     for (const [name, artifact] of packsOf(point.manifest)) {
       const wanted = join(work, name)
       const stream = createReadStream(wanted)
       if (!(await exists(stream))) continue
-      await unpack(point, new PackReader(await point.source.read(artifact), name), entriesOf(stream), put)
+      await unpack(point, new PackReader(await point.source.read(artifact), name), entriesOf<Packed>(stream), put)
       await rm(wanted)
     }
   } finally {
@@ -58,7 +74,7 @@ function exists(stream: ReturnType<typeof createReadStream>): Promise<boolean> {
 }
 
 /** An incremental point's index goes to and fro between packs; in each of them its keys are in order. */
-async function splitByPack(entries: AsyncIterable<Entry>, work: string): Promise<void> {
+async function splitByPack(manifest: Manifest, entries: AsyncIterable<Entry>, work: string): Promise<void> {
   await rm(work, { recursive: true, force: true })
   await mkdir(work, { recursive: true, mode: 0o700 })
   const lists = new Map<string, string[]>()
@@ -69,6 +85,7 @@ async function splitByPack(entries: AsyncIterable<Entry>, work: string): Promise
     gathered = 0
   }
   for await (const entry of entries) {
+    if (!('pack' in entry)) throw damaged(manifest, `names no pack for ${entry.key}`)
     const line = lineOf(entry)
     const list = lists.get(entry.pack) ?? []
     list.push(line)
@@ -79,7 +96,7 @@ async function splitByPack(entries: AsyncIterable<Entry>, work: string): Promise
   await flush()
 }
 
-async function unpack({ context, manifest }: Point, pack: PackReader, wanted: AsyncIterable<Entry>, put: Put): Promise<void> {
+async function unpack({ context, manifest }: Point, pack: PackReader, wanted: AsyncIterable<Packed>, put: Put): Promise<void> {
   const pool = createPool(WIDTH)
   let objects = 0
   let bytes = 0
@@ -109,7 +126,7 @@ async function* one(bytes: Buffer): AsyncGenerator<Buffer> {
   if (bytes.length > 0) yield bytes
 }
 
-async function* checked(manifest: Manifest, { key, blake3 }: Entry, body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function* checked(manifest: Manifest, { key, blake3 }: Packed, body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const hasher = new Blake3Hasher()
   for await (const chunk of body) {
     hasher.update(chunk)

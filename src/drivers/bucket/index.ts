@@ -22,13 +22,13 @@ export function createBucket(origin: Origin): SourceDriver {
       hostBound: false,
       parts: true,
       sharesObjects: true,
-      choices: ['parts', 'into', 'mode'],
+      choices: ['parts', 'into', 'mode', 'to'],
     },
     preflight: (context) => preflight(origin, context),
     capture: (context, request, sink) => capture(origin, context, request, sink),
     async restore(context, manifest, source, { dir, to, choice }) {
-      requireOneMoment('a point', manifest, to)
-      return restoreScratch({ manifest, source, context }, { dir, ...(choice && { choice }) })
+      requireOneMoment('a point', manifest, to, 'choose the recovery point by its id, or versions of a time: holdfast restore --to')
+      return restoreScratch(origin, { manifest, source, context }, { dir, ...(choice && { choice }) })
     },
     verify,
     destroy: ({ dir }) => removeOwnFolder(dir),

@@ -54,7 +54,7 @@ export const keyOf = ({ EncodingType }: { EncodingType?: string | undefined }, k
 export const plainTag = (etag: string): string => etag.replaceAll('"', '')
 
 /** Everything that compares a listing with an index stands on it: what is out of order would count as deleted. */
-function requireOrder(bucket: Bucket, before: string | undefined, key: string): void {
+export function requireOrder(bucket: Bucket, before: string | undefined, key: string): void {
   if (before === undefined || compareKeys(before, key) < 0) return
   throw new HoldfastError('SOURCE_UNFIT', `${bucket.title} lists ${JSON.stringify(key)} after ${JSON.stringify(before)}`, {
     object: key,

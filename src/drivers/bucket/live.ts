@@ -4,8 +4,11 @@ import { HoldfastError } from '../../core/errors.ts'
 import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
 import { type Asked, requireConfirmed } from '../common/confirm.ts'
 import type { Filling, LiveRestore, RestoreChoice } from '../driver.ts'
+import { requireKept } from './as-of.ts'
 import { fingerprintOf, type Origin, withBucket } from './client.ts'
-import { entriesIn, extract, fetchIndex, type Point } from './extract.ts'
+import type { Contents } from './contents.ts'
+import { contentsOf } from './contents-of.ts'
+import { entriesIn } from './extract.ts'
 import { destinationOf, requireShort } from './into.ts'
 import { indexIn } from './places.ts'
 import { putBack, requireEmpty } from './put-back.ts'
@@ -22,12 +25,15 @@ export function createLive(origin: Origin): LiveRestore {
     fingerprint,
     async check(manifest, confirm, choice = {}, looking) {
       requireConfirmed(manifest, confirm, await asked())
-      await requireEmpty(origin, choice, looking?.context ?? { signal: new AbortController().signal, onProgress: () => {} })
+      const context = looking?.context ?? { signal: new AbortController().signal, onProgress: () => {} }
+      const { to } = choice
+      if (to !== undefined) await withBucket(origin, (bucket) => requireKept(bucket, { time: to, context }))
+      await requireEmpty(origin, choice, context)
     },
     async restoreAside(context, manifest, source, place) {
       if (!place) throw noFolder(origin)
       try {
-        await readThrough(origin, { manifest, source, context }, place.dir, place.choice)
+        await readThrough(origin, contentsOf(origin, { manifest, source, context }, place.choice), place)
       } catch (error) {
         throw context.signal.aborted
           ? new HoldfastError('CANCELLED', 'the point was not read to its end', {
@@ -46,7 +52,7 @@ export function createLive(origin: Origin): LiveRestore {
       requireConfirmed(manifest, confirm, await asked())
       try {
         await makeOwnFolder(dir)
-        return await putBack(origin, { manifest, source, context }, dir, choice)
+        return await putBack(origin, contentsOf(origin, { manifest, source, context }, choice), context, dir, choice)
       } catch (error) {
         throw context.signal.aborted
           ? new HoldfastError('CANCELLED', `the restore over ${origin.config.bucket} was cancelled`, {
@@ -64,9 +70,9 @@ export function createLive(origin: Origin): LiveRestore {
 }
 
 /** A bucket has no second name to swap with: damage has to be found before the first object is written. */
-async function readThrough(origin: Origin, point: Point, dir: string, choice: RestoreChoice): Promise<void> {
+async function readThrough(origin: Origin, contents: Contents, { dir, choice }: { dir: string; choice: RestoreChoice }): Promise<void> {
   await makeOwnFolder(dir)
-  await fetchIndex(point, indexIn(dir))
+  await contents.fetchIndex(indexIn(dir))
   const [picks, to] = [picksOf(choice.parts), destinationOf(origin, choice)]
   async function* chosen() {
     for await (const entry of entriesIn(indexIn(dir))) {
@@ -76,9 +82,7 @@ async function readThrough(origin: Origin, point: Point, dir: string, choice: Re
     }
     picks.requireAll()
   }
-  await extract(point, join(dir, 'lists'), chosen(), async (_, body) => {
-    for await (const _chunk of body) point.context.signal.throwIfAborted()
-  })
+  await contents.check(join(dir, 'lists'), chosen())
 }
 
 const noFolder = ({ wiring }: Origin) =>

@@ -1,17 +1,15 @@
 /** Objects one after the other in artifacts of about the same size; the index says where each begins. */
-import { createHash } from 'node:crypto'
 import { Blake3Hasher } from '@napi-rs/blake-hash'
-import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact } from '../../core/records.ts'
 import type { ArtifactSink } from '../driver.ts'
-import type { Entry } from './entries.ts'
+import type { Packed } from './entries.ts'
 import { openPart, type PartWriter } from './part-writer.ts'
-import type { OpenObject } from './read-object.ts'
+import { compared, type OpenObject } from './read-object.ts'
 
 export interface Packs {
   /** The artifacts that are complete; after `end`, all of them. */
   artifacts: Artifact[]
-  add(object: OpenObject): Promise<Entry>
+  add(object: OpenObject): Promise<Packed>
   end(): Promise<void>
   abandon(why: unknown): Promise<void>
 }
@@ -46,21 +44,11 @@ export function createPacks(sink: ArtifactSink, id: string, packBytes: number): 
   }
 }
 
-/** Every byte is checked against what the store says of the object. */
-async function copy({ facts, md5, body }: OpenObject, writer: PartWriter): Promise<string> {
+async function copy(object: OpenObject, writer: PartWriter): Promise<string> {
   const content = new Blake3Hasher()
-  const asked = md5 === undefined ? undefined : createHash('md5')
-  for await (const chunk of body) {
+  for await (const chunk of compared(object)) {
     content.update(chunk)
-    asked?.update(chunk)
     await writer.write(chunk)
   }
-  const found = asked?.digest('hex')
-  if (found !== md5)
-    throw new HoldfastError('INTEGRITY', `${facts.key} was read with the MD5 ${found}, the store's ETag is ${md5}`, {
-      object: facts.key,
-      retryable: true,
-      next: 'start the backup again; if the ETag of this store is no MD5, set etags: opaque for the source',
-    })
   return content.digest('hex')
 }

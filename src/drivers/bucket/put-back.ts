@@ -4,44 +4,48 @@ import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { DeleteObjectCommand, GetBucketVersioningCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, GetBucketVersioningCommand } from '@aws-sdk/client-s3'
 import { bytesOf } from '../../core/duration.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { DriverContext, RestoreChoice, Swapped } from '../driver.ts'
 import { type Bucket, type Origin, withBucket } from './client.ts'
+import type { Contents } from './contents.ts'
 import type { Entry } from './entries.ts'
-import { entriesIn, extract, fetchIndex, type Point } from './extract.ts'
+import { entriesIn } from './extract.ts'
 import { type Destination, destinationOf } from './into.ts'
 import { list, type Listed } from './listing.ts'
 import { indexIn } from './places.ts'
 import { createPool } from './pool.ts'
-import { putObject } from './put-object.ts'
-import { factsOf, tagsOf } from './read-object.ts'
-import { picksOf, selectionOf, type Takes } from './selection.ts'
+import { factsOfVersion, readingOf } from './read-object.ts'
+import { type Takes, takesOf } from './selection.ts'
 import { sideBySide } from './side-by-side.ts'
 
 interface Work {
   to: Destination
   bucket: Bucket
-  point: Point
+  context: DriverContext
   dir: string
   /** Of the point and of the bucket. */
   takes: Takes
 }
 
-export async function putBack(origin: Origin, point: Point, dir: string, choice: RestoreChoice): Promise<Swapped> {
+export async function putBack(
+  origin: Origin,
+  contents: Contents,
+  context: DriverContext,
+  dir: string,
+  choice: RestoreChoice,
+): Promise<Swapped> {
   const to = destinationOf(origin, choice)
-  await fetchIndex(point, indexIn(dir))
-  const takes = takesOf(origin, choice)
+  await contents.fetchIndex(indexIn(dir))
+  const takes = takesOf(origin.config, choice.parts)
   return withBucket(to.origin, async (bucket) => {
-    const work: Work = { to, bucket, point, dir, takes }
+    const work: Work = { to, bucket, context, dir, takes }
     const surplus = join(dir, 'surplus')
     await writeFile(surplus, '')
-    const { signal } = point.context
-    const writing = { bucket, partBytes: bytesOf(origin.config.partSize), signal }
-    await extract(point, join(dir, 'lists'), differing(work, surplus), (entry, body) =>
-      putObject(writing, to.below + entry.key, entry, body),
-    )
+    const { signal } = context
+    const writing = { origin: to.origin, bucket, partBytes: bytesOf(origin.config.partSize), signal, below: to.below }
+    await contents.write(join(dir, 'lists'), differing(work, surplus), writing)
     if (to.mode === 'replace') await remove(work, surplus)
     await requireThere(work)
     const versions = await bucket.call('look at the versioning of', bucket.name, signal, () =>
@@ -60,16 +64,11 @@ function keptNote({ into }: RestoreChoice, versioned: boolean): string {
   return `objects that were replaced or deleted ${kept}`
 }
 
-function takesOf({ config }: Origin, { parts }: RestoreChoice): Takes {
-  const [selected, picks] = [selectionOf(config), picksOf(parts)]
-  return (key) => selected(key) && picks.takes(key)
-}
-
 /** Before anything is read: afterwards, what an earlier try of the restore wrote is there too. */
 export async function requireEmpty(origin: Origin, choice: RestoreChoice, context: DriverContext): Promise<void> {
   const { below, mode, origin: there } = destinationOf(origin, choice)
   if (mode !== 'empty') return
-  const takes = takesOf(origin, choice)
+  const takes = takesOf(origin.config, choice.parts)
   await withBucket(there, async (bucket) => {
     for await (const { key } of list(bucket, { below, prefix: there.config.prefix }, context))
       if (takes(key)) throw notEmpty(bucket, below + key)
@@ -83,9 +82,9 @@ const notEmpty = ({ title }: Bucket, key: string) =>
   })
 
 /** The index beside the listing. */
-async function* pairs({ to, bucket, point, dir, takes }: Work) {
+async function* pairs({ to, bucket, context, dir, takes }: Work) {
   const place = { below: to.below, prefix: to.origin.config.prefix }
-  const rows = sideBySide({ entry: entriesIn(indexIn(dir)), listed: list(bucket, place, point.context) })
+  const rows = sideBySide({ entry: entriesIn(indexIn(dir)), listed: list(bucket, place, context) })
   for await (const row of rows) if (takes(row.key)) yield row
 }
 
@@ -99,22 +98,18 @@ async function* differing(work: Work, surplus: string): AsyncGenerator<Entry> {
 }
 
 /** Also what is kept beside the bytes. */
-async function isSame({ to, bucket, point }: Work, entry: Entry, { size, etag }: Listed): Promise<boolean> {
+async function isSame({ to, bucket, context }: Work, entry: Entry, { size, etag }: Listed): Promise<boolean> {
   if (entry.size !== size || entry.etag !== etag) return false
   const { headers, metadata, tags } = entry
-  const { signal } = point.context
+  const { signal } = context
   const key = to.below + entry.key
-  const head = await bucket.call('look at', key, signal, () =>
-    bucket.client.send(new HeadObjectCommand({ Bucket: bucket.name, Key: key }), { abortSignal: signal }),
-  )
-  const now = factsOf(key, head)
-  const tagsNow = to.origin.config.tags ? await tagsOf(bucket, key, undefined, signal) : tags
-  return isDeepStrictEqual([headers, metadata, tags], [now.headers, now.metadata, tagsNow])
+  const now = await factsOfVersion(readingOf(to.origin.config, bucket, signal), key)
+  return isDeepStrictEqual([headers, metadata, tags], [now?.headers, now?.metadata, to.origin.config.tags ? now?.tags : tags])
 }
 
 /** In a bucket with versions each gets a delete marker. */
-async function remove({ to, bucket, point }: Work, surplus: string): Promise<void> {
-  const { signal, onProgress } = point.context
+async function remove({ to, bucket, context }: Work, surplus: string): Promise<void> {
+  const { signal, onProgress } = context
   const pool = createPool(to.origin.config.concurrency)
   let parts = 0
   try {

@@ -9,7 +9,8 @@ import {
 } from '@aws-sdk/client-s3'
 import { crc32Of } from '../../storage/crc.ts'
 import type { Bucket } from './client.ts'
-import type { Entry, Kept } from './entries.ts'
+import type { Facts, Kept } from './entries.ts'
+import { plainTag } from './listing.ts'
 
 export interface Writing {
   bucket: Bucket
@@ -17,14 +18,20 @@ export interface Writing {
   signal: AbortSignal
 }
 
-/** What S3 takes. */
-const MOST_PARTS = 10_000
+/** What the store made of it. */
+export interface Written {
+  etag: string
+  version: string | undefined
+}
 
-export async function putObject(writing: Writing, key: string, entry: Entry, body: AsyncIterable<Buffer>): Promise<void> {
+/** What S3 takes. */
+export const MOST_PARTS = 10_000
+
+export async function putObject(writing: Writing, key: string, entry: Facts, body: AsyncIterable<Buffer>): Promise<Written> {
   const { bucket, partBytes, signal } = writing
   if (entry.size > partBytes) return putParts(writing, key, entry, body)
   const whole = await buffer(body)
-  await bucket.call('write', key, signal, () =>
+  const { ETag = '', VersionId } = await bucket.call('write', key, signal, () =>
     bucket.client.send(
       new PutObjectCommand({
         ...keptOf(bucket, key, entry),
@@ -35,9 +42,10 @@ export async function putObject(writing: Writing, key: string, entry: Entry, bod
       { abortSignal: signal },
     ),
   )
+  return { etag: plainTag(ETag), version: VersionId }
 }
 
-function keptOf({ name }: Bucket, key: string, { headers: { Expires, ...headers }, metadata, tags }: Kept) {
+export function keptOf({ name }: Bucket, key: string, { headers: { Expires, ...headers }, metadata, tags }: Kept) {
   const tagging = new URLSearchParams(tags).toString()
   return {
     Bucket: name,
@@ -49,7 +57,7 @@ function keptOf({ name }: Bucket, key: string, { headers: { Expires, ...headers 
   }
 }
 
-async function putParts({ bucket, partBytes, signal }: Writing, key: string, entry: Entry, body: AsyncIterable<Buffer>): Promise<void> {
+async function putParts({ bucket, partBytes, signal }: Writing, key: string, entry: Facts, body: AsyncIterable<Buffer>): Promise<Written> {
   const { client, call } = bucket
   const { UploadId } = await call('start an upload of', key, signal, () =>
     client.send(new CreateMultipartUploadCommand({ ...keptOf(bucket, key, entry), ChecksumAlgorithm: 'CRC32' }), { abortSignal: signal }),
@@ -67,7 +75,10 @@ async function putParts({ bucket, partBytes, signal }: Writing, key: string, ent
       )
       Parts.push({ ETag, ChecksumCRC32, PartNumber })
     }
-    await call('complete', key, signal, () => client.send(new CompleteMultipartUploadCommand({ ...at, MultipartUpload: { Parts } })))
+    const { ETag = '', VersionId } = await call('complete', key, signal, () =>
+      client.send(new CompleteMultipartUploadCommand({ ...at, MultipartUpload: { Parts } })),
+    )
+    return { etag: plainTag(ETag), version: VersionId }
   } catch (error) {
     // Parts of an upload that nobody completes cost their room for ever.
     await client.send(new AbortMultipartUploadCommand(at)).catch(() => {})

@@ -4,16 +4,22 @@ import { appendFile, mkdir, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { HoldfastError } from '../../core/errors.ts'
-import type { Manifest } from '../../core/records.ts'
 import { shellWord } from '../../process/shell.ts'
 import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
 import type { Restored, RestoreChoice } from '../driver.ts'
+import type { Origin } from './client.ts'
+import type { Contents } from './contents.ts'
+import { contentsOf } from './contents-of.ts'
 import { type Entry, lineOf } from './entries.ts'
-import { entriesIn, extract, fetchIndex, type Point } from './extract.ts'
+import { entriesIn, type Point } from './extract.ts'
 import { indexIn, objectsIn, pathOf } from './places.ts'
 import { type Picks, picksOf } from './selection.ts'
 
-export async function restoreScratch(point: Point, { dir, choice = {} }: { dir: string; choice?: RestoreChoice }): Promise<Restored> {
+export async function restoreScratch(
+  origin: Origin,
+  point: Point,
+  { dir, choice = {} }: { dir: string; choice?: RestoreChoice },
+): Promise<Restored> {
   const { manifest, context } = point
   if (choice.into !== undefined || choice.mode !== undefined)
     throw new HoldfastError('INPUT_INVALID', 'a restore beside the bucket fills a new folder', {
@@ -22,8 +28,7 @@ export async function restoreScratch(point: Point, { dir, choice = {} }: { dir: 
     })
   try {
     await makeOwnFolder(dir)
-    await requireSpace(dir, manifest)
-    const bytes = await fill(point, dir, picksOf(choice.parts))
+    const bytes = await fill(contentsOf(origin, point, choice), dir, choice)
     context.signal.throwIfAborted()
     const objects = objectsIn(dir)
     return {
@@ -38,26 +43,25 @@ export async function restoreScratch(point: Point, { dir, choice = {} }: { dir: 
   }
 }
 
-async function fill(point: Point, dir: string, picks: Picks): Promise<number> {
+async function fill(contents: Contents, dir: string, { parts }: RestoreChoice): Promise<number> {
   const whole = `${indexIn(dir)}.whole`
-  await fetchIndex(point, whole)
+  await contents.fetchIndex(whole)
+  const picks = picksOf(parts)
+  const bytes = await requireSpace(dir, whole, picks)
   await mkdir(objectsIn(dir), { mode: 0o700 })
-  let bytes = 0
   /** Kept beside the objects: their metadata and tags are nowhere else. */
   async function* chosen(): AsyncGenerator<Entry> {
     const lines: string[] = []
     const flush = () => appendFile(indexIn(dir), lines.splice(0).join(''))
     for await (const entry of entriesIn(whole)) {
       if (!picks.takes(entry.key)) continue
-      bytes += entry.size
       lines.push(lineOf(entry))
       if (lines.length >= 1000) await flush()
       yield entry
     }
     await flush()
-    picks.requireAll()
   }
-  await extract(point, join(dir, 'lists'), chosen(), (entry, body) => writeObject(join(objectsIn(dir), pathOf(entry.key)), body))
+  await contents.extract(join(dir, 'lists'), chosen(), (entry, body) => writeObject(join(objectsIn(dir), pathOf(entry.key)), body))
   return bytes
 }
 
@@ -66,9 +70,13 @@ async function writeObject(path: string, body: AsyncIterable<Buffer>): Promise<v
   await pipeline(body, createWriteStream(path, { flags: 'wx', mode: 0o600 }))
 }
 
-async function requireSpace(dir: string, { sizeBytes, fileCount }: Manifest): Promise<void> {
+/** Resolves to how many bytes are wanted. */
+async function requireSpace(dir: string, index: string, picks: Picks): Promise<number> {
+  let [files, bytes] = [0, 0]
+  for await (const { key, size } of entriesIn(index)) if (picks.takes(key)) [files, bytes] = [files + 1, bytes + size]
+  picks.requireAll()
   const { bavail, bsize } = await statfs(dir)
-  const [free, wanted] = [bavail * bsize, sizeBytes + fileCount * 4096]
-  if (free < wanted)
-    throw new HoldfastError('SPACE_SHORT', `${dir} has ${free} bytes free; the objects may need ${wanted}`, { object: dir })
+  const [free, wanted] = [bavail * bsize, bytes + files * 4096]
+  if (free >= wanted) return bytes
+  throw new HoldfastError('SPACE_SHORT', `${dir} has ${free} bytes free; the objects may need ${wanted}`, { object: dir })
 }

@@ -19,6 +19,12 @@ export function selectionOf({ include, exclude }: Pick<BucketSourceConfig, 'incl
   return (key) => (taken.length === 0 || taken.some((fits) => fits(key))) && !left.some((fits) => fits(key))
 }
 
+/** What the source selects, and of that what the parts mean. */
+export function takesOf(config: BucketSourceConfig, parts: readonly string[] | undefined): Takes {
+  const [selected, picks] = [selectionOf(config), picksOf(parts)]
+  return (key) => selected(key) && picks.takes(key)
+}
+
 export interface Picks {
   takes: Takes
   whole: boolean
@@ -39,7 +45,7 @@ export function picksOf(parts: readonly string[] | undefined): Picks {
     requireAll() {
       const missing = wanted.filter(({ met }) => !met).map(({ text }) => text)
       if (missing.length === 0) return
-      throw new HoldfastError('NOT_FOUND', `the point has no key that ${missing.join(', ')} means`, {
+      throw new HoldfastError('NOT_FOUND', `there is no key that ${missing.join(', ')} means`, {
         object: missing[0],
         next: 'give whole keys, prefixes that end in "/", or globs like photos/**/*.jpg',
       })

@@ -7,6 +7,7 @@ import type { Assertion, Manifest } from '../../core/records.ts'
 import { digestOfFile } from '../common/file-digest.ts'
 import type { DriverContext, Target, UserAssertion } from '../driver.ts'
 import { contentLine, INDEX } from './capture.ts'
+import type { Packed } from './entries.ts'
 import { entriesIn } from './extract.ts'
 import { indexIn, objectsIn, pathOf } from './places.ts'
 
@@ -54,7 +55,7 @@ async function look(dir: string, depth: 'restore' | 'full', context: DriverConte
   const contents = new Blake3Hasher()
   let [bytes, parts] = [0, 0]
   let differs: string | undefined
-  for await (const { key, size, blake3: wanted } of entriesIn(indexIn(dir))) {
+  for await (const { key, size, blake3: wanted } of entriesIn<Packed>(indexIn(dir))) {
     context.signal.throwIfAborted()
     const path = join(objectsIn(dir), pathOf(key))
     const found = (await lstat(path).catch(() => undefined))?.size
