@@ -24,6 +24,8 @@ export interface Contents {
   segmentBytes: number
   timelines: Timeline[]
   gaps: Gap[]
+  /** When the newest of all files was archived; null where nothing is. */
+  newestAt: string | null
   /** Partial segments, backup labels, histories, and what other engines archived. */
   others: number
   /** Objects that no record names: of pushes under way, or that were killed. */
@@ -48,9 +50,15 @@ export async function contentsOf(archive: ReadingArchive): Promise<Contents> {
     segmentBytes: wal.segmentBytes,
     timelines: timelinesOf(segments),
     gaps: gapsOf(wal),
+    newestAt: newestOf(held),
     others: held.length - segments.length,
     unrecorded,
   }
+}
+
+function newestOf(held: readonly Held[]): string | null {
+  const times = held.map(({ archivedAt }) => archivedAt.getTime())
+  return times.length === 0 ? null : new Date(times.reduce((one, other) => Math.max(one, other))).toISOString()
 }
 
 /** Every name that is archived. */

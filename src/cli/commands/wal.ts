@@ -1,12 +1,13 @@
 /** wal-push, wal-fetch, wal-list: the log of an engine that ships it by commands of its own. They need no Temporal. */
 import { constants } from 'node:os'
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { createSigner, createVerifier } from '../../catalog/signing.ts'
 import { readKeyFile } from '../../config/key-files.ts'
 import { loadConfig } from '../../config/load.ts'
 import { recipientsOf } from '../../config/recipients.ts'
 import type { Config } from '../../config/schema.ts'
-import { EXIT, HoldfastError } from '../../core/errors.ts'
+import { seconds } from '../../core/duration.ts'
+import { EXIT, HoldfastError, messageOf } from '../../core/errors.ts'
 import { openStore } from '../../storage/open.ts'
 import type { Store } from '../../storage/store.ts'
 import { type Contents, contentsOf } from '../../wal/contents.ts'
@@ -64,16 +65,31 @@ function addWalCommands(program: Command, action: Action): void {
   program
     .command('wal-list <archive>')
     .description('what an archive holds, by timeline; 3 where segments are missing in between')
+    .option('--within <duration>', '3 too where nothing was archived for longer, like 5m', within)
     .action(
-      action((context, archive: string) =>
+      action((context, archive: string, options: { within?: number }) =>
         withArchive(context, archive, async ({ reading }) => {
           const contents = await contentsOf(reading)
-          context.output.result({ archive, ...contents }, lines(contents))
-          return contents.gaps.length > 0 ? EXIT.degraded : EXIT.ok
+          const stale = isStale(contents, options.within)
+          const said = stale ? [`STALE ${contents.newestAt === null ? 'nothing is archived' : `nothing since ${contents.newestAt}`}`] : []
+          context.output.result({ archive, ...contents, stale }, [...lines(contents), ...said])
+          return contents.gaps.length > 0 || stale ? EXIT.degraded : EXIT.ok
         }),
       ),
     )
 }
+
+/** Seconds; refused before anything is opened. */
+function within(text: string): number {
+  try {
+    return seconds(text)
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error))
+  }
+}
+
+const isStale = ({ newestAt }: Contents, limit: number | undefined): boolean =>
+  limit !== undefined && (newestAt === null || Date.now() - Date.parse(newestAt) > limit * 1000)
 
 interface Opened {
   reading: ReadingArchive
