@@ -1,6 +1,7 @@
 /** The steps of a backup. Each may run twice, and a try that Temporal gave up may still be running. */
 import { Context } from '@temporalio/activity'
-import type { Config } from '../src/config/schema.ts'
+import { copiesOf } from '../src/config/copies.ts'
+import type { Config, SourceConfig } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { PointKind } from '../src/core/ids.ts'
 import { newestFirst } from '../src/core/points.ts'
@@ -31,11 +32,18 @@ export function createBackupActivities(services: Services) {
     }: {
       source: string
       repositoryOnly?: boolean
-    }): Promise<{ driver: string; host?: string; staged?: boolean; autoVerify?: boolean }> {
-      const { driver, autoVerify } = sourceOf(config, source)
+    }): Promise<{ driver: string; host?: string; staged?: boolean; autoVerify?: boolean; copies?: string[] }> {
+      const configured = sourceOf(config, source)
+      const { driver, autoVerify } = configured
       const host = await (repositoryOnly ? repositoryHost : currentHost)(config, source)
       const staged = !repositoryOnly && isStaged(driver)
-      return { driver, ...(host !== undefined && { host }), ...(staged && { staged }), ...(autoVerify && { autoVerify }) }
+      return {
+        driver,
+        ...(host !== undefined && { host }),
+        ...(staged && { staged }),
+        ...(autoVerify && { autoVerify }),
+        ...(!repositoryOnly && copiesAfterBackup(configured)),
+      }
     },
 
     /** Nothing where it may begin now and take its time. */
@@ -138,6 +146,12 @@ export function createBackupActivities(services: Services) {
       return { segment: await driver.switchWal() }
     },
   }
+}
+
+/** Those with a schedule of their own are not made after each backup. */
+function copiesAfterBackup(source: SourceConfig): { copies?: string[] } {
+  const copies = copiesOf(source).flatMap(({ to, schedule }) => (schedule ? [] : [to]))
+  return copies.length > 0 ? { copies } : {}
 }
 
 /** Throws REPOSITORY_FULL. Only a repository with a limit is asked for all its points. */

@@ -3,14 +3,13 @@ import { mkdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
 import type { Catalog } from '../src/catalog/catalog.ts'
-import { type Choice, newestFirst, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
-import { HoldfastError } from '../src/core/errors.ts'
-import type { Assertion, Manifest, PointSummary, Proof, ProofDepth } from '../src/core/records.ts'
+import type { Assertion, Manifest, Proof, ProofDepth } from '../src/core/records.ts'
 import { createSource, type SourceOptions } from '../src/pipeline/read.ts'
 import type { Store } from '../src/storage/store.ts'
 import { withProgress, type RunningContext } from './context.ts'
+import { createFindPoint } from './find-point.ts'
 import { lookAt, refuseEmpty } from './look.ts'
-import { type Services, sourceOf } from './services.ts'
+import { openSource, type Services, sourceOf } from './services.ts'
 
 export interface ProofResult {
   ok: boolean
@@ -24,10 +23,15 @@ export interface ProofResult {
   /** Of the scratch instance that was left running: how to connect, and its name for discardInstance. */
   kept?: string
   instance?: string
+  /** Of the copy that was looked at. */
+  repository?: string
+  /** Why it was that one. */
+  warnings?: string[]
 }
 interface ProofInput {
   source: string
   id: string
+  repository?: string
   depth: ProofDepth
   keep: boolean
   workflowId: string
@@ -37,25 +41,11 @@ interface ProofInput {
 export function createProofActivities(services: Services) {
   const { config } = services
   return {
-    /** `latest`, `random` or an id. A restore (`sound`) takes no point for the latest whose proof failed, where there is another. */
-    async resolvePoint({
-      source,
-      recoveryPoint,
-      sound = false,
-    }: {
-      source: string
-      recoveryPoint: string
-      sound?: boolean
-    }): Promise<Choice> {
-      const points = await (await services.catalog(sourceOf(config, source).repository)).listPoints(source)
-      return (sound && recoveryPoint === 'latest' && soundestOf(points)) || choosePoint(points, source, recoveryPoint)
-    },
+    ...createFindPoint(services),
 
     async proveRestore(input: ProofInput): Promise<ProofResult> {
       return withProgress(async (context) => {
-        const { repository } = sourceOf(config, input.source)
-        const store = await services.store(repository)
-        const catalog = await services.catalog(repository)
+        const { store, catalog } = await openSource(services, input.source, input.repository)
         const started = Date.now()
         const { manifest, digest } = await catalog.readManifest(input.source, input.id)
         const { assertions: found, ...kept } = await assertionsOf(input, manifest, { store, headersOf: catalog.headers() }, context)
@@ -142,23 +132,4 @@ export type ProofActivities = ReturnType<typeof createProofActivities>
 async function recordOnce(catalog: Catalog, proof: Proof): Promise<void> {
   const before = await catalog.proofsOf(proof.source, proof.id)
   if (!before.some((one) => one.runId === proof.runId && one.depth === proof.depth && one.ok === proof.ok)) await catalog.appendProof(proof)
-}
-
-export function choosePoint(points: PointSummary[], source: string, wanted: string, random = Math.random): Choice {
-  const sorted = [...points].sort(newestFirst)
-  const chosen =
-    wanted === 'latest'
-      ? newestOf(points)
-      : wanted === 'random'
-        ? sorted[Math.floor(random() * sorted.length)]
-        : sorted.find((point) => point.id === wanted)
-  if (chosen) return { id: chosen.id, warnings: warningsOf(chosen, points) }
-  throw new HoldfastError(
-    'NOT_FOUND',
-    sorted.length === 0 ? `${source} has no recovery point` : `${source} has no recovery point "${wanted}"; the newest is ${sorted[0]?.id}`,
-    {
-      object: wanted,
-      next: sorted.length === 0 ? `holdfast backup ${source}` : `holdfast list ${source}`,
-    },
-  )
 }

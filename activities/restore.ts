@@ -13,6 +13,8 @@ export interface RestoreReport {
   id: string
   target: 'beside' | 'live'
   instance: string
+  /** Where the point was taken from, where that is not the one of the source. */
+  repository?: string
   /** The host that it runs on, where it is beside. */
   host?: string
   connection?: string
@@ -33,6 +35,8 @@ export interface RestoreReport {
 interface Point {
   source: string
   id: string
+  /** Another one than that of the source. */
+  repository?: string | undefined
 }
 interface Wanted extends Point {
   instance: string
@@ -41,7 +45,13 @@ interface Wanted extends Point {
 
 export function createRestoreActivities(services: Services) {
   const { config } = services
-  const open = (source: string) => openSource(services, source)
+  const read = async ({ source, id, repository }: Point) => {
+    const { store, catalog } = await openSource(services, source, repository)
+    const { manifest } = await catalog.readManifest(source, id)
+    const { identityFile } = config.encryption
+    const artifacts = (signal: AbortSignal) => createSource({ store, identityFile, headersOf: catalog.headers(), signal })
+    return { manifest, artifacts }
+  }
   const live = async (source: string) => {
     refuseOwnDatabase(config, source)
     const driver = await services.driver(source)
@@ -56,31 +66,22 @@ export function createRestoreActivities(services: Services) {
   return {
     /** Everything that refuses a restore, before anything is touched. */
     async checkRestore({
-      source,
-      id,
       target,
       confirm,
       choice = {},
+      ...place
     }: Point & { target: 'beside' | 'live'; confirm?: string; choice?: RestoreChoice }): Promise<{
       fingerprint: string
       around?: Surroundings
       /** What is asked once everything is in its place. */
       afterwards?: string[]
     }> {
-      const { store, catalog } = await open(source)
-      const { manifest } = await catalog.readManifest(source, id)
+      const { manifest, artifacts } = await read(place)
+      const { source } = place
       if (Object.keys(choice).length > 0) refuseUnknown(await services.repositoryDriver(source), source, choice)
       if (target === 'beside') return { fingerprint: '' }
       const over = await live(source)
-      await withProgress((context) => {
-        const artifacts = createSource({
-          store,
-          identityFile: config.encryption.identityFile,
-          headersOf: catalog.headers(),
-          signal: context.signal,
-        })
-        return over.check(manifest, confirm ?? '', choice, { context, source: artifacts })
-      })
+      await withProgress((context) => over.check(manifest, confirm ?? '', choice, { context, source: artifacts(context.signal) }))
       const around = over.restoresProjections?.(choice)
         ? withoutProjections(surroundingsOf(config, source))
         : surroundingsOf(config, source)
@@ -93,18 +94,19 @@ export function createRestoreActivities(services: Services) {
       await withProgress(async (context) => (await live(source)).afterwards?.find((one) => one.name === name)?.run(context))
     },
 
-    async restoreAside({ source, id, instance, target, choice = {} }: Wanted & { target: 'beside' | 'live' }): Promise<RestoreReport> {
+    async restoreAside({
+      source,
+      id,
+      repository,
+      instance,
+      target,
+      choice = {},
+    }: Wanted & { target: 'beside' | 'live' }): Promise<RestoreReport> {
       return withProgress(async (context) => {
-        const { store, catalog } = await open(source)
-        const { manifest } = await catalog.readManifest(source, id)
-        const artifacts = createSource({
-          store,
-          identityFile: config.encryption.identityFile,
-          headersOf: catalog.headers(),
-          signal: context.signal,
-        })
+        const { manifest, artifacts } = await read({ source, id, repository })
+        const stored = artifacts(context.signal)
         if (target === 'live') {
-          const made = await (await live(source)).restoreAside(context, manifest, artifacts, {
+          const made = await (await live(source)).restoreAside(context, manifest, stored, {
             dir: instanceDir(services, source, instance),
             choice,
           })
@@ -114,7 +116,7 @@ export function createRestoreActivities(services: Services) {
         const driver = await services.repositoryDriver(source, context.host)
         const place = { dir: instanceDir(services, source, instance), instance }
         return withOwnInstance(context, driver, place, async (own) => {
-          const { target: made, bytes, notes } = await driver.restore(context, manifest, artifacts, { dir: own.dir, promote: true, choice })
+          const { target: made, bytes, notes } = await driver.restore(context, manifest, stored, { dir: own.dir, promote: true, choice })
           const { connection, database, connect } = made
           const host = context.host
           const way = { ...(host !== undefined && { host }), connection, ...(connect !== undefined && { connect }), database }
@@ -123,26 +125,27 @@ export function createRestoreActivities(services: Services) {
       })
     },
 
-    async swapIn({ source, id, instance, confirm, oid, choice = {} }: Wanted & { confirm: string; oid?: string }): Promise<Swapped> {
+    async swapIn({
+      source,
+      id,
+      repository,
+      instance,
+      confirm,
+      oid,
+      choice = {},
+    }: Wanted & { confirm: string; oid?: string }): Promise<Swapped> {
       return withProgress(async (context) => {
-        const { store, catalog } = await open(source)
-        const { manifest } = await catalog.readManifest(source, id)
-        const artifacts = createSource({
-          store,
-          identityFile: config.encryption.identityFile,
-          headersOf: catalog.headers(),
-          signal: context.signal,
-        })
-        const filling = { context, source: artifacts, dir: instanceDir(services, source, instance), choice }
+        const { manifest, artifacts } = await read({ source, id, repository })
+        const stored = artifacts(context.signal)
+        const filling = { context, source: stored, dir: instanceDir(services, source, instance), choice }
         return (await live(source)).swap(manifest, confirm, oid, filling)
       })
     },
 
-    async removeAside({ source, id, instance, choice = {} }: Wanted): Promise<void> {
+    async removeAside({ source, id, repository, instance, choice = {} }: Wanted): Promise<void> {
       await withProgress(async () => {
-        const { catalog } = await open(source)
-        const place = { dir: instanceDir(services, source, instance), choice }
-        await (await live(source)).removeAside((await catalog.readManifest(source, id)).manifest, place)
+        const { manifest } = await read({ source, id, repository })
+        await (await live(source)).removeAside(manifest, { dir: instanceDir(services, source, instance), choice })
       })
     },
   }

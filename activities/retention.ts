@@ -1,5 +1,6 @@
 /** What may go, and its going: the engine's own files first asked for, the manifest always first to disappear. */
 import { retentionRules } from '../src/config/retention-rules.ts'
+import type { SourceConfig } from '../src/config/schema.ts'
 import { standingFailures } from '../src/core/proofs.ts'
 import { planRetention } from '../src/core/retention.ts'
 import { HoldfastError } from '../src/core/errors.ts'
@@ -7,10 +8,12 @@ import type { ArchiveExpiry, SnapshotExpiry } from '../src/drivers/driver.ts'
 import { createArchiveExpiry, windowOf } from './archive-expiry.ts'
 import { withProgress } from './context.ts'
 import { createHostSnapshots } from './host-snapshots.ts'
-import { type Services, sourceOf } from './services.ts'
+import { repositoryOf, type Services, sourceOf } from './services.ts'
 
 export interface RetentionReport {
   source: string
+  /** Where these points are, where that is not the one of the source. */
+  repository?: string
   keep: { id: string; reasons: string[] }[]
   delete: { id: string; reason: string; label?: string }[]
   /** Still under object lock. */
@@ -31,7 +34,7 @@ export interface RetentionReport {
 
 export function createRetentionActivities(services: Services) {
   const { config } = services
-  const catalogOf = (source: string) => services.catalog(sourceOf(config, source).repository)
+  const catalogOf = (source: string, copies?: string) => services.catalog(repositoryOf(config, source, copies))
   return {
     ...createArchiveExpiry(services),
     ...createHostSnapshots(services),
@@ -40,13 +43,13 @@ export function createRetentionActivities(services: Services) {
       return Object.keys(config.sources)
     },
 
-    async planRetention({ source }: { source: string }): Promise<RetentionReport> {
+    async planRetention({ source, repository }: { source: string; repository?: string }): Promise<RetentionReport> {
       const configured = sourceOf(config, source)
-      const window = windowOf(configured)
-      const catalog = await catalogOf(source)
+      const place = repositoryOf(config, source, repository)
+      const catalog = await services.catalog(place)
       const points = await catalog.listPoints(source)
       const failed = standingFailures(points).map(({ id }) => id)
-      const plan = planRetention(points, retentionRules(configured, configured.repository), new Date(), { healthy: failed.length === 0 })
+      const plan = planRetention(points, retentionRules(configured, place), new Date(), { healthy: failed.length === 0 })
       const label = new Map(points.map((point) => [point.id, point.label]))
       return {
         source,
@@ -55,8 +58,7 @@ export function createRetentionActivities(services: Services) {
         locked: [],
         held: [],
         ...(failed.length > 0 && { failed }),
-        ...(window !== undefined && { pitrWindow: window }),
-        ...('keepSnapshots' in configured && configured.keepSnapshots !== undefined && { keepSnapshots: configured.keepSnapshots }),
+        ...(place === configured.repository ? besidePoints(configured) : { repository: place }),
       }
     },
 
@@ -89,8 +91,8 @@ export function createRetentionActivities(services: Services) {
     /** Deletes exactly what the report lists. Safe to repeat: what is gone stays gone. */
     async deletePoints(report: RetentionReport): Promise<RetentionReport> {
       return withProgress(async (context) => {
-        const { source } = report
-        const catalog = await catalogOf(source)
+        const { source, repository } = report
+        const catalog = await catalogOf(source, repository)
         const driver = await services.repositoryDriver(source, context.host)
         const locked: string[] = []
         const held: string[] = []
@@ -135,4 +137,12 @@ export function createRetentionActivities(services: Services) {
     },
   }
 }
+
+/** Its archive and its snapshots are where the source is: their time goes by the points of there. */
+function besidePoints(source: SourceConfig): Pick<RetentionReport, 'pitrWindow' | 'keepSnapshots'> {
+  const window = windowOf(source)
+  const keep = 'keepSnapshots' in source ? source.keepSnapshots : undefined
+  return { ...(window !== undefined && { pitrWindow: window }), ...(keep !== undefined && { keepSnapshots: keep }) }
+}
+
 export type RetentionActivities = ReturnType<typeof createRetentionActivities>

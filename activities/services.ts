@@ -1,6 +1,7 @@
 /** What activities are given by the worker that wires them. Narrow on purpose: a test passes its own. */
 import type { Client } from '@temporalio/client'
 import type { Catalog } from '../src/catalog/catalog.ts'
+import { requireRepository } from '../src/config/copies.ts'
 import type { Config, SourceConfig } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { SourceDriver } from '../src/drivers/driver.ts'
@@ -40,8 +41,16 @@ export function sourceOf(config: Config, name: string): SourceConfig {
   return source
 }
 
-/** The repository of a source, as a store and as a catalogue. */
-export async function openSource(services: Services, source: string): Promise<{ store: Store; catalog: Catalog }> {
-  const { repository } = sourceOf(services.config, source)
+/** The repository of a source, as a store and as a catalogue; or another one that has copies of its points. */
+export async function openSource(services: Services, source: string, copy?: string): Promise<{ store: Store; catalog: Catalog }> {
+  const repository = repositoryOf(services.config, source, copy)
   return { store: await services.store(repository), catalog: await services.catalog(repository) }
+}
+
+/** Its own where none is named. Throws NOT_FOUND for one that has no copies of it. */
+export function repositoryOf(config: Config, name: string, copy?: string): string {
+  const source = sourceOf(config, name)
+  if (copy === undefined) return source.repository
+  requireRepository(source, name, copy)
+  return copy
 }

@@ -5,6 +5,7 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import { createAdoptActivities } from '../activities/adopt.ts'
 import { createApplicationActivities } from '../activities/applications.ts'
 import { createBackupActivities } from '../activities/backup.ts'
+import { createCopyActivities } from '../activities/copies.ts'
 import { ErrorInterceptor } from '../activities/errors.ts'
 import { HeartbeatInterceptor } from '../activities/heartbeat.ts'
 import { createEvidenceActivities } from '../activities/evidence.ts'
@@ -76,6 +77,7 @@ export async function startWorker(
     ...createAdoptActivities(services),
     ...createApplicationActivities(services),
     ...createBackupActivities(services),
+    ...createCopyActivities(services),
     ...createProofActivities(services),
     ...createRetentionActivities(services),
     ...createRecoverActivities(services),

@@ -3,6 +3,7 @@ import { CancellationScope, executeChild, isCancellation, proxyActivities, workf
 import type { BackupActivities } from '../activities/backup.ts'
 import type { BackupInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
+import type { CopyReport } from './copy-points.ts'
 import { parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { compensation, control, dataOn, undoOn } from './lib/options.ts'
@@ -21,6 +22,8 @@ export interface BackupTaken {
   seconds: number
   warnings: string[]
   proof?: { ok: boolean; depth: string }
+  /** Repositories that have a copy of it now. */
+  copies?: string[]
 }
 
 export type BackupResult = BackupTaken & Ended
@@ -38,10 +41,14 @@ export async function backup(given: BackupInput): Promise<BackupResult> {
     { workflow: 'backup', source },
     async () => {
       const lock = { work: 'backup', wait: false, what: `backup of ${source}` } as const
-      const { result, autoVerify } = await inWindow(source, view, () => withLocks([`source/${source}`], lock, () => take(input, view)))
+      const { result, autoVerify, copies } = await inWindow(source, view, () =>
+        withLocks([`source/${source}`], lock, () => take(input, view)),
+      )
       // What a restore is about to replace is kept as it is, good or not: a restore does not wait for its proof.
       const prove = input.prove ?? (autoVerify && input.kind !== 'pre_restore' ? 'full' : undefined)
-      await follow({ source, prove }, view, result)
+      // Nor does whoever asked for it wait for copies of what is about to be replaced or changed.
+      const then = { source, prove, copies: input.kind === 'pre_restore' || input.kind === 'pre_migration' ? [] : copies }
+      await follow(then, view, result)
       result.seconds = (Date.now() - started) / 1000
       return result
     },
@@ -51,12 +58,15 @@ export async function backup(given: BackupInput): Promise<BackupResult> {
 
 const outcomeOf = ({ warnings }: BackupTaken) => (warnings.length > 0 ? 'degraded' : 'success')
 
-async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View): Promise<{ result: BackupTaken; autoVerify: boolean }> {
+async function take(
+  input: ReturnType<typeof parseInput<'backup'>>,
+  view: View,
+): Promise<{ result: BackupTaken; autoVerify: boolean; copies: string[] }> {
   const saga = createSaga((name) => view.step(name, 'undone'))
   const { source, kind } = input
   view.phase('capture')
   try {
-    const { host, driver, staged, autoVerify = false } = await light.resolveSource({ source })
+    const { host, driver, staged, autoVerify = false, copies = [] } = await light.resolveSource({ source })
     const heavy = proxyActivities<BackupActivities>(dataOn(host))
     const { id } = await light.reserveId.executeWithOptions({ summary: `${source} ${kind}` }, [
       { source, kind, at: new Date(Date.now()).toISOString() },
@@ -106,7 +116,7 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
       }
     }
     const { sizeBytes, storedBytes } = captured
-    return { result: { source, id, driver, kind, sizeBytes, storedBytes, seconds: 0, warnings }, autoVerify }
+    return { result: { source, id, driver, kind, sizeBytes, storedBytes, seconds: 0, warnings }, autoVerify, copies }
   } catch (error) {
     const failed = await saga.compensate()
     view.step('backup', 'failed', [rootFailure(error).message, ...failed.map((f) => `${f.name} failed: ${f.error}`)].join('; '))
@@ -115,7 +125,7 @@ async function take(input: ReturnType<typeof parseInput<'backup'>>, view: View):
 }
 
 /** The point is published: what goes wrong from here degrades the run and never un-publishes it. */
-async function follow(input: Pick<BackupInput, 'source' | 'prove'>, view: View, result: BackupTaken): Promise<void> {
+async function follow(input: Pick<BackupInput, 'source' | 'prove'> & { copies: string[] }, view: View, result: BackupTaken): Promise<void> {
   if (input.prove) {
     view.phase('proof')
     try {
@@ -130,6 +140,7 @@ async function follow(input: Pick<BackupInput, 'source' | 'prove'>, view: View, 
       result.warnings.push(`proof failed: ${rootFailure(error).message}`)
     }
   }
+  for (const to of input.copies) await copyTo({ source: input.source, to }, view, result)
   view.phase('retention')
   await CancellationScope.nonCancellable(async () => {
     try {
@@ -140,4 +151,22 @@ async function follow(input: Pick<BackupInput, 'source' | 'prove'>, view: View, 
       else result.warnings.push(`retention: ${message}`)
     }
   })
+}
+
+/** One that failed is made by the next run that copies. */
+async function copyTo({ source, to }: { source: string; to: string }, view: View, result: BackupTaken): Promise<void> {
+  view.phase('copies')
+  try {
+    const { copies, warnings } = await executeChild<(input: unknown) => Promise<CopyReport>>('copyPoints', {
+      workflowId: `${workflowInfo().workflowId}/copies/${to}`,
+      args: [{ source, to }],
+    })
+    if (copies.some(({ copied }) => copied.includes(result.id))) result.copies = [...(result.copies ?? []), to]
+    result.warnings.push(...warnings.map((warning) => `copy to ${warning}`))
+  } catch (error) {
+    if (isCancellation(error)) throw error
+    const { code, message } = rootFailure(error)
+    if (code === 'BUSY') view.step('copies', 'skipped', `left to the run that copies already: ${message}`)
+    else result.warnings.push(`copy to ${to}: ${message}`)
+  }
 }

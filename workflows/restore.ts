@@ -1,5 +1,5 @@
 /** A recovery point brought back: verified first, a safety backup of what it replaces, restored aside, asserted, swapped in one transaction. */
-import { executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow'
+import { type ActivityInterfaceFor, executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
 import type { ProofActivities } from '../activities/proof.ts'
 import type { RecoverActivities } from '../activities/recover.ts'
@@ -10,6 +10,7 @@ import type { BackupResult } from './backup.ts'
 import { failure, parseInput } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn, undoOn } from './lib/options.ts'
+import { type Place, wherever } from './lib/places.ts'
 import { recorded } from './lib/record.ts'
 import { createSaga, type Saga, undoing } from './lib/saga.ts'
 import { askAfterwards, rebuildProjections, stopApplications } from './lib/surroundings.ts'
@@ -42,31 +43,23 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   const { host } = await resolveSource({ source, repositoryOnly: target === 'beside' })
   const heavy = proxyActivities<RestoreActivities & ProofActivities>(dataOn(host))
   const undo = proxyActivities<RestoreActivities & RecoverActivities>(undoOn(host))
-  const { id, warnings = [] } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint, sound: true })
-  const { workflowId, runId } = workflowInfo()
-  view.phase('check')
-  const ready = await heavy.checkRestore.executeWithOptions({ summary: id }, [
-    { source, id, target, ...(confirm !== undefined && { confirm }), ...choice },
-  ])
-  view.phase('verify')
-  const proof = await heavy.proveRestore.executeWithOptions({ summary: `${id} read` }, [
-    { source, id, depth: 'read', keep: false, workflowId, runId },
-  ])
-  if (!proof.ok) throw failure('INTEGRITY', `${id} cannot be restored: ${proof.failures.join('; ')}`, { object: id })
+  const { id, place, ready, warnings } = await findWhole(input, heavy, view)
   const around = ready.around ?? { applications: [], projections: [] }
   // Before the safety backup: it has their last writes.
   const applications = await stopApplications(around, saga, view)
   const safety = target === 'live' && input.safetyBackup ? await safetyBackup(input, id, view) : undefined
   view.phase('restore')
-  const instance = `restore-${runId.slice(-12)}`
-  if (target === 'live') saga.undoBy('removeAside', () => undo.removeAside({ source, id, instance, ...choice }))
+  const instance = `restore-${workflowInfo().runId.slice(-12)}`
+  if (target === 'live') saga.undoBy('removeAside', () => undo.removeAside({ source, id, instance, ...place, ...choice }))
   else saga.undoBy('discardInstance', () => undo.discardInstance({ source, instance }))
-  const made = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${target}` }, [{ source, id, instance, target, ...choice }])
-  const restored = { ...made, ...(warnings.length > 0 && { warnings }) }
+  const made = await heavy.restoreAside.executeWithOptions({ summary: `${id} ${target}` }, [
+    { source, id, instance, target, ...place, ...choice },
+  ])
+  const restored = { ...made, ...place, ...(warnings.length > 0 && { warnings }) }
   if (target === 'beside') return restored
   view.phase('swap')
   const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [
-    { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }), ...choice },
+    { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }), ...place, ...choice },
   ])
   if (ready.around) view.phase('applications')
   const said = [...warnings, ...(swapped.warnings ?? []), ...(await applications.start()), ...(await rebuildProjections(around, view))]
@@ -76,6 +69,47 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
     )),
   )
   return { ...restored, ...swapped, ...(said.length > 0 && { warnings: said }), ...(safety !== undefined && { safetyBackup: safety }) }
+}
+
+type Heavy = Pick<RestoreActivities, 'checkRestore'> & Pick<ProofActivities, 'proveRestore'>
+
+interface Whole {
+  id: string
+  place: Place
+  ready: Awaited<ReturnType<Heavy['checkRestore']>>
+  warnings: string[]
+}
+
+/** The point that is meant, from a repository where nothing refuses its restore and all of it can be read. */
+async function findWhole(input: ReturnType<typeof parseInput<'restore'>>, heavy: ActivityInterfaceFor<Heavy>, view: View): Promise<Whole> {
+  const { source, target, confirm } = input
+  const named: Place = input.repository === undefined ? {} : { repository: input.repository }
+  const {
+    id,
+    warnings = [],
+    repository,
+    instead,
+  } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint, sound: true, ...named })
+  const { workflowId, runId } = workflowInfo()
+  const at = { source, id, fixed: input.repository !== undefined }
+  view.phase('check')
+  const checked = await wherever({ ...at, place: repository === undefined ? {} : { repository } }, (place) =>
+    heavy.checkRestore.executeWithOptions({ summary: id }, [
+      { source, id, target, ...(confirm !== undefined && { confirm }), ...place, ...choiceOf(input) },
+    ]),
+  )
+  view.phase('verify')
+  const read = await wherever(
+    { ...at, place: checked.place },
+    (place) =>
+      heavy.proveRestore.executeWithOptions({ summary: `${id} read` }, [
+        { source, id, depth: 'read', keep: false, workflowId, runId, ...place },
+      ]),
+    ({ ok, failures }) => (ok ? undefined : failures.join('; ')),
+  )
+  if (!read.result.ok) throw failure('INTEGRITY', `${id} cannot be restored: ${read.result.failures.join('; ')}`, { object: id })
+  const said = [...(instead === undefined ? [] : [instead]), ...warnings, ...checked.warnings, ...read.warnings]
+  return { id, place: read.place, ready: checked.result, warnings: said }
 }
 
 /** Nothing at all where nothing was chosen: the activities are then asked as ever. */

@@ -22,7 +22,7 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
     for (const source of input.source ? [input.source] : await listSources()) {
       view.step(source, 'running')
       try {
-        const report = await prune(view, source, input.dryRun)
+        const report = await prune(view, source, input)
         const left = report.locked.length + report.held.length + (report.needed?.length ?? 0)
         const gone = `${report.delete.length - left} ${input.dryRun ? 'would go' : 'deleted'}`
         const stayed = left > 0 ? `, ${left} locked, held or needed` : ''
@@ -47,9 +47,9 @@ function walOf({ archive }: RetentionReport, dryRun: boolean): string {
   return `; ${archive.segments} WAL segments ${dryRun ? 'would go' : 'deleted'}`
 }
 
-function prune(view: View, source: string, dryRun: boolean): Promise<RetentionReport> {
+function prune(view: View, source: string, { repository, dryRun }: RetentionInput): Promise<RetentionReport> {
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
-    const plan = await planRetention({ source })
+    const plan = await planRetention({ source, ...(repository !== undefined && { repository }) })
     const archived = plan.pitrWindow !== undefined
     const keep = plan.keepSnapshots
     if (!archived && keep === undefined && (dryRun || plan.delete.length === 0)) return plan

@@ -1,14 +1,16 @@
 /** A recovery point proved: restored into a quarantined scratch instance, compared, recorded, destroyed. A failed proof fails the run. */
-import { proxyActivities, workflowInfo } from '@temporalio/workflow'
+import { patched, proxyActivities, workflowInfo } from '@temporalio/workflow'
 import type { BackupActivities } from '../activities/backup.ts'
 import type { ProofActivities, ProofResult } from '../activities/proof.ts'
+import type { ProofDepth } from '../src/core/records.ts'
 import type { VerifyRestoreInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
-import { failure, parseInput } from './lib/failure.ts'
+import { failure, parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
-import { createView } from './lib/view.ts'
+import { type Place, type Whereabouts, wherever } from './lib/places.ts'
+import { createView, type View } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
 const { resolvePoint } = proxyActivities<ProofActivities>(control)
@@ -16,24 +18,56 @@ const { resolvePoint } = proxyActivities<ProofActivities>(control)
 export async function verifyRestore(given: VerifyRestoreInput): Promise<ProofResult & Ended> {
   const input = parseInput('verifyRestore', given)
   const view = createView({ source: input.source, kind: input.depth })
-  const { source, depth, keep } = input
+  const { source } = input
   view.phase('proof')
-  return recorded(view, { workflow: 'verifyRestore', source }, async () => {
-    const result = await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `proof of ${source}` }, async () => {
-      const { id } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint })
-      const { host } = await resolveSource({ source, repositoryOnly: true })
-      view.step('proveRestore', 'running', id)
-      const { proveRestore } = proxyActivities<ProofActivities>(dataOn(host))
-      const { workflowId, runId } = workflowInfo()
-      const proof = await proveRestore.executeWithOptions({ summary: `${id} ${depth}` }, [{ source, id, depth, keep, workflowId, runId }])
-      view.step('proveRestore', proof.ok ? 'done' : 'failed', `${proof.passed} of ${proof.assertions} assertions`)
-      return proof
-    })
-    if (!result.ok)
-      throw failure('VERIFY_FAILED', `${source} ${result.id} is not proved: ${result.failures.join('; ')}`, {
-        object: result.id,
-        details: { proof: result },
-      })
-    return result
-  })
+  return recorded(
+    view,
+    { workflow: 'verifyRestore', source },
+    async () => {
+      const lock = { work: 'verify', wait: true, what: `proof of ${source}` } as const
+      const result = await withLocks([`points/${source}`], lock, () => prove(input, view))
+      if (!result.ok)
+        throw failure('VERIFY_FAILED', `${source} ${result.id} is not proved: ${result.failures.join('; ')}`, {
+          object: result.id,
+          details: { proof: result },
+        })
+      return result
+    },
+    ({ warnings }) => (warnings === undefined ? 'success' : 'degraded'),
+  )
 }
+
+type Input = ReturnType<typeof parseInput<'verifyRestore'>>
+
+async function prove(input: Input, view: View): Promise<ProofResult> {
+  const { source, recoveryPoint, depth, keep } = input
+  const named: Place = input.repository === undefined ? {} : { repository: input.repository }
+  const { id, repository, instead } = await resolvePoint({ source, recoveryPoint, ...named })
+  const { host } = await resolveSource({ source, repositoryOnly: true })
+  view.step('proveRestore', 'running', id)
+  const { proveRestore } = proxyActivities<ProofActivities>(dataOn(host))
+  const { workflowId, runId } = workflowInfo()
+  const look = (place: Place, to: ProofDepth) =>
+    proveRestore.executeWithOptions({ summary: `${id} ${to}` }, [{ source, id, depth: to, keep, workflowId, runId, ...place }])
+  const at: Whereabouts = { source, id, place: repository === undefined ? {} : { repository }, fixed: input.repository !== undefined }
+  const { result, place, warnings } = await wherever(at, (there) => deepLook((to) => look(there, to), depth), damage)
+  view.step('proveRestore', result.ok ? 'done' : 'failed', `${result.passed} of ${result.assertions} assertions`)
+  const said = [...(instead === undefined ? [] : [instead]), ...warnings]
+  return { ...result, ...place, ...(said.length > 0 && { warnings: said }) }
+}
+
+/** A restore that stumbled over the objects leaves no proof: one of depth read says which of them, and stands where they are. */
+async function deepLook(look: (depth: ProofDepth) => Promise<ProofResult>, depth: ProofDepth): Promise<ProofResult> {
+  try {
+    return await look(depth)
+  } catch (error) {
+    if (!isDeep(depth) || rootFailure(error).code !== 'INTEGRITY' || !patched('copies')) throw error
+    await look('read')
+    throw error
+  }
+}
+
+const isDeep = (depth: ProofDepth): boolean => depth === 'restore' || depth === 'full'
+
+/** A restore that was not right is the point's own fault: its copies are no better. */
+const damage = ({ ok, depth, failures }: ProofResult): string | undefined => (ok || isDeep(depth) ? undefined : failures.join('; '))

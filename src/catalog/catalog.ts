@@ -5,6 +5,8 @@ import type { SetRecord } from '../core/sets.ts'
 import type { Hold, KeyNote, Manifest, PointSummary, Proof } from '../core/records.ts'
 import type { Reader, Store } from '../storage/store.ts'
 import { appendEvidence, type ChainReport, type EvidenceHead, type NewEvidence, publishHead, verifyEvidence } from './evidence.ts'
+import { type CopyOptions, type Copied, copyPoint } from './copy.ts'
+import { bringAllNotes, compareCopies, type CopyState } from './copy-notes.ts'
 import { manifestKey } from './keys.ts'
 import { type PublishedManifest, type Publishing, publishManifest, readManifest } from './manifests.ts'
 import { addHold, addKeys, appendProof, holdsOf, keysOf, proofsOf } from './notes.ts'
@@ -50,6 +52,12 @@ export interface Catalog {
   /** Removes what tries left below a point whose run has ended: published or given up. Touches no run under way. */
   settle(source: string, id: string): Promise<Removed>
   sweepOrphans(source: string, options: SweepOptions): Promise<Swept>
+  /** The same point in another store, byte for byte; safe to repeat. What it needs has to be there before. */
+  copyPoint(to: Store, source: string, id: string, options?: CopyOptions): Promise<Copied>
+  /** Points that have their copies there, and what these lack. */
+  compareCopies(to: Store, source: string): Promise<CopyState[]>
+  /** Brings that, as far as it can be trusted; resolves to what could not be. */
+  bringNotes(to: Store, source: string): Promise<string[]>
   /** Records what was taken together. The same run may repeat it. */
   publishSet(record: SetRecord): Promise<void>
   /** Newest first; of one set, or of all. */
@@ -88,6 +96,9 @@ export function createCatalog(context: CatalogContext): Catalog {
     discard: (source, id) => discard(context, source, id),
     settle: (source, id) => settle(context, source, id),
     sweepOrphans: (source, options) => sweepOrphans(context, source, options),
+    copyPoint: (to, source, id, options) => copyPoint(context, to, { source, id }, options),
+    compareCopies: (to, source) => compareCopies(store, to, source),
+    bringNotes: (to, source) => bringAllNotes(context, to, source),
     publishSet: (record) => publishSet(context, record),
     listSets: (set) => listSets(context, set),
     appendEvidence: (writer, evidence) => appendEvidence(context, writer, evidence),

@@ -2,6 +2,7 @@
 import { buildProgram, type Family, type Program } from './build.ts'
 import { addAdoptCommand } from './commands/adopt.ts'
 import { addBackupCommands } from './commands/backup.ts'
+import { addCopyCommand } from './commands/copy.ts'
 import { addDiffCommand } from './commands/diff.ts'
 import { addFailoverCommands } from './commands/failover.ts'
 import { addMigrateCommand } from './commands/migrate.ts'
@@ -23,6 +24,7 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   'Setting up:': addSetupCommands,
   'Taking and proving:': (program, action) => {
     addBackupCommands(program, action)
+    addCopyCommand(program, action)
     addAdoptCommand(program, action)
     addMigrateCommand(program, action)
   },

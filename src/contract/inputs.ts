@@ -6,6 +6,11 @@ const source = z.string().min(1, 'a source is named as in holdfast.yaml, like or
 const group = z.string().min(1, 'a group is named as in failoverGroups of holdfast.yaml, like orders')
 const person = z.string().min(1, 'somebody has to be named, like ana').describe('who asks; declared, not authenticated')
 const reason = z.string().min(1, 'a reason is given in words: it stands in the record')
+const repository = z
+  .string()
+  .min(1, 'a repository is named as in repositories of holdfast.yaml, like dr')
+  .optional()
+  .describe('one that has copies of its points; where none is named, its own, or where that is away another one that has the point')
 const pointRef = z.string().min(1, 'a recovery point is an id, like 20251018_214530_manual, or latest')
 
 const TIMELINE = 'a timeline is a whole number from 1, like 2'
@@ -49,12 +54,14 @@ export const verifyRestoreInput = z.strictObject({
   recoveryPoint: pointRef.default('latest'),
   depth: z.enum(PROOF_DEPTHS).default('full'),
   keep: z.boolean().default(false),
+  repository,
 })
 export const restoreInput = z.strictObject({
   source,
   recoveryPoint: pointRef,
   requestedBy: person,
   target: z.enum(['beside', 'live']).default('beside'),
+  repository,
   confirm: z.string().optional().describe('fingerprint of the live target that is replaced'),
   safetyBackup: z
     .boolean()
@@ -124,7 +131,16 @@ export const failoverInput = z.strictObject({
 })
 export const failbackInput = z.strictObject({ group, reason, requestedBy: person })
 export const readinessInput = z.strictObject({ group })
-export const retentionInput = z.strictObject({ source: source.optional(), dryRun: z.boolean().default(false) })
+export const retentionInput = z
+  .strictObject({ source: source.optional(), repository, dryRun: z.boolean().default(false) })
+  .refine((input) => input.repository === undefined || input.source !== undefined, {
+    error: 'copies are looked at source by source: name the source as well',
+    path: ['source'],
+  })
+export const copyPointsInput = z.strictObject({
+  source,
+  to: z.string().min(1, 'a repository is named as in copies of the source, like dr').optional().describe('all of its copies by default'),
+})
 export const deleteInput = z.strictObject({
   source,
   recoveryPoint: pointRef,
@@ -156,6 +172,7 @@ export type FailoverInput = z.infer<typeof failoverInput>
 export type FailbackInput = z.infer<typeof failbackInput>
 export type MigrateInput = z.input<typeof migrateInput>
 export type DiscardInput = z.infer<typeof discardInput>
+export type CopyPointsInput = z.infer<typeof copyPointsInput>
 export type RetentionInput = z.infer<typeof retentionInput>
 export type AdoptInput = z.input<typeof adoptInput>
 export type DeleteInput = z.infer<typeof deleteInput>
@@ -178,6 +195,7 @@ export const WORKFLOWS = {
   failover: { schema: failoverInput, example: { group: 'orders', mode: 'unplanned', reason: 'east is down', requestedBy: 'ana' } },
   failback: { schema: failbackInput, example: { group: 'orders', reason: 'east is back', requestedBy: 'ana' } },
   evaluateReadiness: { schema: readinessInput, example: { group: 'orders' } },
+  copyPoints: { schema: copyPointsInput, example: { source: 'orders', to: 'dr' } },
   retention: { schema: retentionInput, example: { source: 'orders', dryRun: true } },
   deleteRecoveryPoint: {
     schema: deleteInput,

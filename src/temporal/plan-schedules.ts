@@ -1,6 +1,7 @@
 /** Which schedules a configuration wants. Pure. */
 import { CONTROL_QUEUE } from '../contract/vocabulary.ts'
 import type { Duration } from '@temporalio/common'
+import { copiesOf } from '../config/copies.ts'
 import type { Config, SourceConfig } from '../config/schema.ts'
 import { type Calendar, parseCalendar } from '../core/calendar.ts'
 import { kindOfSchedule } from '../core/ids.ts'
@@ -8,7 +9,7 @@ import { kindOfSchedule } from '../core/ids.ts'
 export interface DesiredSchedule {
   /** `holdfast/<source or group>/<name>`. */
   id: string
-  workflowType: 'backup' | 'backupWhenDue' | 'walSwitch' | 'retention' | 'verifyRestore' | 'backupSet' | 'evaluateReadiness'
+  workflowType: 'backup' | 'backupWhenDue' | 'walSwitch' | 'copyPoints' | 'retention' | 'verifyRestore' | 'backupSet' | 'evaluateReadiness'
   input: Record<string, string>
   /** Runs get this with the time behind it. */
   workflowId: string
@@ -32,6 +33,7 @@ const POLICY: Record<DesiredSchedule['workflowType'], { catchupWindow: Duration;
   backupWhenDue: { catchupWindow: '1 minute', jitter: '10 seconds' },
   backupSet: { catchupWindow: '1 day', jitter: '1 minute' },
   verifyRestore: { catchupWindow: '7 days', jitter: '10 minutes' },
+  copyPoints: { catchupWindow: '7 days', jitter: '10 minutes' },
   retention: { catchupWindow: '1 day', jitter: '10 minutes' },
   walSwitch: { catchupWindow: '5 minutes', jitter: '10 seconds' },
   evaluateReadiness: { catchupWindow: '5 minutes', jitter: '1 minute' },
@@ -49,6 +51,7 @@ export function planSchedules(config: Config): DesiredSchedule[] {
       ...ofSchedules(name, source),
       ...ofEntries(name, source),
       ...ofProofs(name, source),
+      ...ofCopies(name, source),
     ]),
     ...Object.entries(config.sets).flatMap(([set, { schedule }]): Wanted[] =>
       schedule ? [{ of: set, name: 'set', workflowType: 'backupSet', input: { set, kind: 'scheduled' }, ...schedule }] : [],
@@ -94,6 +97,12 @@ function ofProofs(source: string, { verify }: SourceConfig): Wanted[] {
       ? []
       : [{ of: source, name: `verify-${depth}`, workflowType: 'verifyRestore', input: { source, depth }, calendar }]
   })
+}
+
+function ofCopies(source: string, config: SourceConfig): Wanted[] {
+  return copiesOf(config).flatMap(({ to, schedule }): Wanted[] =>
+    schedule ? [{ of: source, name: `copy-${to}`, workflowType: 'copyPoints', input: { source, to }, ...schedule }] : [],
+  )
 }
 
 function complete({ of, name, calendar, timezone = 'UTC', workflowType, input }: Wanted, taskQueue: string): DesiredSchedule {

@@ -233,10 +233,39 @@ function adoption(): Scenario {
   }
 }
 
+/** Made by themselves, after a backup, and taken where the point is not whole. */
+function copies(): Scenario[] {
+  const copied: Fakes = { resolveSource: async () => ({ driver: 'postgres-logical', copies: ['dr'] }) }
+  const whole = (place: object) => 'repository' in place
+  const damaged: Fakes = {
+    otherPlace: async () => ({ repository: 'dr' }),
+    proveRestore: async (asked) => ({
+      ...asked,
+      ok: whole(asked),
+      seconds: 1,
+      assertions: 3,
+      passed: 3,
+      failures: whole(asked) ? [] : ['damaged'],
+    }),
+  }
+  return [
+    {
+      name: 'copyPoints',
+      type: 'copyPoints',
+      input: source,
+      fakes: sourceFakes({ ...prunes, bringNotes: async () => ({ problems: ['altered'] }) }),
+    },
+    { name: 'backup-copied', type: 'backup', input: source, fakes: sourceFakes(copied) },
+    { name: 'verifyRestore-copy', type: 'verifyRestore', input: { ...source, depth: 'read' }, fakes: sourceFakes(damaged) },
+    { name: 'restore-copy', type: 'restore', input: { ...source, recoveryPoint: POINT, requestedBy: 'ana' }, fakes: sourceFakes(damaged) },
+  ]
+}
+
 function points(): Scenario[] {
   const point = { ...source, recoveryPoint: POINT }
   return [
     adoption(),
+    ...copies(),
     { name: 'retention', type: 'retention', input: {}, fakes: sourceFakes(prunes) },
     { name: 'deleteRecoveryPoint', type: 'deleteRecoveryPoint', input: { ...point, confirm: POINT }, fakes: sourceFakes() },
     { name: 'holdRecoveryPoint', type: 'holdRecoveryPoint', input: { ...point, actor: 'ana', reason: 'legal case' }, fakes: sourceFakes() },

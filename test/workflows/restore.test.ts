@@ -164,7 +164,7 @@ test('a point that cannot be read whole is not restored', async () => {
     const end = await endOf((await restore(LIVE)).result())
     expect(end).toMatchObject({ code: 'INTEGRITY', object: POINT })
     expect(end.message).toContain('expected aa, found bb')
-    expect(steps()).toEqual(['resolvePoint', 'checkRestore', 'proveRestore', 'writeEvidence'])
+    expect(steps()).toEqual(['resolvePoint', 'checkRestore', 'proveRestore', 'otherPlace', 'writeEvidence'])
   })
 })
 

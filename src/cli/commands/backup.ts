@@ -14,6 +14,7 @@ interface BackupDone {
   seconds: number
   warnings: string[]
   proof?: { ok: boolean; depth: string }
+  copies?: string[]
 }
 interface ProofDone {
   id: string
@@ -26,9 +27,13 @@ interface ProofDone {
   /** Of the scratch instance that was left running. */
   kept?: string
   instance?: string
+  /** Of the copy that was looked at, and why. */
+  repository?: string
+  warnings?: string[]
 }
 interface RetentionDone {
   source: string
+  repository?: string
   keep: { id: string; reasons: string[] }[]
   delete: { id: string; reason: string }[]
   /** Still under object lock; held since the plan was made. */
@@ -51,6 +56,7 @@ interface BackupOptions {
 }
 interface VerifyOptions {
   depth: string
+  repository?: string
   keep: boolean
   detach: boolean
 }
@@ -75,15 +81,17 @@ export function addBackupCommands(program: Command, action: Action): void {
     .description('prove a recovery point by restoring it: the newest by default, or "random"')
     .option('--depth <depth>', `one of ${DEPTHS}; only the last two make it good`, 'full')
     .option('--keep', 'leave the scratch instance running', false)
+    .option('--repository <name>', 'the copy there; without it its own, or where that is away or damaged, a copy')
     .option(...DETACH)
     .action(action(verify))
   program
     .command('prune [source]')
     .description('apply the retention rules')
     .option('--dry-run', 'show what would go', false)
+    .option('--repository <name>', 'of the copies there, by the rules of there')
     .action(
-      action(async (context, source: string | undefined, o: { dryRun: boolean }) => {
-        const { result } = await runWorkflow<RetentionDone[]>(context, 'retention', { source, dryRun: o.dryRun })
+      action(async (context, source: string | undefined, o: { dryRun: boolean; repository?: string }) => {
+        const { result } = await runWorkflow<RetentionDone[]>(context, 'retention', { source, ...o })
         context.output.result(
           result,
           (result ?? []).flatMap((one) => retentionLines(one, o.dryRun)),
@@ -100,31 +108,34 @@ async function backup(context: CommandContext, source: string, o: BackupOptions)
 }
 
 async function verify(context: CommandContext, source: string, point: string | undefined, o: VerifyOptions): Promise<number> {
-  const input = { source, recoveryPoint: point, depth: o.depth, keep: o.keep }
+  const input = { source, recoveryPoint: point, depth: o.depth, keep: o.keep, repository: o.repository }
   const { workflowId, result } = await runWorkflow<ProofDone>(context, 'verifyRestore', input, { detach: o.detach })
   context.output.result(result ?? { workflowId }, result ? proofLines(source, result) : [workflowId])
   return result?.ok === false ? EXIT.integrity : EXIT.ok
 }
 
-function backupLines({ id, storedBytes, seconds, warnings, proof }: BackupDone): (string | undefined)[] {
+function backupLines({ id, storedBytes, seconds, warnings, proof, copies = [] }: BackupDone): (string | undefined)[] {
   return [
     `${id}: ${bytes(storedBytes)} in ${seconds.toFixed(1)} s`,
     ...warnings.map((warning) => `warning: ${warning}`),
     proof && `proof ${proof.depth}: ${proof.ok ? 'passed' : 'FAILED'}`,
+    copies.length > 0 ? `copied to ${copies.join(', ')}` : undefined,
   ]
 }
 
-function proofLines(source: string, { id, depth, passed, assertions, seconds, failures = [], kept, instance }: ProofDone): string[] {
+function proofLines(source: string, done: ProofDone): string[] {
+  const { id, depth, passed, assertions, seconds, failures = [], warnings = [], kept, instance } = done
   return [
-    `${id} ${depth}: ${passed} of ${assertions} assertions in ${seconds.toFixed(1)} s`,
+    `${id}${done.repository ? ` in ${done.repository}` : ''} ${depth}: ${passed} of ${assertions} assertions in ${seconds.toFixed(1)} s`,
     ...failures.map((failure) => `FAILED ${failure}`),
+    ...warnings.map((warning) => `warning: ${warning}`),
     ...(kept && instance ? [`the scratch instance runs on: psql "${kept}"`, `when done: holdfast discard ${source} ${instance}`] : []),
   ]
 }
 
 function retentionLines(report: RetentionDone, dryRun: boolean): string[] {
   return [
-    `${report.source}: ${report.keep.length} kept, ${report.delete.length} ${dryRun ? 'would go' : 'deleted'}`,
+    `${report.source}${report.repository ? ` in ${report.repository}` : ''}: ${report.keep.length} kept, ${report.delete.length} ${dryRun ? 'would go' : 'deleted'}`,
     ...(report.failed ?? []).map(
       (id) => `  FAILED ${id}  its proof: nothing goes until a proof of that depth passes: holdfast backup ${report.source} --prove full`,
     ),

@@ -6,6 +6,7 @@ import { POINT_KINDS } from '../../core/ids.ts'
 import type { Hold, Manifest, PointSummary, Proof } from '../../core/records.ts'
 import { byOption, type CommandContext, oneOf, withServices } from '../context.ts'
 import { bytes, columns } from '../output.ts'
+import { copiesLines, openPoint, type PlacedPoint, type Places, surveyPlaces } from '../places.ts'
 import type { Action } from '../program.ts'
 import { runWorkflow } from '../runs.ts'
 
@@ -26,10 +27,11 @@ export function addPointCommands(program: Command, action: Action): void {
     .option('-t, --tag <tag>', 'with this tag only')
     .action(
       action(async (context, source: string | undefined, filter: Filter) => {
-        const { points, problems } = await surveyAll(context, source)
+        const { points, problems, copies } = await surveyAll(context, source)
         const shown = points.filter((point) => fits(point, filter))
-        context.output.result({ points: shown, total: shown.length, problems }, [
+        context.output.result({ points: shown, total: shown.length, problems, copies }, [
           ...(shown.length === 0 ? ['no recovery points'] : table(shown)),
+          ...copiesLines(copies),
           ...problemLines(problems),
         ])
         return problems.length > 0 ? EXIT.degraded : EXIT.ok
@@ -39,13 +41,17 @@ export function addPointCommands(program: Command, action: Action): void {
   program
     .command('show <source> <point>')
     .description('everything known of one recovery point: manifest, proofs, holds')
+    .option('--repository <name>', 'the copy there')
     .action(
-      action((context, source: string, id: string) =>
+      action((context, source: string, id: string, o: { repository?: string }) =>
         withServices(context, async (services, config) => {
-          const catalog = await services.catalog(config.sources[source]?.repository ?? Object.keys(config.repositories)[0] ?? '')
-          const { manifest, digest } = await catalog.readManifest(source, id)
+          const { catalog, manifest, digest, repository, others } = await openPoint(services, config, { source, id, ...o })
           const [proofs, holds] = await Promise.all([catalog.proofsOf(source, id), catalog.holdsOf(source, id)])
-          context.output.result({ manifest, digest, proofs, holds }, [...manifestLines(manifest), ...noteLines(proofs, holds)])
+          context.output.result({ manifest, digest, repository, copies: others, proofs, holds }, [
+            ...manifestLines(manifest),
+            ...(others.length > 0 ? [`in ${repository}; also in ${others.join(', ')}`] : []),
+            ...noteLines(proofs, holds),
+          ])
         }),
       ),
     )
@@ -79,20 +85,17 @@ export function addPointCommands(program: Command, action: Action): void {
 }
 
 /** The points of a source, or of all, with what could not be trusted. A source that nobody knows is NOT_FOUND. */
-export async function surveyAll(context: CommandContext, source?: string): Promise<Survey> {
+export async function surveyAll(context: CommandContext, source?: string): Promise<Places> {
   return withServices(context, async (services, config) => {
-    const own = source === undefined ? undefined : config.sources[source]?.repository
-    const repositories = own === undefined ? Object.keys(config.repositories) : [own]
-    const surveys = await Promise.all(repositories.map(async (name) => (await services.catalog(name)).survey(source)))
-    const points = surveys.flatMap((survey) => survey.points)
-    if (source !== undefined && own === undefined && points.length === 0) {
+    const found = await surveyPlaces(services, config, source)
+    if (source !== undefined && !config.sources[source] && found.points.length === 0) {
       const next = `there is ${Object.keys(config.sources).join(', ') || 'none'}`
       throw new HoldfastError('NOT_FOUND', `neither the configuration nor a repository knows a source "${source}"`, {
         object: source,
         next,
       })
     }
-    return { points, problems: surveys.flatMap((survey) => survey.problems) }
+    return found
   })
 }
 
@@ -105,10 +108,20 @@ function fits(point: PointSummary, { kind, good, verified, tag }: Filter): boole
   return (!kind || point.kind === kind) && (!(good || verified) || point.good) && (!tag || point.tags.includes(tag))
 }
 
-function table(points: PointSummary[]): string[] {
+function table(points: PlacedPoint[]): string[] {
   const proof = ({ proof: last }: PointSummary) => (last ? `${last.depth} ${last.ok ? 'passed' : 'FAILED'}` : 'unproved')
-  const rows = points.map((p) => [p.source, p.id, p.kind, bytes(p.storedBytes), proof(p), p.held ? 'held' : '', p.tags.join(',')])
-  return columns([['source', 'id', 'kind', 'stored', 'proof', 'hold', 'tags'], ...rows])
+  const rows = points.map((p) => [
+    p.source,
+    p.id,
+    p.kind,
+    bytes(p.storedBytes),
+    proof(p),
+    p.held ? 'held' : '',
+    p.tags.join(','),
+    p.repositories?.join(',') ?? '',
+  ])
+  const where = points.some(({ repositories }) => repositories) ? 'in' : ''
+  return columns([['source', 'id', 'kind', 'stored', 'proof', 'hold', 'tags', where], ...rows])
 }
 
 function manifestLines(manifest: Manifest): (string | undefined)[] {

@@ -9,6 +9,8 @@ import { runWorkflow } from '../runs.ts'
 
 interface Restored {
   id: string
+  /** Of the copy that was taken. */
+  repository?: string
   target: string
   connection?: string
   instance?: string
@@ -72,7 +74,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
     .option('--offline', 'without Temporal, worker and configuration', false)
     .option(
       '--repository <url>',
-      'with --offline: folder:/path, ssh://user@host/path or s3://bucket/prefix; AWS_ENDPOINT_URL, AWS_REGION, AWS_CA_BUNDLE and AWS keys from the environment',
+      'the copy in this repository of the configuration; with --offline: folder:/path, ssh://user@host/path or s3://bucket/prefix, AWS_ENDPOINT_URL, AWS_REGION, AWS_CA_BUNDLE and AWS keys from the environment',
     )
     .option('--identity <file>', 'with --offline: the age identity that opens it')
     .option('--public-key <id=base64>', 'with --offline: a key that may have signed it; again for more', again)
@@ -128,7 +130,6 @@ export function addRestoreCommands(program: Command, action: Action): void {
 const NEEDS = {
   live: { '--confirm': 'confirm' },
   offline: {
-    '--repository': 'repository',
     '--identity': 'identity',
     '--public-key': 'publicKey',
     '--engine-setting': 'engineSetting',
@@ -155,6 +156,16 @@ function refuseIgnored(o: RestoreOptions): void {
       object: '--no-safety-backup',
       next: 'add --live, or leave --no-safety-backup out',
     })
+  if (o.repository?.includes(':') && !o.offline)
+    throw new HoldfastError('INPUT_INVALID', '--repository needs --offline', {
+      object: '--repository',
+      next: 'add --offline, or give the name of a repository that has copies of the source',
+    })
+  if (o.repository?.includes(':') && !o.offline)
+    throw new HoldfastError('INPUT_INVALID', '--repository needs --offline where it is no name of the configuration', {
+      object: '--repository',
+      next: 'add --offline, or name a repository of holdfast.yaml that has copies of the source',
+    })
   for (const [needed, options] of [
     ['live', NEEDS.live],
     ['offline', NEEDS.offline],
@@ -177,13 +188,14 @@ async function restore(context: CommandContext, source: string | undefined, poin
     mode: o.mode,
     to: o.to,
     toSequence: o.toSequence,
+    repository: o.repository,
     ...(!o.safetyBackup && { safetyBackup: false }),
   }
   const target = o.live ? 'live' : 'beside'
   const input = { source, recoveryPoint: point ?? 'latest', target, confirm: o.confirm, requestedBy: o.by, ...choice }
   const { result } = await runWorkflow<Restored>(context, 'restore', input)
   context.output.result(result, [
-    `restored ${result?.id} ${o.live ? 'over the live one' : 'beside the live one'}`,
+    `restored ${result?.id} ${result?.repository ? `from ${result.repository} ` : ''}${o.live ? 'over the live one' : 'beside the live one'}`,
     ...(result?.warnings ?? []).map((warning) => `warning: ${warning}`),
     result?.connection && `connect${onHost(result.host)}: ${result.connect ?? `psql "${result.connection}"`}`,
     result?.safetyBackup && `safety backup ${result.safetyBackup}`,

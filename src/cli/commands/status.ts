@@ -7,6 +7,7 @@ import { fillOf, type RepositoryFill } from '../../core/repository-fill.ts'
 import { type CommandContext, withClient, withServices } from '../context.ts'
 import { failureOf, type Failure } from '../failure.ts'
 import type { Action } from '../program.ts'
+import { type CopiesStatus, copiesLines } from '../places.ts'
 import { runStatus } from '../run-status.ts'
 import { fillLine, type SourceStatus, statusLines, statusOf, windowLines } from '../source-status.ts'
 import { problemLines, surveyAll } from './points.ts'
@@ -23,6 +24,8 @@ interface Running {
 }
 interface Status {
   sources: SourceStatus[]
+  /** By source, where it has any. */
+  copies: Record<string, CopiesStatus[]>
   /** Of those that have a limit. */
   repositories: RepositoryFill[]
   /** Records that cannot be trusted. */
@@ -51,7 +54,7 @@ export function addStatusCommands(program: Command, action: Action): void {
 
 /** Temporal out of reach is part of the answer: what the repository says is what matters then. */
 async function gather(context: CommandContext, { repoOnly, window }: Options): Promise<Status> {
-  const { points, problems } = await surveyAll(context)
+  const { points, problems, copies } = await surveyAll(context)
   const { sources, repositories } = await withServices(context, async (services, config) => {
     const found: SourceStatus[] = []
     const fills: RepositoryFill[] = []
@@ -64,7 +67,7 @@ async function gather(context: CommandContext, { repoOnly, window }: Options): P
     }
     return { sources: found, repositories: fills }
   })
-  const known = { sources, repositories, problems }
+  const known = { sources, copies, repositories, problems }
   if (repoOnly) return { ...known, running: [] }
   try {
     return { ...known, running: await runsUnderWay(context) }
@@ -94,10 +97,11 @@ async function runsUnderWay(context: CommandContext): Promise<Running[]> {
   })
 }
 
-function linesOf({ sources, repositories, problems, running, temporal }: Status, { window }: Options): string[] {
+function linesOf({ sources, copies, repositories, problems, running, temporal }: Status, { window }: Options): string[] {
   const windows = sources.flatMap(windowLines)
   return [
     ...statusLines(sources),
+    ...copiesLines(copies),
     ...repositories.map(fillLine),
     ...(window && windows.length === 0 ? ['no window: none of the sources archives its WAL'] : windows),
     ...problemLines(problems),
@@ -108,11 +112,12 @@ function linesOf({ sources, repositories, problems, running, temporal }: Status,
   ]
 }
 
-function exitCodeOf({ sources, repositories, problems, temporal }: Status): number {
+function exitCodeOf({ sources, copies, repositories, problems, temporal }: Status): number {
   if (temporal) return temporal.exitCode
   const lacking = sources.some(
     ({ fresh, newestGood, failed, windowProblem }) => fresh === false || !newestGood || failed !== undefined || windowProblem !== undefined,
   )
   const crowded = repositories.some(({ state }) => state !== 'ok')
-  return lacking || crowded || problems.length > 0 ? EXIT.degraded : EXIT.ok
+  const uncopied = Object.values(copies).some((each) => each.some(({ newest, failed }) => !newest || failed !== undefined))
+  return lacking || uncopied || crowded || problems.length > 0 ? EXIT.degraded : EXIT.ok
 }

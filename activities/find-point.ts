@@ -1,0 +1,114 @@
+/** Which recovery point is meant, and which repository it is taken from: that of its source as long as it can. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Problem } from '../src/catalog/generations.ts'
+import { parseKey } from '../src/catalog/keys.ts'
+import { repositoriesOf } from '../src/config/copies.ts'
+import { HoldfastError, messageOf } from '../src/core/errors.ts'
+import { type Choice, newestFirst, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
+import type { PointSummary } from '../src/core/records.ts'
+import { repositoryOf, type Services, sourceOf } from './services.ts'
+
+export interface Found extends Choice {
+  /** Another one than that of the source. */
+  repository?: string
+  /** Why, where the one of the source should have had it. */
+  instead?: string
+}
+
+interface Wish {
+  source: string
+  /** `latest`, `random` or an id. */
+  recoveryPoint: string
+  /** No point is the latest whose proof failed, where there is another. */
+  sound?: boolean
+  /** From there and nowhere else. */
+  repository?: string
+}
+
+/** A repository that says nothing for so long is taken for gone, where another one has the points. */
+const ANSWER_MS = 45_000
+
+export function createFindPoint(services: Services) {
+  const { config } = services
+  const surveyOf = async (repository: string, source: string) => (await services.catalog(repository)).survey(source)
+
+  return {
+    async resolvePoint({ source, recoveryPoint, sound = false, repository }: Wish): Promise<Found> {
+      const own = sourceOf(config, source).repository
+      const places = repository === undefined ? repositoriesOf(sourceOf(config, source)) : [repositoryOf(config, source, repository)]
+      const failures: unknown[] = []
+      for (const place of places) {
+        try {
+          const { points, problems } = await (places.length > 1 ? inTime(surveyOf(place, source), place) : surveyOf(place, source))
+          if (!points.some(({ id }) => id === recoveryPoint)) refuseUntrusted(problems, recoveryPoint)
+          const choice = (sound && recoveryPoint === 'latest' && soundestOf(points)) || choosePoint(points, source, recoveryPoint)
+          const why = failures.length > 0 ? insteadOf(own, place, failures[0], recoveryPoint) : undefined
+          return { ...choice, ...(place !== own && { repository: place }), ...(why !== undefined && { instead: why }) }
+        } catch (error) {
+          if (!(error instanceof HoldfastError) || error.code === 'CANCELLED') throw error
+          failures.push(error)
+        }
+      }
+      throw failures[0]
+    },
+
+    /** The next repository that has the point, for a run that has tried some of them in vain; `''` is that of the source. */
+    async otherPlace({ source, id, tried }: { source: string; id: string; tried: string[] }): Promise<{ repository?: string }> {
+      const own = sourceOf(config, source).repository
+      const open = repositoriesOf(sourceOf(config, source)).filter((name) => !tried.includes(name) && !(name === own && tried.includes('')))
+      for (const repository of open) {
+        const has = async () => (await services.catalog(repository)).hasManifest(source, id)
+        // One that does not answer either has nothing to offer; what was wrong first is what the run tells.
+        if (await inTime(has(), repository).catch(() => false)) return { repository }
+      }
+      return {}
+    },
+  }
+}
+
+/** A point that stands there with a record that was altered is another thing than one that is not there. */
+function refuseUntrusted(problems: readonly Problem[], id: string): void {
+  const problem = problems.find(({ key }) => parseKey(key)?.id === id)
+  if (problem)
+    throw new HoldfastError(problem.code === 'SIGNATURE_INVALID' ? 'SIGNATURE_INVALID' : 'INTEGRITY', problem.message, { object: id })
+}
+
+async function inTime<T>(answer: Promise<T>, repository: string): Promise<T> {
+  const stop = new AbortController()
+  const late = delay(ANSWER_MS, undefined, { signal: stop.signal }).then(() => {
+    throw new HoldfastError('STORE_UNREACHABLE', `${repository} has not answered within ${ANSWER_MS / 1000} s`, { object: repository })
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    stop.abort()
+    late.catch(() => {})
+    answer.catch(() => {})
+  }
+}
+
+/** That a point of some age is kept elsewhere only is nothing to warn of. */
+function insteadOf(own: string, place: string, failure: unknown, wanted: string): string | undefined {
+  const none = failure instanceof HoldfastError && failure.code === 'NOT_FOUND' && failure.object === wanted
+  if (none && !['latest', 'random'].includes(wanted)) return undefined
+  return `${own} ${none ? 'has no point of it' : `does not give it (${messageOf(failure)})`}: the copy in ${place} was taken`
+}
+
+export function choosePoint(points: PointSummary[], source: string, wanted: string, random = Math.random): Choice {
+  const sorted = [...points].sort(newestFirst)
+  const chosen =
+    wanted === 'latest'
+      ? newestOf(points)
+      : wanted === 'random'
+        ? sorted[Math.floor(random() * sorted.length)]
+        : sorted.find((point) => point.id === wanted)
+  if (chosen) return { id: chosen.id, warnings: warningsOf(chosen, points) }
+  throw new HoldfastError(
+    'NOT_FOUND',
+    sorted.length === 0 ? `${source} has no recovery point` : `${source} has no recovery point "${wanted}"; the newest is ${sorted[0]?.id}`,
+    {
+      object: wanted,
+      next: sorted.length === 0 ? `holdfast backup ${source}` : `holdfast list ${source}`,
+    },
+  )
+}

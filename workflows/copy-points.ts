@@ -1,0 +1,128 @@
+/** Recovery points in a second repository: what is selected and missing is brought, looked at there, and kept by the rules of there. */
+import { executeChild, isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow'
+import type { BackupActivities } from '../activities/backup.ts'
+import type { CopyActivities } from '../activities/copies.ts'
+import type { CopyPointsInput } from '../src/contract/inputs.ts'
+import type { Ended } from '../src/contract/messages.ts'
+import { parseInput, rootFailure } from './lib/failure.ts'
+import { withLocks } from './lib/lock.ts'
+import { control, dataOn } from './lib/options.ts'
+import { recorded } from './lib/record.ts'
+import { createView, type View } from './lib/view.ts'
+
+export interface CopiesMade {
+  to: string
+  copied: string[]
+  /** Of the bytes that were sent. */
+  bytes: number
+  /** Looked at there by this run. */
+  proved: number
+  passedOver: { id: string; why: string }[]
+}
+
+export interface CopyReport {
+  source: string
+  copies: CopiesMade[]
+  /** What is lacking; the next run tries it again. */
+  warnings: string[]
+}
+
+type Target = Awaited<ReturnType<CopyActivities['copyTargets']>>['targets'][number]
+
+const { resolveSource } = proxyActivities<BackupActivities>(control)
+const { copyTargets } = proxyActivities<CopyActivities>(control)
+
+export async function copyPoints(given: CopyPointsInput): Promise<CopyReport & Ended> {
+  const input = parseInput('copyPoints', given)
+  const { source } = input
+  const view = createView({ source, kind: 'copy' })
+  return recorded(view, { workflow: 'copyPoints', source }, () => copyTo(input, view), outcomeOf)
+}
+
+const outcomeOf = ({ warnings }: CopyReport) => (warnings.length > 0 ? 'degraded' : 'success')
+
+async function copyTo({ source, to }: CopyPointsInput, view: View): Promise<CopyReport> {
+  const { targets } = await copyTargets({ source, ...(to !== undefined && { to }) })
+  const { host } = await resolveSource({ source, repositoryOnly: true })
+  const report: CopyReport = { source, copies: [], warnings: [] }
+  const failures: unknown[] = []
+  for (const target of targets) {
+    const lock = { work: 'copy', wait: false, what: `copies of ${source} to ${target.to}` } as const
+    try {
+      await withLocks([`copies/${source}/${target.to}`], lock, () => bring({ source, target, host }, view, report))
+    } catch (error) {
+      if (isCancellation(error)) throw error
+      const { message } = rootFailure(error)
+      view.step(target.to, 'failed', message)
+      report.warnings.push(`${target.to}: ${message}`)
+      failures.push(error)
+    }
+  }
+  // Where nothing could even be begun there is nothing to be degraded.
+  if (failures.length === targets.length) throw failures[0]
+  return report
+}
+
+interface Way {
+  source: string
+  target: Target
+  host: string | undefined
+}
+
+async function bring(way: Way, view: View, report: CopyReport): Promise<void> {
+  const { source, target, host } = way
+  const { to } = target
+  const place = { source, to }
+  const heavy = proxyActivities<CopyActivities>(dataOn(host))
+  const warn = (what: string) => void report.warnings.push(`${to}: ${what}`)
+  view.phase(`copy to ${to}`)
+  view.step(to, 'running')
+  const { problems } = await heavy.bringNotes.executeWithOptions({ summary: to }, [place])
+  for (const problem of problems) warn(problem)
+  const { points, unproved, passedOver, left } = await heavy.planCopies.executeWithOptions({ summary: to }, [place])
+  const made: CopiesMade = { to, copied: [], bytes: 0, proved: 0, passedOver }
+  report.copies.push(made)
+  for (const point of points) {
+    try {
+      const sent = await heavy.copyPoint.executeWithOptions({ summary: `${point.id} to ${to}` }, [{ ...place, ...point }])
+      made.copied.push(point.id)
+      made.bytes += sent.bytes
+      for (const problem of sent.problems) warn(problem)
+      view.step(to, 'running', `${made.copied.length} of ${points.length}`)
+    } catch (error) {
+      if (isCancellation(error)) throw error
+      warn(`${point.id} was not copied: ${rootFailure(error).message}`)
+    }
+  }
+  for (const id of [...made.copied, ...unproved]) if (await prove(way, id, warn)) made.proved += 1
+  if (left > 0) warn(`${left} more wait for the next run: holdfast copy ${source} --to ${to}`)
+  await prune(way, warn)
+  await heavy.sweepCopies.executeWithOptions({ summary: to }, [place])
+  view.step(to, 'done', `${made.copied.length} copied, ${made.proved} looked at there`)
+}
+
+/** A proof that failed stands there: the next run brings the point again. */
+async function prove({ source, target: { to, verify } }: Way, id: string, warn: (what: string) => void): Promise<boolean> {
+  try {
+    await executeChild('verifyRestore', {
+      workflowId: `${workflowInfo().workflowId}/${to}/${id}`,
+      args: [{ source, recoveryPoint: id, depth: verify, repository: to }],
+    })
+    return true
+  } catch (error) {
+    if (isCancellation(error)) throw error
+    warn(`the copy of ${id} is not sound: ${rootFailure(error).message}`)
+    return false
+  }
+}
+
+/** By the rules of there, which asks for the lock of the points: somebody may be restoring from a copy. */
+async function prune({ source, target: { to } }: Way, warn: (what: string) => void): Promise<void> {
+  try {
+    await executeChild('retention', { workflowId: `${workflowInfo().workflowId}/${to}/retention`, args: [{ source, repository: to }] })
+  } catch (error) {
+    if (isCancellation(error)) throw error
+    const { code, message } = rootFailure(error)
+    if (code !== 'BUSY') warn(`retention: ${message}`)
+  }
+}

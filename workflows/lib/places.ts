@@ -1,0 +1,70 @@
+/** A point that its repository no longer gives back whole, looked for where it has copies. */
+import { isCancellation, patched, proxyActivities } from '@temporalio/workflow'
+import type { ProofActivities } from '../../activities/proof.ts'
+import { rootFailure } from './failure.ts'
+import { control } from './options.ts'
+
+const { otherPlace } = proxyActivities<ProofActivities>(control)
+
+/** Spread into what an activity is asked: empty where the point is in the repository of its source. */
+export interface Place {
+  repository?: string
+}
+
+export interface Whereabouts {
+  source: string
+  id: string
+  place: Place
+  /** Somebody named the repository: no other one is asked. */
+  fixed: boolean
+}
+
+export interface Looked<T> {
+  result: T
+  place: Place
+  /** Where else it was looked at before, and what was wrong there. */
+  warnings: string[]
+}
+
+/** What says that the repository is at fault, and not the point. */
+const AT_FAULT = ['STORE_UNREACHABLE', 'STORE_DENIED', 'NOT_FOUND', 'INTEGRITY', 'SIGNATURE_INVALID']
+
+/**
+ * Looks at the point where it is, and where that fails in the next repository that has it. `problemOf` says what of a result
+ * is the fault of the repository. Where no other one has the point, it ends as the first look did.
+ */
+export async function wherever<T>(
+  { source, id, place, fixed }: Whereabouts,
+  look: (place: Place) => Promise<T>,
+  problemOf: (result: T) => string | undefined = () => undefined,
+): Promise<Looked<T>> {
+  const warnings: string[] = []
+  const tried: string[] = []
+  let first: (() => Looked<T>) | undefined
+  for (let at = place; ; ) {
+    const { end, problem } = await lookAt(at, look, problemOf)
+    if (problem === undefined) return { ...end(), warnings }
+    first ??= end
+    // Runs of before there were copies end here.
+    if (fixed || !patched('copies')) return first()
+    tried.push(at.repository ?? '')
+    const { repository } = await otherPlace({ source, id, tried })
+    if (repository === undefined) return first()
+    warnings.push(`${problem}: the copy of ${id} in ${repository} was taken`)
+    at = { repository }
+  }
+}
+
+async function lookAt<T>(place: Place, look: (place: Place) => Promise<T>, problemOf: (result: T) => string | undefined) {
+  try {
+    const result = await look(place)
+    return { end: () => ({ result, place, warnings: [] }), problem: problemOf(result) }
+  } catch (error) {
+    const { code, message } = rootFailure(error)
+    if (isCancellation(error) || !AT_FAULT.includes(code)) throw error
+    const end = (): Looked<T> => {
+      throw error
+    }
+    return { end, problem: message }
+  }
+}
