@@ -38,6 +38,7 @@ const SCHEDULES: Record<string, [string, string, string][]> = {
     ]),
   ],
   'neumann/holdfast.yaml': [
+    ['neumann/copy-offsite', 'Sun 04:00', 'copyPoints offsite'],
     ['neumann/entries', 'every 1m', 'backupWhenDue snapshot'],
     ['neumann/full', 'daily 02:00', 'backup full'],
     ['neumann/retention', 'daily 03:00', 'retention'],
@@ -102,7 +103,11 @@ describe('an example', () => {
     const own = planSchedules(await load(file)).filter(({ id }) => id.split('/').length === 3)
     const planned = own.map(({ id, calendar, timezone, workflowType, input }) => {
       expect(timezone, id).toBe('UTC')
-      return [id.replace('holdfast/', ''), calendar.comment, [workflowType, input['kind'] ?? input['depth']].filter(Boolean).join(' ')]
+      return [
+        id.replace('holdfast/', ''),
+        calendar.comment,
+        [workflowType, input['kind'] ?? input['depth'] ?? input['to']].filter(Boolean).join(' '),
+      ]
     })
     expect(planned).toEqual(wanted.toSorted(([one], [other]) => (one < other ? -1 : 1)))
   })
@@ -112,6 +117,11 @@ describe('an example', () => {
     if (!found) throw new Error(`${file} has no source ${source}`)
     const { kinds = {}, ...general } = retentionRules(found, found.repository)
     expect(kind === '' ? general : kinds[kind as keyof typeof kinds]).toMatchObject(rules)
+  })
+
+  it('keeps what is off-site as long as its plan says', async () => {
+    const { neumann } = (await load('neumann/holdfast.yaml')).sources
+    expect(neumann && retentionRules(neumann, 'offsite')).toMatchObject({ keepWithin: '365d', kinds: {} })
   })
 
   it('reaches back as far as its plan says', async () => {
