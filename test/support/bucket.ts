@@ -47,7 +47,8 @@ export function driverOn(access: Access, more: object): SourceDriver {
     packSize: '1MB',
     ...more,
   })
-  const secret = async (reference: string) => keys[reference as keyof typeof keys]
+  // Another reference to the same value is, to a driver, another key.
+  const secret = async (reference: string) => keys[reference.replace('other ', '') as keyof typeof keys]
   return createBucket({ config, wiring: { source: 'orders', secret } })
 }
 

@@ -1,7 +1,6 @@
 /** The capture: the listing beside the index of the base, what is new into packs, and a line of the index for every object. */
 import { buffer } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
-import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { HoldfastError } from '../../core/errors.ts'
 import { bytesOf } from '../../core/duration.ts'
 import type { Artifact, Manifest } from '../../core/records.ts'
@@ -9,15 +8,17 @@ import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../d
 import { inOrder } from '../common/in-order.ts'
 import { baseEntries } from './base.ts'
 import { type Bucket, type Origin, withBucket } from './client.ts'
+import { copiesTo } from './copies.ts'
+import { captureCopies } from './copy-capture.ts'
 import { lineOf, type Packed } from './entries.ts'
+import { INDEX } from './indexed.ts'
 import { list, type Listed } from './listing.ts'
 import { createPacks } from './packs.ts'
 import { openPart } from './part-writer.ts'
 import { type OpenObject, openObject, type Reading, readingOf, tagsOf } from './read-object.ts'
 import { selectionOf } from './selection.ts'
 import { sideBySide } from './side-by-side.ts'
-
-export const INDEX = 'index'
+import { createTally } from './tally.ts'
 
 /** Fetched ahead, each whole in memory. */
 const SMALL = 1024 * 1024
@@ -33,6 +34,8 @@ type Taken = { known: Packed } | { object: OpenObject; changed: boolean } | 'gon
 
 export async function capture(origin: Origin, context: DriverContext, request: CaptureRequest, sink: ArtifactSink): Promise<Captured> {
   try {
+    const copies = copiesTo(origin)
+    if (copies) return await captureCopies(origin, copies, context, request, sink)
     return await withBucket(origin, (bucket) => captureFrom(origin, bucket, context, request, sink))
   } catch (error) {
     throw context.signal.aborted
@@ -49,11 +52,14 @@ async function captureFrom(
   sink: ArtifactSink,
 ): Promise<Captured> {
   const time = new Date().toISOString()
-  const base = await baseEntries(request)
+  const base = await baseEntries<Packed>(request, 'pack')
   const reading = readingOf(config, bucket, context.signal)
   const packs = createPacks(sink, request.id, bytesOf(config.packSize))
   const index = openPart(sink, INDEX, 'index')
   const tally = createTally()
+  const used = new Set<string>()
+  /** Deleted or written anew between the listing and the reading. */
+  let moved = 0
   const found = beside(selected(list(bucket, config, context), selectionOf(config)), base.entries)
   const ahead = {
     width: config.concurrency,
@@ -63,46 +69,25 @@ async function captureFrom(
   try {
     for await (const taken of inOrder(found, ahead, (one) => take(reading, one))) {
       context.signal.throwIfAborted()
-      if (taken === 'gone') tally.moved += 1
+      if (taken === 'gone') moved += 1
       else {
-        if ('changed' in taken && taken.changed) tally.moved += 1
+        if ('changed' in taken && taken.changed) moved += 1
         const entry = 'known' in taken ? taken.known : await packs.add(taken.object)
         tally.add(entry)
+        used.add(entry.pack)
         await index.write(Buffer.from(lineOf(entry)))
       }
       context.onProgress({ phase: 'objects', parts: tally.objects, bytes: tally.bytes })
     }
     await packs.end()
     const own = [await index.end(), ...packs.artifacts]
-    return captured(time, own, base.packs(tally.packs), tally, base.warnings)
+    return captured(time, own, base.packs(used), tally, [...base.warnings, ...movedWarning(moved)])
   } catch (error) {
     await packs.abandon(error)
     await index.abandon(error)
     throw error
   }
 }
-
-function createTally() {
-  const contents = new Blake3Hasher()
-  return {
-    objects: 0,
-    bytes: 0,
-    /** Deleted or written anew between the listing and the reading. */
-    moved: 0,
-    packs: new Set<string>(),
-    add({ key, size, blake3, pack }: Packed) {
-      this.objects += 1
-      this.bytes += size
-      this.packs.add(pack)
-      contents.update(contentLine({ key, size, blake3 }))
-    },
-    contents: () => contents.digest('hex'),
-  }
-}
-
-/** What a proof computes again from the objects that were restored. */
-export const contentLine = ({ key, size, blake3 }: Pick<Packed, 'key' | 'size' | 'blake3'>): string =>
-  `${JSON.stringify([key, size, blake3])}\n`
 
 function captured(
   time: string,
@@ -111,22 +96,20 @@ function captured(
   tally: ReturnType<typeof createTally>,
   warnings: readonly string[],
 ): Captured {
-  const { objects, bytes, moved } = tally
+  const { objects, bytes } = tally
   return {
     artifacts: [...own, ...taken],
     consistency: { time },
-    inventory: { objects: { count: objects, bytes, contents: tally.contents() } },
+    inventory: { objects: tally.facts() },
     sizeBytes: bytes,
     storedBytes: own.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
     fileCount: objects,
-    warnings: [
-      ...warnings,
-      ...(moved > 0
-        ? [`${moved} objects were written or deleted while the bucket was read: each is in the point as it was when it was read`]
-        : []),
-    ],
+    warnings: [...warnings],
   }
 }
+
+const movedWarning = (moved: number): string[] =>
+  moved > 0 ? [`${moved} objects were written or deleted while the bucket was read: each is in the point as it was when it was read`] : []
 
 async function* selected(listing: AsyncIterable<Listed>, takes: (key: string) => boolean): AsyncGenerator<Listed> {
   for await (const listed of listing) if (takes(listed.key)) yield listed

@@ -28,6 +28,19 @@ const replication = z.strictObject({
   secretAccessKey: secret.optional(),
 })
 
+const copyTo = z.strictObject({
+  bucket: z.string().min(3).describe('with versioning on, and not the one of the source'),
+  prefix: z.string().default('').describe('before every key there, like shop/'),
+  region: z.string().optional().describe('of that bucket; that of the source by default, as for the next four'),
+  endpoint: z
+    .url()
+    .optional()
+    .describe('one store with the source, by the same keys, copies by itself; from another one objects are streamed'),
+  caFile: z.string().optional(),
+  accessKeyId: secret.optional(),
+  secretAccessKey: secret.optional(),
+})
+
 export const bucketSource = z.strictObject({
   driver: z.literal('bucket'),
   ...everySource,
@@ -49,6 +62,7 @@ export const bucketSource = z.strictObject({
     .default('md5')
     .describe('md5: an ETag of 32 hexadecimal digits is the MD5 of what was read; opaque: the store means something else by it'),
   replication: replication.optional().describe("a check of the store's own replication, before every backup"),
+  copyTo: copyTo.optional().describe('objects are copied into this bucket, and a point names their versions there instead of having packs'),
   packSize: size.default('256MB').describe('objects are stored together up to so many bytes; a larger one by itself'),
   partSize: size.default('16MB').describe('a restore writes larger objects in parts of this size'),
   copyPartSize: size.default('512MB').describe('what the store itself copies it copies in parts of this size where it is larger'),

@@ -3,10 +3,14 @@ import type { RestoreChoice } from '../driver.ts'
 import { contentsAsOf } from './as-of.ts'
 import type { Origin } from './client.ts'
 import type { Contents } from './contents.ts'
-import { packedContents, type Point } from './extract.ts'
+import { copiedContents } from './copied-contents.ts'
+import { copiesOf } from './copies.ts'
+import { packedContents } from './extract.ts'
+import type { Point } from './indexed.ts'
 import { takesOf } from './selection.ts'
 
 export function contentsOf(origin: Origin, point: Point, choice: RestoreChoice): Contents {
-  if (choice.to === undefined) return packedContents(point)
+  const copies = copiesOf(origin, point.manifest)
+  if (choice.to === undefined) return copies ? copiedContents(copies, point) : packedContents(point)
   return contentsAsOf({ origin, time: choice.to, takes: takesOf(origin.config, choice.parts), context: point.context })
 }

@@ -28,20 +28,23 @@ export interface Copying {
 export interface Original {
   key: string
   version: string | undefined
+  /** Nothing else is copied, where the version does not say so by itself. */
+  etag?: string
 }
 
 export async function copyObject(copying: Copying, original: Original, key: string, kept: Facts): Promise<Written> {
   const { from, to, partBytes, tags, signal, onBytes } = copying
   const CopySource = sourceOf(from, original)
+  const which = { CopySource, ...(original.etag !== undefined && { CopySourceIfMatch: `"${original.etag}"` }) }
   if (kept.size > partBytes)
-    return copyParts(copying, CopySource, key, {
+    return copyParts(copying, which, key, {
       ...kept,
       tags: tags ? kept.tags : await tagsOf(from, original.key, original.version, signal),
     })
   // Its tags go with it.
   const { Tagging: _, ...beside } = keptOf(to, key, kept)
   const answer = await to.call('copy', key, signal, () =>
-    to.client.send(new CopyObjectCommand({ ...beside, CopySource, MetadataDirective: 'REPLACE' }), { abortSignal: signal }),
+    to.client.send(new CopyObjectCommand({ ...beside, ...which, MetadataDirective: 'REPLACE' }), { abortSignal: signal }),
   )
   onBytes(kept.size)
   return { etag: plainTag(answer.CopyObjectResult?.ETag ?? ''), version: answer.VersionId }
@@ -52,7 +55,12 @@ function sourceOf({ name }: Bucket, { key, version }: Original): string {
   return version === undefined ? path : `${path}?versionId=${encodeURIComponent(version)}`
 }
 
-async function copyParts(copying: Copying, CopySource: string, key: string, kept: Facts): Promise<Written> {
+async function copyParts(
+  copying: Copying,
+  which: { CopySource: string; CopySourceIfMatch?: string },
+  key: string,
+  kept: Facts,
+): Promise<Written> {
   const { to, partBytes, signal, onBytes } = copying
   const { UploadId } = await to.call('start an upload of', key, signal, () =>
     to.client.send(new CreateMultipartUploadCommand(keptOf(to, key, kept)), { abortSignal: signal }),
@@ -65,7 +73,7 @@ async function copyParts(copying: Copying, CopySource: string, key: string, kept
       const PartNumber = Parts.length + 1
       const end = Math.min(offset + step, kept.size) - 1
       const answer = await to.call(`copy part ${PartNumber} of`, key, signal, () =>
-        to.client.send(new UploadPartCopyCommand({ ...at, PartNumber, CopySource, CopySourceRange: `bytes=${offset}-${end}` }), {
+        to.client.send(new UploadPartCopyCommand({ ...at, PartNumber, ...which, CopySourceRange: `bytes=${offset}-${end}` }), {
           abortSignal: signal,
         }),
       )

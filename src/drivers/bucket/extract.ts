@@ -6,18 +6,13 @@ import { buffer } from 'node:stream/consumers'
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
-import type { ArtifactSource, DriverContext } from '../driver.ts'
-import { INDEX, packsOf } from './capture.ts'
+import type { ArtifactSource } from '../driver.ts'
+import { packsOf } from './capture.ts'
 import type { Contents, Put } from './contents.ts'
-import { type Entry, entriesOf, type Facts, lineOf, type Packed } from './entries.ts'
+import { type Entry, entriesOf, lineOf, type Packed } from './entries.ts'
+import { damaged, fetchIndex, type Point } from './indexed.ts'
 import { createPool } from './pool.ts'
 import { putObject } from './put-object.ts'
-
-export interface Point {
-  manifest: Manifest
-  source: ArtifactSource
-  context: DriverContext
-}
 
 /** Taken whole into memory, several at once. */
 const SMALL = 1024 * 1024
@@ -39,16 +34,6 @@ export function packedContents(point: Point): Contents {
       }),
   }
 }
-
-export async function fetchIndex({ manifest, source }: Point, path: string): Promise<void> {
-  const index = manifest.artifacts.find(({ part }) => part === INDEX)
-  if (!index) throw damaged(manifest, 'names no index')
-  await rm(path, { force: true })
-  await source.toFile(index, path)
-}
-
-export const entriesIn = <T extends Facts = Entry>(path: string): AsyncGenerator<T> =>
-  entriesOf<T>(createReadStream(path, { highWaterMark: 256 * 1024 }))
 
 /** The entries come in the order of the index. `work` is a folder for lists, which is removed again. */
 async function extract(point: Point, work: string, entries: AsyncIterable<Entry>, put: Put): Promise<void> {
@@ -178,8 +163,4 @@ class PackReader {
     if (done) throw new HoldfastError('INTEGRITY', `${this.name} ends before what its index says`, { object: this.name })
     this.#buffer = value
   }
-}
-
-function damaged({ source, id }: Manifest, what: string): HoldfastError {
-  return new HoldfastError('INTEGRITY', `the point ${id} ${what}`, { object: `${source}/${id}` })
 }

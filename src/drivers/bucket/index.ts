@@ -26,11 +26,11 @@ export function createBucket(origin: Origin): SourceDriver {
     },
     preflight: (context) => preflight(origin, context),
     capture: (context, request, sink) => capture(origin, context, request, sink),
-    async restore(context, manifest, source, { dir, to, choice }) {
+    async restore(context, manifest, source, { dir, to, promote = false, choice }) {
       requireOneMoment('a point', manifest, to, 'choose the recovery point by its id, or versions of a time: holdfast restore --to')
-      return restoreScratch(origin, { manifest, source, context }, { dir, ...(choice && { choice }) })
+      return restoreScratch(origin, { manifest, source, context }, { dir, promote, ...(choice && { choice }) })
     },
-    verify,
+    verify: (context, manifest, target, options) => verify(origin, context, manifest, target, options),
     destroy: ({ dir }) => removeOwnFolder(dir),
     live: createLive(origin),
   }

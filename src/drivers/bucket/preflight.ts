@@ -2,6 +2,7 @@
 import { GetBucketVersioningCommand, HeadBucketCommand } from '@aws-sdk/client-s3'
 import type { DriverContext, Preflight } from '../driver.ts'
 import { type Origin, withBucket } from './client.ts'
+import { copiesFindings } from './copies.ts'
 import { list } from './listing.ts'
 import { createNewest, replicationFindings } from './replication.ts'
 import { selectionOf } from './selection.ts'
@@ -33,6 +34,7 @@ export async function preflight(origin: Origin, context: DriverContext): Promise
       findings: [
         { name: 'objects', ok: true, required: true, detail: `${title} has ${objects} objects${more}, ${bytes} bytes` },
         { name: 'versioning', ok: true, required: false, detail: `versioning is ${versioning.Status ?? 'off'}` },
+        ...(await copiesFindings(origin, context)),
         ...(await replicationFindings(origin, bucket, newest.objects, signal)),
       ],
     }

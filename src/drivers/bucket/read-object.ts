@@ -88,7 +88,7 @@ export async function orGone<T>(answer: Promise<T>): Promise<T | undefined> {
     return await answer
   } catch (error) {
     const name = error instanceof HoldfastError && error.code === 'NOT_FOUND' ? (error.cause as Error | undefined)?.name : undefined
-    if (name === undefined || name === 'NoSuchBucket') throw error
+    if (name === undefined || name === 'NoSuchBucket' || name === 'NoSuchUpload') throw error
     return undefined
   }
 }

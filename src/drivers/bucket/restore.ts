@@ -11,15 +11,19 @@ import type { Origin } from './client.ts'
 import type { Contents } from './contents.ts'
 import { contentsOf } from './contents-of.ts'
 import { type Entry, lineOf } from './entries.ts'
-import { entriesIn, type Point } from './extract.ts'
+import { type Copies, copiesOf } from './copies.ts'
+import { entriesIn, fetchIndex, type Point } from './indexed.ts'
 import { indexIn, objectsIn, pathOf } from './places.ts'
 import { type Picks, picksOf } from './selection.ts'
 
-export async function restoreScratch(
-  origin: Origin,
-  point: Point,
-  { dir, choice = {} }: { dir: string; choice?: RestoreChoice },
-): Promise<Restored> {
+interface Beside {
+  dir: string
+  /** False for a proof, which looks at copies where they are. */
+  promote: boolean
+  choice?: RestoreChoice
+}
+
+export async function restoreScratch(origin: Origin, point: Point, { dir, promote, choice = {} }: Beside): Promise<Restored> {
   const { manifest, context } = point
   if (choice.into !== undefined || choice.mode !== undefined)
     throw new HoldfastError('INPUT_INVALID', 'a restore beside the bucket fills a new folder', {
@@ -28,6 +32,8 @@ export async function restoreScratch(
     })
   try {
     await makeOwnFolder(dir)
+    const copies = promote || choice.to !== undefined ? undefined : copiesOf(origin, point.manifest)
+    if (copies) return await onlyIndex(point, copies, dir)
     const bytes = await fill(contentsOf(origin, point, choice), dir, choice)
     context.signal.throwIfAborted()
     const objects = objectsIn(dir)
@@ -40,6 +46,15 @@ export async function restoreScratch(
     throw context.signal.aborted
       ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
       : error
+  }
+}
+
+async function onlyIndex(point: Point, { origin: { config }, below }: Copies, dir: string): Promise<Restored> {
+  await fetchIndex(point, indexIn(dir))
+  const connection = `s3://${config.bucket}/${below}`
+  return {
+    target: { kind: 'scratch', dir, connection, database: point.manifest.source, connect: `less ${shellWord(indexIn(dir))}` },
+    bytes: 0,
   }
 }
 

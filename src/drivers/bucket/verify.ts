@@ -6,10 +6,13 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import { digestOfFile } from '../common/file-digest.ts'
 import type { DriverContext, Target, UserAssertion } from '../driver.ts'
-import { contentLine, INDEX } from './capture.ts'
+import type { Origin } from './client.ts'
+import { copiesOf } from './copies.ts'
 import type { Packed } from './entries.ts'
-import { entriesIn } from './extract.ts'
+import { entriesIn, INDEX } from './indexed.ts'
 import { indexIn, objectsIn, pathOf } from './places.ts'
+import { contentLine } from './tally.ts'
+import { lookAtCopies, lookupIn } from './verify-copies.ts'
 
 export interface VerifyOptions {
   depth: 'restore' | 'full'
@@ -17,6 +20,7 @@ export interface VerifyOptions {
 }
 
 export async function verify(
+  origin: Origin,
   context: DriverContext,
   manifest: Manifest,
   { dir }: Pick<Target, 'dir'>,
@@ -26,10 +30,14 @@ export async function verify(
     const index = await indexAssertion(manifest, dir, context)
     // Everything else is compared with it.
     if (!index.ok) return [index]
-    const found = await look(dir, depth, context)
+    const copies = copiesOf(origin, manifest)
+    const { found, read } = copies
+      ? await lookAtCopies(copies, manifest, dir, depth, context)
+      : { found: await look(dir, depth, context), read: undefined }
+    const lookup = copies ? lookupIn(copies, dir, context) : lookupAt(objectsIn(dir))
     const asked: Assertion[] = []
-    for (const assertion of assertions) asked.push(await ask(dir, assertion, context))
-    return [index, ...compare(manifest, found, depth), ...asked]
+    for (const assertion of assertions) asked.push(await ask(dir, lookup, assertion, context))
+    return [index, ...compare(manifest, found, copies ? 'full' : depth), ...(read ? [read] : []), ...asked]
   } catch (error) {
     throw context.signal.aborted ? new HoldfastError('CANCELLED', 'the proof was cancelled', { object: dir, cause: error }) : error
   }
@@ -42,7 +50,7 @@ async function indexAssertion({ artifacts }: Manifest, dir: string, context: Dri
   return equal('index', expected, await digestOfFile(indexIn(dir), context.signal).catch(messageOf))
 }
 
-interface Found {
+export interface Found {
   files: number
   bytes: number
   contents: string
@@ -88,8 +96,24 @@ function compare({ inventory }: Manifest, { files, bytes, contents, differs }: F
   ]
 }
 
+/** What was restored, by its keys. */
+export interface Lookup {
+  size(key: string): Promise<number | undefined>
+  text(key: string): Promise<string>
+}
+
+const lookupAt = (folder: string): Lookup => ({
+  size: async (key) => (await lstat(join(folder, pathOf(key))).catch(() => undefined))?.size,
+  text: (key) => readFile(join(folder, pathOf(key)), 'utf8'),
+})
+
 /** A question that cannot be answered is one that does not hold. */
-async function ask(dir: string, { name, key, prefix, bytes, text, atLeast }: UserAssertion, context: DriverContext): Promise<Assertion> {
+async function ask(
+  dir: string,
+  lookup: Lookup,
+  { name, key, prefix, bytes, text, atLeast }: UserAssertion,
+  context: DriverContext,
+): Promise<Assertion> {
   if (typeof prefix === 'string') {
     let found = 0
     for await (const entry of entriesIn(indexIn(dir))) {
@@ -98,12 +122,11 @@ async function ask(dir: string, { name, key, prefix, bytes, text, atLeast }: Use
     }
     return { name, ok: found >= Number(atLeast), expected: `at least ${String(atLeast)} below ${prefix}`, actual: String(found) }
   }
-  const path = join(objectsIn(dir), pathOf(String(key)))
-  const size = (await lstat(path).catch(() => undefined))?.size
+  const size = await lookup.size(String(key))
   if (size === undefined) return { name, ok: false, expected: `${String(key)} is there`, actual: 'it is not there' }
   if (bytes !== undefined && bytes !== size) return equal(name, `${String(bytes)} bytes`, `${size} bytes`)
   if (typeof text !== 'string') return { name, ok: true, expected: `${String(key)} is there`, actual: `${size} bytes` }
   // One that is larger than what is asked for is not it, and need not fit into memory.
   if (size !== Buffer.byteLength(text)) return equal(name, text, `${size} bytes`)
-  return equal(name, text, await readFile(path, 'utf8'))
+  return equal(name, text, await lookup.text(String(key)))
 }
