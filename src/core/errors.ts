@@ -69,6 +69,11 @@ export const ERRORS = {
   CONFIRM_MISMATCH: entry(false, EXIT.refused, 'repeat with confirm set to the fingerprint shown'),
   SET_INCOMPLETE: entry(false, EXIT.failed, 'repair the named member and take the set again'),
   WINDOW_CLOSED: entry(false, EXIT.failed, 'widen its window, or take it by hand: holdfast backup'),
+  POINT_ARCHIVED: entry(
+    false,
+    EXIT.refused,
+    'ask for it with holdfast verify --thaw or holdfast restore, which wait until it can be read, or name a point or a copy that is not archived',
+  ),
   POINT_PROTECTED: entry(false, EXIT.refused, 'release the hold, or delete what depends on it first'),
   BUSY: entry(false, EXIT.busy, 'wait for the holder named, or cancel it'),
   PREEMPTED: entry(false, EXIT.busy, 'start it again when the failover has ended'),

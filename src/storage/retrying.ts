@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream'
 import { HoldfastError } from '../core/errors.ts'
 import { measure } from './crc.ts'
-import { type ObjectInfo, readAll, type Store, type Upload } from './store.ts'
+import { type Classes, type ObjectInfo, readAll, type Store, type Upload } from './store.ts'
 import { type BeginTries, createTries, type TryOptions } from './tries.ts'
 
 export function createRetryingStore(store: Store, options: TryOptions = {}): Store {
@@ -49,9 +49,16 @@ export function createRetryingStore(store: Store, options: TryOptions = {}): Sto
         return outcome === 'absent' && number > 1 ? 'deleted' : outcome
       }),
 
+    ...(store.classes && { classes: retryingClasses(store.classes, begin) }),
     close: () => store.close(),
   }
 }
+
+const retryingClasses = (classes: Classes, begin: BeginTries): Classes => ({
+  moveTo: (key, storageClass, signal) =>
+    attempt(begin, `move ${key} to ${storageClass}`, () => classes.moveTo(key, storageClass, signal), signal),
+  thaw: (key, how) => attempt(begin, `thaw ${key}`, () => classes.thaw(key, how)),
+})
 
 async function attempt<T>(begin: BeginTries, what: string, call: (number: number) => Promise<T>, signal?: AbortSignal): Promise<T> {
   const tries = begin(what, signal)

@@ -16,6 +16,8 @@ export interface S3Options {
   uploads?: number
   /** A connection that carries nothing for so long is an error; 60 s by default. */
   idleMs?: number
+  /** What is larger is moved to another storage class in parts of this size; 512 MB by default. */
+  copyPartBytes?: number
 }
 
 const CONNECT_MS = 10_000

@@ -33,6 +33,7 @@ export function s3Problem(error: unknown, store: string, action: string, key: st
     })
   if (name === 'NoSuchBucket')
     return new HoldfastError('NOT_FOUND', what, { ...options, next: 'create the bucket, or correct repositories.*.bucket' })
+  if (name === 'InvalidObjectState') return new HoldfastError('POINT_ARCHIVED', what, options)
   if (status === 401 || status === 403) return new HoldfastError('STORE_DENIED', what, options)
   if (status === 404) return notFound(store, key, error)
   if (status === 409 && name !== 'BucketNotEmpty') return new HoldfastError('STORE_UNREACHABLE', what, options)

@@ -3,8 +3,6 @@ import { PassThrough, type Readable, Transform } from 'node:stream'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadObjectCommand,
-  type HeadObjectCommandOutput,
   ListMultipartUploadsCommand,
   type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
@@ -12,8 +10,10 @@ import {
 } from '@aws-sdk/client-s3'
 import { crc32Of } from './crc.ts'
 import { checkKey } from './keys.ts'
+import { createS3Classes } from './s3-classes.ts'
 import { createS3Client, type S3Options } from './s3-client.ts'
 import { factsOf, s3Problem } from './s3-errors.ts'
+import { classIn, headOrNone, infoOf, isLocked } from './s3-head.ts'
 import { abortS3Upload, type S3Context, startS3Upload } from './s3-upload.ts'
 import type { ObjectInfo, Store } from './store.ts'
 
@@ -39,8 +39,8 @@ export function createS3Store(options: S3Options): Store {
           .catch((error: unknown) => {
             throw problem(error, 'list', prefix)
           })
-        for (const { Key = '', Size = 0, LastModified } of page.Contents ?? [])
-          yield { key: relative(Key), size: Size, modified: LastModified ?? new Date(0) }
+        for (const { Key = '', Size = 0, LastModified, StorageClass } of page.Contents ?? [])
+          yield { key: relative(Key), size: Size, modified: LastModified ?? new Date(0), ...classIn(StorageClass) }
         ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined
       } while (ContinuationToken)
     },
@@ -95,6 +95,7 @@ export function createS3Store(options: S3Options): Store {
 
     abortUpload: ({ key, id }) => abortS3Upload(context, key, id),
     delete: (key) => remove(context, key),
+    classes: createS3Classes(context, options.copyPartBytes),
     close: () => client.destroy(),
   }
 }
@@ -110,30 +111,6 @@ function contextOf(options: S3Options): S3Context {
     return found && infoOf(key, found)
   }
   return { client, bucket: options.bucket, storageClass: options.storageClass, name, full, head, problem }
-}
-
-async function headOrNone(
-  { client, bucket, full, problem }: Pick<S3Context, 'client' | 'bucket' | 'full' | 'problem'>,
-  key: string,
-): Promise<HeadObjectCommandOutput | undefined> {
-  try {
-    return await client.send(new HeadObjectCommand({ Bucket: bucket, Key: full(key), ChecksumMode: 'ENABLED' }))
-  } catch (error) {
-    if (factsOf(error).status === 404) return undefined
-    throw problem(error, 'look at', key)
-  }
-}
-
-function infoOf(key: string, found: HeadObjectCommandOutput): ObjectInfo {
-  // A checksum of part checksums ("…-3") says nothing about the whole.
-  const crc32 = found.ChecksumType === 'COMPOSITE' || found.ChecksumCRC32?.includes('-') ? undefined : found.ChecksumCRC32
-  return {
-    key,
-    size: found.ContentLength ?? 0,
-    modified: found.LastModified ?? new Date(0),
-    ...(crc32 ? { crc32 } : {}),
-    ...(found.ObjectLockRetainUntilDate ? { retainUntil: found.ObjectLockRetainUntilDate } : {}),
-  }
 }
 
 /** Ends with an error where the connection gives fewer bytes than the store announced. */
@@ -168,9 +145,4 @@ async function remove(context: S3Context, key: string): Promise<'deleted' | 'abs
     if (now && isLocked(now)) return 'locked'
     throw context.problem(error, 'delete', key)
   }
-}
-
-function isLocked(found: HeadObjectCommandOutput): boolean {
-  const until = found.ObjectLockRetainUntilDate
-  return found.ObjectLockLegalHoldStatus === 'ON' || (until !== undefined && until > new Date())
 }

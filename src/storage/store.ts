@@ -11,6 +11,10 @@ export interface ObjectInfo {
   /** The store's own checksum of the whole object, base64 of the big-endian CRC32, where it keeps one. */
   crc32?: string
   retainUntil?: Date
+  /** Where the store has classes and this is not in its usual one. */
+  storageClass?: string
+  /** Of one whose class cannot be read as it is: whether somebody has asked for it, and it can be read by now. Only by head. */
+  thaw?: 'none' | 'asked' | 'readable'
 }
 
 export interface Lister {
@@ -61,7 +65,27 @@ export interface Writer {
   delete(key: string): Promise<'deleted' | 'absent' | 'locked'>
 }
 
+export interface Thawing {
+  /** How soon, in the words of the store: Expedited, Standard, Bulk. */
+  tier: string
+  /** How long it stays readable. */
+  days: number
+}
+
+/** Classes of storage that cost less, and may have to be asked before they can be read. */
+export interface Classes {
+  /**
+   * The same object in that class: bytes, checksum and what was said of it stay. An object under a lock stays where it is.
+   * What a store that keeps versions has of it from before goes, also what an earlier call left. Safe to repeat.
+   */
+  moveTo(key: string, storageClass: string, signal?: AbortSignal): Promise<'moved' | 'there' | 'locked' | 'absent'>
+  /** Asks for it to become readable; nothing where that was asked already, or is not needed. */
+  thaw(key: string, how: Thawing): Promise<void>
+}
+
 export interface Store extends Reader, Writer {
+  /** Where it has them. */
+  readonly classes?: Classes
   /** For messages; holds no secret: `s3://bucket/prefix`, `folder:/path`, `memory`. */
   readonly name: string
   close(): void

@@ -1,0 +1,147 @@
+/** Objects moved between the classes of S3: it has no call for that, so each is copied onto itself, by the store alone. */
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  type HeadObjectCommandOutput,
+  ListMultipartUploadsCommand,
+  ListObjectVersionsCommand,
+  RestoreObjectCommand,
+  UploadPartCopyCommand,
+} from '@aws-sdk/client-s3'
+import { HoldfastError } from '../core/errors.ts'
+import { factsOf } from './s3-errors.ts'
+import { headOrNone, infoOf, isLocked } from './s3-head.ts'
+import type { S3Context } from './s3-upload.ts'
+import type { Classes } from './store.ts'
+
+/** S3 copies up to 5 GB in one call; in parts no call lasts so long that its connection is taken for dead. */
+const PART_BYTES = 512 * 1024 * 1024
+const MOST_PARTS = 10_000
+
+interface Copying {
+  key: string
+  found: HeadObjectCommandOutput
+  StorageClass: 'STANDARD'
+  partBytes: number
+  signal: AbortSignal | undefined
+}
+
+export function createS3Classes(context: S3Context, partBytes = PART_BYTES): Classes {
+  const { client, bucket, full, problem } = context
+  return {
+    async moveTo(key, storageClass, signal) {
+      const found = await headOrNone(context, key)
+      if (!found) return 'absent'
+      if ((found.StorageClass ?? 'STANDARD') === storageClass) {
+        await removeReplaced(context, key, found)
+        return 'there'
+      }
+      // Its version would stay beside the copy, and cost as much as ever.
+      if (isLocked(found)) return 'locked'
+      // The commands know the classes of their day only.
+      const copying = { key, found, StorageClass: storageClass as 'STANDARD', partBytes, signal }
+      await ((found.ContentLength ?? 0) > partBytes ? copyParts : copyWhole)(context, copying).catch((error: unknown) => {
+        throw signal?.aborted ? signal.reason : problem(error, `move to ${storageClass}`, key)
+      })
+      const now = await headOrNone(context, key)
+      refuseOther(context, key, found, now)
+      if (now) await removeReplaced(context, key, now)
+      return 'moved'
+    },
+
+    async thaw(key, { tier, days }) {
+      const found = await headOrNone(context, key)
+      if (!found || infoOf(key, found).thaw !== 'none') return
+      const RestoreRequest = { Days: days, GlacierJobParameters: { Tier: tier as 'Standard' } }
+      try {
+        await client.send(new RestoreObjectCommand({ Bucket: bucket, Key: full(key), RestoreRequest }))
+      } catch (error) {
+        // Somebody asked since we looked.
+        if (factsOf(error).name !== 'RestoreAlreadyInProgress') throw problem(error, 'thaw', key)
+      }
+    },
+  }
+}
+
+const sourceOf = ({ bucket, full }: S3Context, key: string) => `${bucket}/${full(key).split('/').map(encodeURIComponent).join('/')}`
+
+async function copyWhole(context: S3Context, { key, found, StorageClass, signal }: Copying): Promise<void> {
+  await context.client.send(
+    new CopyObjectCommand({
+      Bucket: context.bucket,
+      Key: context.full(key),
+      CopySource: sourceOf(context, key),
+      CopySourceIfMatch: found.ETag,
+      MetadataDirective: 'COPY',
+      ChecksumAlgorithm: 'CRC32',
+      StorageClass,
+    }),
+    { abortSignal: signal },
+  )
+}
+
+async function copyParts(context: S3Context, { key, found, StorageClass, partBytes, signal }: Copying): Promise<void> {
+  const { client, bucket } = context
+  const object = { Bucket: bucket, Key: context.full(key) }
+  const { ContentType, Metadata, ContentLength: size = 0, ETag } = found
+  await abortEarlier(context, key)
+  const kept = { ...(ContentType && { ContentType }), ...(Metadata && { Metadata }) }
+  const checksum = { ChecksumType: 'FULL_OBJECT' } as const
+  const { UploadId } = await client.send(
+    new CreateMultipartUploadCommand({ ...object, ...kept, ...checksum, ChecksumAlgorithm: 'CRC32', StorageClass }),
+  )
+  const upload = { ...object, UploadId }
+  try {
+    const Parts: { PartNumber: number; ETag: string | undefined; ChecksumCRC32?: string | undefined }[] = []
+    const step = Math.max(partBytes, Math.ceil(size / MOST_PARTS))
+    for (let from = 0; from < size; from += step) {
+      const PartNumber = Parts.length + 1
+      const CopySourceRange = `bytes=${from}-${Math.min(from + step, size) - 1}`
+      const copy = { CopySource: sourceOf(context, key), CopySourceIfMatch: ETag, CopySourceRange, PartNumber }
+      const { CopyPartResult: part } = await client.send(new UploadPartCopyCommand({ ...upload, ...copy }), { abortSignal: signal })
+      Parts.push({ PartNumber, ETag: part?.ETag, ...(part?.ChecksumCRC32 && { ChecksumCRC32: part.ChecksumCRC32 }) })
+    }
+    const { crc32 } = infoOf(key, found)
+    const whole = { ...checksum, MpuObjectSize: size, ...(crc32 !== undefined && { ChecksumCRC32: crc32 }) }
+    await client.send(new CompleteMultipartUploadCommand({ ...upload, ...whole, MultipartUpload: { Parts } }))
+  } catch (error) {
+    await client.send(new AbortMultipartUploadCommand(upload)).catch(() => {})
+    throw error
+  }
+}
+
+/** Of a try that was killed: nothing else uploads to where an artifact stands. */
+async function abortEarlier({ client, bucket, full }: S3Context, key: string): Promise<void> {
+  const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: full(key) }))
+  for (const { Key, UploadId } of Uploads)
+    if (Key === full(key)) await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }))
+}
+
+/** Nothing of the object from before is removed where it came out otherwise. */
+function refuseOther({ name }: S3Context, key: string, before: HeadObjectCommandOutput, now: HeadObjectCommandOutput | undefined): void {
+  const [was, is] = [infoOf(key, before), now && infoOf(key, now)]
+  const compares = was.crc32 !== undefined && is?.crc32 !== undefined
+  if (is && is.size === was.size && (!compares || is.crc32 === was.crc32)) return
+  const words = (one: typeof is) => (one ? `${one.size} bytes${compares ? `, crc32 ${one.crc32}` : ''}` : 'no object')
+  throw new HoldfastError('INTEGRITY', `${name} has ${words(is)} at ${key} after it was moved; before there were ${words(was)}`, {
+    object: key,
+  })
+}
+
+/** What the copy replaced, where the bucket keeps versions: Holdfast itself never overwrites, so there is nothing else. */
+async function removeReplaced({ client, bucket, full, problem }: S3Context, key: string, now: HeadObjectCommandOutput): Promise<void> {
+  if (now.VersionId === undefined) return
+  const at = { Bucket: bucket, Prefix: full(key) }
+  try {
+    const { Versions = [] } = await client.send(new ListObjectVersionsCommand(at))
+    const replaced = Versions.filter(
+      ({ Key, VersionId, Size }) => Key === full(key) && VersionId !== now.VersionId && Size === now.ContentLength,
+    )
+    for (const { VersionId } of replaced) await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: full(key), VersionId }))
+  } catch (error) {
+    throw problem(error, 'remove the version that was replaced of', key)
+  }
+}
