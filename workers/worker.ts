@@ -10,6 +10,7 @@ import { ErrorInterceptor } from '../activities/errors.ts'
 import { HeartbeatInterceptor } from '../activities/heartbeat.ts'
 import { createEvidenceActivities } from '../activities/evidence.ts'
 import { createHostActivities } from '../activities/host.ts'
+import { createKeyActivities } from '../activities/keys.ts'
 import { createLockActivities } from '../activities/lock.ts'
 import { createMigrateActivities } from '../activities/migrate.ts'
 import { createPairActivities } from '../activities/pair.ts'
@@ -80,6 +81,7 @@ export async function startWorker(
     ...createCopyActivities(services),
     ...createProofActivities(services),
     ...createRetentionActivities(services),
+    ...createKeyActivities(services),
     ...createRecoverActivities(services),
     ...createRestoreActivities(services),
     ...createMigrateActivities(services),

@@ -5,6 +5,7 @@ import { addBackupCommands } from './commands/backup.ts'
 import { addCopyCommand } from './commands/copy.ts'
 import { addDiffCommand } from './commands/diff.ts'
 import { addFailoverCommands } from './commands/failover.ts'
+import { addKeyCommands } from './commands/keys.ts'
 import { addMigrateCommand } from './commands/migrate.ts'
 import { addPointCommands } from './commands/points.ts'
 import { addRebuildCommand } from './commands/rebuild.ts'
@@ -31,6 +32,7 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   'Recovery points:': (program, action) => {
     addPointCommands(program, action)
     addStatsCommand(program, action)
+    addKeyCommands(program, action)
   },
   'Recovery sets:': addSetCommands,
   'Bringing back:': (program, action) => {

@@ -15,7 +15,7 @@ type Report = (path: Path, message: string) => void
 type Fields = Record<string, unknown>
 
 export function checkMeaning(config: unknown, report: Report): void {
-  const { repositories, sources, archives, sets, applications, projections, failoverGroups, signing } = fields(config)
+  const { repositories, sources, archives, sets, applications, projections, failoverGroups, encryption, signing } = fields(config)
   for (const [key, source] of entries(sources)) {
     const at = (...rest: Path): Path => ['sources', key, ...rest]
     mustExist(at('repository'), source.repository, 'repository', repositories, report)
@@ -57,6 +57,7 @@ export function checkMeaning(config: unknown, report: Report): void {
       mustExist(['failoverGroups', key, 'fence', index, 'site'], fields(fence).site, 'site', group.sites, report)
     mustExist(['failoverGroups', key, 'source'], group.source, 'source', sources, report)
   }
+  checkCalendar(['encryption', 'check'], fields(encryption).check, report)
   checkSigning(fields(signing), report)
 }
 

@@ -32,6 +32,10 @@ export const configSchema = z.strictObject({
       .describe('age keys that can read every point'),
     breakGlass: z.string().regex(/^age1/).optional().describe('one more, whose identity is kept offline'),
     identityFile: z.string().optional().describe('age identity of this worker, needed by proofs and restores'),
+    check: z
+      .union([z.string(), z.literal(false)])
+      .default('weekly')
+      .describe('when a worker opens the oldest point of every source, to see that somebody still can; false for never'),
   }),
   signing: z.strictObject({
     keyId: z.string().describe('the key of publicKeys that this worker signs with'),

@@ -144,10 +144,11 @@ export const copyPointsInput = z.strictObject({
 export const deleteInput = z.strictObject({
   source,
   recoveryPoint: pointRef,
+  repository,
   confirm: z.string().describe('the id once more'),
   requestedBy: person.default('unknown'),
 })
-export const holdInput = z.strictObject({ source, recoveryPoint: pointRef, held: z.boolean().default(true), actor: person, reason })
+export const holdInput = z.strictObject({ source, recoveryPoint: pointRef, repository, held: z.boolean().default(true), actor: person, reason })
 export const adoptInput = z.strictObject({
   source,
   from: z
@@ -157,6 +158,8 @@ export const adoptInput = z.strictObject({
   dryRun: z.boolean().default(false),
   requestedBy: person,
 })
+export const rotateKeysInput = z.strictObject({ source: source.optional(), dryRun: z.boolean().default(false) })
+export const checkKeysInput = z.strictObject({ source: source.optional() })
 export const walSwitchInput = z.strictObject({ source })
 
 export type BackupInput = z.infer<typeof backupInput>
@@ -176,6 +179,8 @@ export type CopyPointsInput = z.infer<typeof copyPointsInput>
 export type RetentionInput = z.infer<typeof retentionInput>
 export type AdoptInput = z.input<typeof adoptInput>
 export type DeleteInput = z.infer<typeof deleteInput>
+export type RotateKeysInput = z.input<typeof rotateKeysInput>
+export type CheckKeysInput = z.input<typeof checkKeysInput>
 
 /** Each workflow type with its schema and an input that works: shown in errors, in help and tried by a test. */
 export const WORKFLOWS = {
@@ -206,6 +211,8 @@ export const WORKFLOWS = {
     example: { source: 'orders', recoveryPoint: '20251018_214530_manual', actor: 'ana', reason: 'legal case' },
   },
   adopt: { schema: adoptInput, example: { source: 'orders', from: ['/var/backups/orders'], requestedBy: 'ana' } },
+  rotateKeys: { schema: rotateKeysInput, example: { source: 'orders', dryRun: true } },
+  checkKeys: { schema: checkKeysInput, example: { source: 'orders' } },
   walSwitch: { schema: walSwitchInput, example: { source: 'orders' } },
 } as const
 export type WorkflowType = keyof typeof WORKFLOWS

@@ -7,9 +7,18 @@ import { type Calendar, parseCalendar } from '../core/calendar.ts'
 import { kindOfSchedule } from '../core/ids.ts'
 
 export interface DesiredSchedule {
-  /** `holdfast/<source or group>/<name>`. */
+  /** `holdfast/<source or group>/<name>`; `holdfast/keys` is of all. */
   id: string
-  workflowType: 'backup' | 'backupWhenDue' | 'walSwitch' | 'copyPoints' | 'retention' | 'verifyRestore' | 'backupSet' | 'evaluateReadiness'
+  workflowType:
+    | 'backup'
+    | 'backupWhenDue'
+    | 'walSwitch'
+    | 'copyPoints'
+    | 'retention'
+    | 'verifyRestore'
+    | 'backupSet'
+    | 'evaluateReadiness'
+    | 'checkKeys'
   input: Record<string, string>
   /** Runs get this with the time behind it. */
   workflowId: string
@@ -36,6 +45,7 @@ const POLICY: Record<DesiredSchedule['workflowType'], { catchupWindow: Duration;
   copyPoints: { catchupWindow: '7 days', jitter: '10 minutes' },
   retention: { catchupWindow: '1 day', jitter: '10 minutes' },
   walSwitch: { catchupWindow: '5 minutes', jitter: '10 seconds' },
+  checkKeys: { catchupWindow: '7 days', jitter: '10 minutes' },
   evaluateReadiness: { catchupWindow: '5 minutes', jitter: '1 minute' },
 }
 
@@ -43,7 +53,7 @@ const READINESS = 'every 30m'
 /** How often a source is asked whether enough was written. */
 const DUE = 'every 1m'
 
-type Wanted = Pick<DesiredSchedule, 'workflowType' | 'input'> & { of: string; name: string; calendar: string; timezone?: string }
+type Wanted = Pick<DesiredSchedule, 'workflowType' | 'input'> & { of: string; name?: string; calendar: string; timezone?: string }
 
 export function planSchedules(config: Config): DesiredSchedule[] {
   const wanted = [
@@ -59,6 +69,7 @@ export function planSchedules(config: Config): DesiredSchedule[] {
     ...Object.keys(config.failoverGroups).map(
       (group): Wanted => ({ of: group, name: 'readiness', workflowType: 'evaluateReadiness', input: { group }, calendar: READINESS }),
     ),
+    ...ofKeys(config),
   ]
   return wanted.map((one) => complete(one, CONTROL_QUEUE)).sort((a, b) => (a.id < b.id ? -1 : 1))
 }
@@ -76,6 +87,11 @@ function ofSchedules(source: string, { schedules }: SourceConfig): Wanted[] {
 function ofEntries(source: string, config: SourceConfig): Wanted[] {
   if (!('every' in config) || !config.every) return []
   return [{ of: source, name: 'entries', workflowType: 'backupWhenDue', input: { source, kind: 'snapshot' }, calendar: DUE }]
+}
+
+function ofKeys({ encryption: { check }, sources }: Config): Wanted[] {
+  if (check === false || Object.keys(sources).length === 0) return []
+  return [{ of: 'keys', workflowType: 'checkKeys', input: {}, calendar: check }]
 }
 
 function workOf(name: string, source: string): Pick<Wanted, 'workflowType' | 'input'> {
@@ -106,13 +122,14 @@ function ofCopies(source: string, config: SourceConfig): Wanted[] {
 }
 
 function complete({ of, name, calendar, timezone = 'UTC', workflowType, input }: Wanted, taskQueue: string): DesiredSchedule {
+  const place = name === undefined ? of : `${of}/${name}`
   return {
-    id: `${SCHEDULE_PREFIX}${of}/${name}`,
+    id: `${SCHEDULE_PREFIX}${place}`,
     workflowType,
     input,
-    workflowId: `${workflowType}/${of}/${name}`,
+    workflowId: `${workflowType}/${place}`,
     taskQueue,
-    summary: `${name} of ${of}, ${calendar} ${timezone}`,
+    summary: `${name === undefined ? of : `${name} of ${of}`}, ${calendar} ${timezone}`,
     calendar: parseCalendar(calendar),
     timezone,
     ...POLICY[workflowType],

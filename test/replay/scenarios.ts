@@ -269,6 +269,19 @@ function points(): Scenario[] {
     { name: 'retention', type: 'retention', input: {}, fakes: sourceFakes(prunes) },
     { name: 'deleteRecoveryPoint', type: 'deleteRecoveryPoint', input: { ...point, confirm: POINT }, fakes: sourceFakes() },
     { name: 'holdRecoveryPoint', type: 'holdRecoveryPoint', input: { ...point, actor: 'ana', reason: 'legal case' }, fakes: sourceFakes() },
+    { name: 'rotateKeys', type: 'rotateKeys', input: {}, fakes: sourceFakes() },
+    { name: 'checkKeys', type: 'checkKeys', input: {}, fakes: sourceFakes() },
+    {
+      name: 'checkKeys-failed',
+      ends: 'FAILED',
+      type: 'checkKeys',
+      input: {},
+      fakes: sourceFakes({
+        checkKeys: async () => {
+          throw refused('KEY_WRONG', 'the age identity does not open it')
+        },
+      }),
+    },
     { name: 'walSwitch', type: 'walSwitch', input: source, fakes: sourceFakes() },
   ]
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIT } from '../../src/core/errors.ts'
 import { holdfast as program } from '../unit/cli/support.ts'
 import { pairFakes } from '../support/workflows/pair.ts'
-import { createGate, POINT, sourceFakes } from '../support/workflows/source.ts'
+import { createGate, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
 import { openStage, type Stage } from '../support/workflows/stage.ts'
 
 let stage: Stage
@@ -92,5 +92,39 @@ test('a restore says what it passed over', async () => {
   await stage.play(sourceFakes({ resolvePoint }), async () => {
     const { code, stdout } = await holdfast('restore', 'orders')
     expect([code, stdout]).toEqual([EXIT.degraded, expect.stringContaining('warning: a newer one was passed over')])
+  })
+})
+
+test('keys: a rotation says how many points, for whom, and what former keys still open; a check what it opened, or which does not', async () => {
+  const rotateKeys = async ({ source, dryRun }: { source: string; dryRun: boolean }) => ({
+    source,
+    recipients: ['age1new', 'age1safe'],
+    points: 3,
+    rotated: dryRun ? 2 : 1,
+    ids: [POINT],
+    former: { age1old: 3 },
+    problems: [],
+  })
+  await stage.play(sourceFakes({ rotateKeys }), async () => {
+    expect(await holdfast('rotate-keys', 'orders', '--dry-run')).toMatchObject({
+      code: EXIT.ok,
+      stdout: `orders: 2 of 3 points would be made readable for age1new, age1safe
+  age1old is no recipient any more and still opens 3 of them, until they are deleted
+`,
+    })
+    const { stdout } = await holdfast('rotate-keys')
+    expect(stdout).toMatch(/^orders: 1 of 3 points made readable.*\n.*age1old.*\nusers: 1 of 3/)
+    expect(await holdfast('check-keys', 'orders')).toMatchObject({
+      code: EXIT.ok,
+      stdout: `orders: ${POINT} opens (database, read whole)\n`,
+    })
+  })
+  const checkKeys = async ({ source }: { source: string }) => {
+    if (source === 'orders') throw refused('KEY_WRONG', 'the age identity does not open its oldest point')
+    return { source }
+  }
+  await stage.play(sourceFakes({ checkKeys }), async () => {
+    expect(await holdfast('check-keys')).toMatchObject({ code: EXIT.refused, stderr: expect.stringMatching(/^KEY_WRONG: .*oldest point/m) })
+    expect(await holdfast('check-keys', 'users')).toMatchObject({ code: EXIT.ok, stdout: 'users: no point has anything encrypted\n' })
   })
 })

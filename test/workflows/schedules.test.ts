@@ -12,7 +12,7 @@ import { registerSearchAttributes } from '../../src/temporal/search-attributes.t
 
 const base = `
 repositories: { hot: { type: folder, path: /srv/backups } }
-encryption: { recipients: [age1x] }
+encryption: { recipients: [age1x], check: false }
 signing: { keyId: a, publicKeys: { a: QQ== } }
 `
 const site = (address: string): string =>
@@ -85,6 +85,19 @@ describe('the schedules that a configuration wants', () => {
       ['holdfast/pair/readiness', 'evaluateReadiness', { group: 'pair' }],
     ])
     for (const { workflowType, input } of planned) WORKFLOWS[workflowType].schema.parse(input)
+  })
+
+  it('have the keys of all sources looked at weekly, another day, or never', () => {
+    const keys = (check: string) => {
+      const text = `${base.replace(', check: false', check)}sources: { orders: { driver: files, root: /etc, repository: hot } }`
+      return planSchedules(parseConfig(text, 'holdfast.yaml'))
+    }
+    const planned = { id: 'holdfast/keys', workflowType: 'checkKeys', workflowId: 'checkKeys/keys', input: {}, summary: 'keys, weekly UTC' }
+    expect(keys('')).toMatchObject([{ ...planned, calendar: { comment: 'weekly' } }])
+    expect(keys(', check: "daily 05:00"')).toMatchObject([{ ...planned, summary: 'keys, daily 05:00 UTC' }])
+    expect(keys(', check: false')).toEqual([])
+    expect(() => keys(', check: now and then')).toThrow(/encryption\.check/)
+    expect(planSchedules(parseConfig(`${base.replace(', check: false', '')}sources: {}`, 'holdfast.yaml'))).toEqual([])
   })
 
   it('ask for every kind that there is by a word that the workflow accepts', () => {

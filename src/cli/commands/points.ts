@@ -40,16 +40,22 @@ export function addPointCommands(program: Command, action: Action): void {
 
   program
     .command('show <source> <point>')
-    .description('everything known of one recovery point: manifest, proofs, holds')
+    .description('everything known of one recovery point: manifest, proofs, holds, who can read it')
     .option('--repository <name>', 'the copy there')
     .action(
       action((context, source: string, id: string, o: { repository?: string }) =>
         withServices(context, async (services, config) => {
           const { catalog, manifest, digest, repository, others } = await openPoint(services, config, { source, id, ...o })
-          const [proofs, holds] = await Promise.all([catalog.proofsOf(source, id), catalog.holdsOf(source, id)])
-          context.output.result({ manifest, digest, repository, copies: others, proofs, holds }, [
+          const [proofs, holds, readers] = await Promise.all([
+            catalog.proofsOf(source, id),
+            catalog.holdsOf(source, id),
+            catalog.readersOf(manifest),
+          ])
+          const readable = readers.map((recipient) => `readable for ${recipient}`)
+          context.output.result({ manifest, digest, repository, copies: others, proofs, holds, readers }, [
             ...manifestLines(manifest),
             ...(others.length > 0 ? [`in ${repository}; also in ${others.join(', ')}`] : []),
+            ...readable,
             ...noteLines(proofs, holds),
           ])
         }),
@@ -60,10 +66,11 @@ export function addPointCommands(program: Command, action: Action): void {
     .command('delete <source> <point>')
     .description('delete one recovery point; refused for the last good, a needed and a held one')
     .requiredOption('--confirm <id>', 'the id once more')
+    .option('--repository <name>', 'the copy there, and not the point itself')
     .addOption(byOption('who asks'))
     .action(
-      action(async (context, source: string, recoveryPoint: string, o: { confirm: string; by: string }) => {
-        const input = { source, recoveryPoint, confirm: o.confirm, requestedBy: o.by }
+      action(async (context, source: string, recoveryPoint: string, o: { confirm: string; repository?: string; by: string }) => {
+        const input = { source, recoveryPoint, repository: o.repository, confirm: o.confirm, requestedBy: o.by }
         const { result } = await runWorkflow(context, 'deleteRecoveryPoint', input)
         context.output.result(result, [`deleted ${recoveryPoint}`])
       }),
@@ -74,13 +81,21 @@ export function addPointCommands(program: Command, action: Action): void {
     .description('keep a recovery point whatever the rules say')
     .requiredOption('--reason <text>', 'why; stands in the record')
     .option('--release', 'end the hold, whoever asked for it', false)
+    .option('--repository <name>', 'the copy there; a hold of the point itself comes to its copies with the next run that copies')
     .addOption(byOption('who asks'))
     .action(
-      action(async (context, source: string, recoveryPoint: string, o: { reason: string; release: boolean; by: string }) => {
-        const input = { source, recoveryPoint, held: !o.release, actor: o.by, reason: o.reason }
-        const { result } = await runWorkflow(context, 'holdRecoveryPoint', input)
-        context.output.result(result, [`${o.release ? 'released' : 'held'} ${recoveryPoint}`])
-      }),
+      action(
+        async (
+          context,
+          source: string,
+          recoveryPoint: string,
+          o: { reason: string; release: boolean; repository?: string; by: string },
+        ) => {
+          const input = { source, recoveryPoint, repository: o.repository, held: !o.release, actor: o.by, reason: o.reason }
+          const { result } = await runWorkflow(context, 'holdRecoveryPoint', input)
+          context.output.result(result, [`${o.release ? 'released' : 'held'} ${recoveryPoint}`])
+        },
+      ),
     )
 }
 

@@ -34,6 +34,8 @@ export function sourceFakes(own: Fakes = {}): Fakes {
     deletePoints: async (report) => report,
     mayDelete: async () => ({}),
     holdPoint: async () => undefined,
+    rotateKeys: async ({ source }) => ({ source, recipients: ['age1new'], points: 3, rotated: 2, ids: [POINT], former: {}, problems: [] }),
+    checkKeys: async ({ source }) => ({ source, point: POINT, part: 'database', looked: 'whole' }),
     switchWal: async () => ({ segment: '000000010000000000000003' }),
     checkRestore: async ({ target, confirm }) => {
       if (target === 'live' && confirm !== FINGERPRINT)
