@@ -7,8 +7,7 @@ import { HoldfastError } from '../src/core/errors.ts'
 import type { Artifact, KeyNote } from '../src/core/records.ts'
 import { fileKeyOf, headerFor, readHeader } from '../src/pipeline/age-header.ts'
 import { identitiesIn, type Identity, recipientBytes } from '../src/pipeline/age-keys.ts'
-import { createSource, type SourceOptions } from '../src/pipeline/read.ts'
-import { readBack } from '../src/pipeline/read-back.ts'
+import { openArtifact } from '../src/pipeline/open-artifact.ts'
 import type { Store } from '../src/storage/store.ts'
 import { type RunningContext, withProgress } from './context.ts'
 import { openSource, type Services } from './services.ts'
@@ -43,8 +42,6 @@ export interface KeyCheck {
 
 /** Points that a report names. */
 const MOST = 20
-/** What is read whole within seconds. */
-const SMALL = 64 * 1024 * 1024
 
 export function createKeyActivities(services: Services) {
   const { config } = services
@@ -89,7 +86,7 @@ export function createKeyActivities(services: Services) {
           const [smallest] = encrypted.sort((a, b) => a.storedBytes - b.storedBytes)
           if (!smallest) continue
           context.onProgress({ phase: `open ${smallest.key}` })
-          const looked = await openOne(smallest, { store, identityFile, headersOf: catalog.headers(), signal: context.signal })
+          const looked = await openArtifact(smallest, { store, identityFile, headersOf: catalog.headers(), signal: context.signal })
           return { source, point: id, part: smallest.part, looked }
         }
         return { source }
@@ -179,15 +176,4 @@ async function keyOf(
 function standing(id: string, error: unknown): Problem {
   if (!(error instanceof HoldfastError) || !['KEY_WRONG', 'INTEGRITY', 'SIGNATURE_INVALID', 'NOT_FOUND'].includes(error.code)) throw error
   return { id, code: error.code, message: error.message }
-}
-
-async function openOne(artifact: Artifact, options: SourceOptions): Promise<'whole' | 'beginning'> {
-  if (artifact.storedBytes <= SMALL) {
-    await readBack(options.store, artifact, options)
-    return 'whole'
-  }
-  // Its key fits, and age has authenticated what it gave; the rest is for a proof.
-  const stream = await createSource(options).read(artifact)
-  for await (const _ of stream) break
-  return 'beginning'
 }

@@ -83,8 +83,7 @@ describe('the file key of a header that age made', () => {
     const forTwo = headerOf(await encrypted(BODY, [old, next]))
     // The stanza of the other recipient: ours still opens, and only the code at the end says that something is wrong.
     const lines = forTwo.toString('latin1').split('\n')
-    lines[4] = `${lines[4] === 'A'.repeat(43) ? 'B' : 'A'}${lines[4]?.slice(1)}`
-    lines[2] = lines[2] ?? ''
+    lines[4] = `${lines[4]?.startsWith('A') ? 'B' : 'A'}${lines[4]?.slice(1)}`
     const identities = await identitiesIn(old.file)
     expect(() => fileKeyOf(Buffer.from(lines.join('\n'), 'latin1'), identities, 'data/database')).toThrow(
       expect.objectContaining({ code: 'INTEGRITY', object: 'data/database' }),
@@ -116,7 +115,9 @@ describe('a key that Holdfast cannot compute with', () => {
   it('is refused as a recipient, by name', () => {
     const plugin = 'age1yubikey1qgfypfzs6ml3vl7yc7vj2txanf4yhy3ydqkexgx5kphnvhs7zuxnjzftlnk'
     expect(() => recipientBytes(plugin)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', object: plugin }))
-    expect(() => recipientBytes(old.recipient.replace(/.$/, 'q'))).toThrow('is no X25519 recipient')
+    expect(() => recipientBytes(`${old.recipient.slice(0, -1)}${old.recipient.endsWith('q') ? 'p' : 'q'}`)).toThrow(
+      'is no X25519 recipient',
+    )
   })
 
   it('is passed over among identities, and where there is no other the file is named and nothing of what it says', async () => {
