@@ -58,7 +58,7 @@ export function createRestoreActivities(services: Services) {
     if (!driver.live) {
       throw new HoldfastError('INPUT_INVALID', `A ${driver.kind} point does not go over a live database`, {
         object: source,
-        next: 'restore it beside, without live; look, and copy back what is needed',
+        next: driver.notLive ?? 'restore it beside, without live; look, and copy back what is needed',
       })
     }
     return driver.live

@@ -14,6 +14,8 @@ export interface PlannedMember {
   required: boolean
   after: string[]
   host?: string
+  /** The moment that a recovery of the set brings it to, where that is not what its point has. */
+  to?: string
 }
 
 export interface SetPlan {
@@ -32,7 +34,9 @@ export function createSetActivities(services: Services) {
       const members = membersOf(config, set)
       const placed = members.map(async ({ name, required, after }) => {
         const host = await currentHost(config, name)
-        return { name, required, after, ...(host !== undefined && { host }) }
+        // Its archive has what came after the set, and after a loss that is what nobody has elsewhere.
+        const archived = sourceOf(config, name).driver === 'postgres-physical'
+        return { name, required, after, ...(host !== undefined && { host }), ...(archived && { to: 'latest' }) }
       })
       return { members: await Promise.all(placed), parallel: setOf(config, set).parallel }
     },

@@ -83,8 +83,10 @@ async function createRepositoryDriver(config: Config, name: string, host: string
 
 async function driverOf(config: Config, name: string, source: SourceConfig, connection: () => Promise<string>): Promise<SourceDriver> {
   const { createDriver: create } = await DRIVERS[source.driver].load()
+  const pair = groupOfSource(config, name)?.[0]
   const wiring: DriverWiring = {
     source: name,
+    ...(pair !== undefined && { pair }),
     connection,
     secret: resolveSecret,
     orchestrator: config.temporal,

@@ -65,7 +65,9 @@ async function recover(input: ReturnType<typeof parseInput<'recoverSite'>>, view
   const members: RecoveredMember[] = []
   for (const member of record.members) {
     const target = targets.find(({ source }) => source === member.source)
-    members.push(await restoreMember(member, members, target?.fingerprint, requestedBy, view))
+    const to = plan.members.find(({ name }) => name === member.source)?.to
+    const how = { confirm: target?.fingerprint, requestedBy, ...(to !== undefined && { to }) }
+    members.push(await restoreMember(member, members, how, view))
   }
   const lost = members.filter(({ problem }) => problem !== undefined)
   const said = lost.map(({ source, problem }) => `${source} is not back: ${problem}`)
@@ -99,8 +101,7 @@ const besideOf = ({ instance, host, connection }: RestoredMember): string =>
 async function restoreMember(
   { source, id, after, problem }: SetMember,
   before: readonly RecoveredMember[],
-  confirm: string | undefined,
-  requestedBy: string,
+  { confirm, requestedBy, ...how }: { confirm: string | undefined; requestedBy: string; to?: string },
   view: View,
 ): Promise<RecoveredMember> {
   const started = Date.now()
@@ -112,7 +113,7 @@ async function restoreMember(
   }
   view.step(source, 'running', id)
   // Nothing is left to save: these systems are new, and somebody has confirmed each by its fingerprint.
-  const over = confirm === BESIDE ? {} : { target: 'live', safetyBackup: false, confirm }
+  const over = confirm === BESIDE ? {} : { target: 'live', safetyBackup: false, confirm, ...how }
   try {
     const restored = await executeChild<(input: unknown) => Promise<RestoredMember>>('restore', {
       workflowId: `${workflowInfo().workflowId}/${source}`,

@@ -70,8 +70,8 @@ export const restoreInput = z.strictObject({
   parts: z.array(z.string().min(1)).min(1).optional().describe('only these, by names that the point lists'),
   into: z.string().min(1).optional().describe('somewhere else than where the source is configured to be'),
   mode: z.enum(['empty', 'replace', 'upsert']).optional().describe('what becomes of what is there already'),
-  to: z.iso
-    .datetime({ offset: true, error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' })
+  to: z
+    .union([z.literal('latest'), z.iso.datetime({ offset: true })], { error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' })
     .optional()
     .describe('what came after the point is replayed up to this moment, by drivers that can'),
   toSequence: z

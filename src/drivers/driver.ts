@@ -109,7 +109,7 @@ export interface RestoreChoice {
   into?: string
   /** What becomes of what is there already. */
   mode?: 'empty' | 'replace' | 'upsert'
-  /** A time with its offset: what came after the point is replayed up to it and no further. */
+  /** A time with its offset: what came after the point is replayed up to it and no further. `latest`: all of it. */
   to?: string
   /** The number of the last event that is wanted. */
   toSequence?: number
@@ -344,6 +344,8 @@ export interface SourceDriver {
   verifyRepository?(context: DriverContext, manifest?: Manifest): Promise<{ ok: boolean; problems: string[] }>
   /** Putting a point in the place of the live database; absent where that is not possible. */
   live?: LiveRestore
+  /** What to do instead, or about it, where that depends on the source. */
+  readonly notLive?: string
   /** Taking over backups that others took; absent where a driver knows none. */
   readonly adoption?: Adoption
   /** What `live` would change, by a look that changes nothing. */
@@ -376,6 +378,8 @@ export interface DriverWiring {
   source: string
   /** Of a source on PostgreSQL: where the server is now; of a pair, the side that takes writes. */
   connection(): Promise<string>
+  /** The failover group that it is of. */
+  pair?: string
   /** The value of a secret reference, at the last moment. */
   secret(reference: string): Promise<string>
   /** An archive of the configuration, for an engine that ships its log with `holdfast wal-push`. */

@@ -14,6 +14,7 @@ import { createSink } from '../../src/pipeline/capture.ts'
 import { createSource } from '../../src/pipeline/read.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/storage/memory.ts'
 import { type Identity, makeIdentity } from './age.ts'
+import { callService, pgService } from './pg-service.ts'
 
 export interface PhysicalSource {
   root: string
@@ -44,6 +45,8 @@ export async function createPhysicalSource(
     cipherPass?: string
     config?: Partial<PhysicalSourceConfig>
     settings?: Record<string, string>
+    /** The source says where its data directory is, and how its server is stopped and started. */
+    live?: boolean
   } = {},
 ): Promise<PhysicalSource> {
   const root = await reachableFolder('holdfast-physical-')
@@ -66,6 +69,7 @@ export async function createPhysicalSource(
     port,
     settings: { archive_mode: 'on', archive_command: archiveCommand(configFile, STANZA), archive_timeout: '3600', ...options.settings },
   })
+  const service = pgService(pg.path)
   const store = createMemoryStore()
   const identity = await makeIdentity(root)
   const config = physicalSource.parse({
@@ -76,6 +80,7 @@ export async function createPhysicalSource(
     stanza: STANZA,
     pgbackrestConfig: configFile,
     barrier: true,
+    ...(options.live && { dataDir: pg.path, service }),
     ...options.config,
   })
   const driver = createPostgresPhysical(config, cluster.connection())
@@ -109,6 +114,7 @@ export async function createPhysicalSource(
     },
     async destroy() {
       for (const scratch of scratches) await driver.destroy({ dir: scratch })
+      if (options.live) await callService(service.stop)
       await cluster.destroy()
       await rm(root, { recursive: true, force: true, maxRetries: 5 })
     },

@@ -93,6 +93,30 @@ test('a member whose points go over no live system is brought back beside, in it
   })
 })
 
+test('a member with an archive is brought to the end of it, the others to what their points have', async () => {
+  const asked: unknown[] = []
+  const own: Fakes = {
+    planSet: async () => ({
+      members: [
+        { name: 'db', required: true, after: [], to: 'latest' },
+        { name: 'graph', required: true, after: [] },
+      ],
+      parallel: 1,
+    }),
+    swapIn: async ({ source, choice }) => {
+      asked.push([source, choice])
+      return { database: source }
+    },
+  }
+  await stage.play(siteFakes([member('db'), member('graph')], [], own), async () => {
+    await (await start()).result()
+    expect(asked).toEqual([
+      ['db', { to: 'latest' }],
+      ['graph', undefined],
+    ])
+  })
+})
+
 test('without the digest of all targets nothing is touched, and the refusal names each', async () => {
   const restored: string[] = []
   await stage.play(siteFakes([member('db'), member('graph')], restored), async () => {

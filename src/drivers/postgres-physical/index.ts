@@ -24,12 +24,14 @@ import { archiveHealth, type ArchiveHealth } from './archive-health.ts'
 import { capturePhysical } from './capture.ts'
 import type { PhysicalEngine, Verdict } from './engine.ts'
 import { discardCapture } from './given-up.ts'
+import { createLive } from './live.ts'
+import { placeless, placeOf } from './live-place.ts'
 import { listReference } from './look.ts'
 import { removeLeftWal } from './own-wal.ts'
 import { createPgbackrest } from './pgbackrest.ts'
 import { configFromReference } from './pgbackrest-config.ts'
 import { preflightPhysical } from './preflight.ts'
-import { referenceOf, restorePhysical, type RestoreOptions } from './restore.ts'
+import { referenceOf, restorePhysical, type RestoreOptions, type Restoring } from './restore.ts'
 import { switchAndAwait } from './switch-wal.ts'
 import { verifyPhysical } from './verify.ts'
 import { planRecovery, recoverableWindow } from './window.ts'
@@ -44,6 +46,8 @@ export interface PhysicalOptions {
    * Holds what the manifest must not: keys of the store, by the engine's own names (`repo1-s3-key`, …).
    */
   fromManifest?: { settings: Record<string, string> }
+  /** The failover group that the source is of. */
+  pair?: string | undefined
 }
 
 export interface PhysicalDriver extends SourceDriver {
@@ -71,7 +75,7 @@ export interface PhysicalDriver extends SourceDriver {
 const QUIET: DriverContext = { signal: new AbortController().signal, onProgress: () => {} }
 
 export const createDriver = async (config: PhysicalSourceConfig, wiring: DriverWiring): Promise<SourceDriver> =>
-  createPostgresPhysical(config, await wiring.connection())
+  createPostgresPhysical(config, await wiring.connection(), { pair: wiring.pair })
 
 export function createPostgresPhysical(config: PhysicalSourceConfig, connection: string, options: PhysicalOptions = {}): PhysicalDriver {
   const { binDir, osUser, stanza, barrier, scratchDir } = config
@@ -97,6 +101,15 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
     return createPgbackrest({ configFile, stanza: reference.stanza, osUser, segmentBytes })
   }
 
+  function restoring(manifest: Manifest, source: ArtifactSource): Restoring {
+    const { user, dbname } = parseConnection(connection)
+    const reference = referenceOf(manifest)
+    const role = user ?? String(reference.role ?? 'postgres')
+    const database = dbname ?? String(reference.database ?? role)
+    const engineOf = (workDir: string) => engineFor(manifest, source, workDir)
+    return { engine: engineOf, artifacts: source, binDir, osUser, role, database }
+  }
+
   async function expireWal(keepFulls?: number): Promise<void> {
     const fulls = (await engine.info()).backups.filter(({ type }) => type === 'full').length
     const kept = keepFulls ?? fulls
@@ -110,21 +123,23 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
     await engine.expireWal(kept)
   }
 
+  const live = createLive({
+    place: placeOf(config, connection),
+    engine,
+    restoring,
+    assertions: config.verify.assertions.map(({ name, sql }) => ({ name: name ?? sql, sql })),
+  })
+  const why = placeless(config, options.pair)
+
   return {
     kind: 'postgres-physical',
-    capabilities: { pointInTime: true, incremental: true, hostBound: true, parts: false },
+    capabilities: { pointInTime: true, incremental: true, hostBound: true, parts: false, choices: ['to'] },
     mark: (_, label) => mark(connection, label),
     preflight: () => preflightPhysical(config, connection, engine),
     capture: (context, request, sink) => capturePhysical(capturing, context, request, sink),
     adoption: createAdoption(capturing),
-    async restore(context, manifest, source, restoring) {
-      const { user, dbname } = parseConnection(connection)
-      const reference = referenceOf(manifest)
-      const role = user ?? String(reference.role ?? 'postgres')
-      const database = dbname ?? String(reference.database ?? role)
-      const engineOf = (workDir: string) => engineFor(manifest, source, workDir)
-      return restorePhysical({ engine: engineOf, artifacts: source, binDir, osUser, role, database }, context, manifest, restoring)
-    },
+    restore: (context, manifest, source, options) => restorePhysical(restoring(manifest, source), context, manifest, options),
+    ...(why === undefined ? { live } : { notLive: why }),
     verify: (context, manifest, target, verifying) => verifyPhysical({ binDir, osUser }, context, manifest, target, verifying),
     destroy: ({ dir }) => destroyInstance(dir),
     async expirePoint(label) {

@@ -1,5 +1,5 @@
 /** A backup's files and its WAL, replayed in a quarantined copy to one moment and no further. */
-import { stat, writeFile } from 'node:fs/promises'
+import { copyFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest, Reference } from '../../core/records.ts'
@@ -7,7 +7,7 @@ import { choosePitrBase, describeTarget, goalOf } from '../../core/planning.ts'
 import { type Archive, parseLsn, segmentBefore, segmentName, timelineAt } from '../../core/wal.ts'
 import { shellWord } from '../../process/shell.ts'
 import { until } from '../../process/wait.ts'
-import type { ArtifactSource, DriverContext, Restored, RestoreTarget } from '../driver.ts'
+import type { ArtifactSource, DriverContext, RestoreChoice, Restored, RestoreTarget } from '../driver.ts'
 import { formatConnection, withClient } from '../postgres-common/connect.ts'
 import { destroyInstance, makeFolder, makeScratchFolder, startInstance, stopInstance } from '../postgres-common/instance.ts'
 import { baseOf } from './bases.ts'
@@ -34,11 +34,23 @@ export interface RestoreOptions {
   to?: RestoreTarget | undefined
   /** Ends recovery once the stop is proved, so that the copy can be written and dumped. Without it the copy stays paused, read-only. */
   promote?: boolean | undefined
+  choice?: RestoreChoice | undefined
+}
+
+/** What a copy was filled with, and how far. */
+export interface Filled {
+  restored: Restored
+  engine: PhysicalEngine
+  stop: Stop
+  timeline: number
+  ownWal: string | undefined
 }
 
 const START_MS = 24 * 3600 * 1000
 /** A source may have raised its limits more than once between the backup and the target. */
 const RAISES = 5
+/** In the copy's folder: postgresql.auto.conf as the engine restored it. */
+export const RESTORED_SETTINGS = join('engine', 'postgresql.auto.conf')
 /** What was recorded of the stop, for a proof that begins after the copy was promoted or started again. */
 export const STOP_FILE = 'holdfast-stop.json'
 
@@ -48,6 +60,19 @@ export async function restorePhysical(
   manifest: Manifest,
   options: RestoreOptions,
 ): Promise<Restored> {
+  return (await fillCopy(on, context, manifest, { ...options, to: options.to ?? chosen(options.choice) })).restored
+}
+
+/** A moment that a restore names, as a target. */
+export function chosen(choice: RestoreChoice | undefined): RestoreTarget | undefined {
+  if (choice?.to === undefined) return undefined
+  return choice.to === LATEST ? { latest: true } : { time: choice.to }
+}
+/** As a moment of a restore: the end of the archive. */
+export const LATEST = 'latest'
+
+/** The same, with what it takes to go on from there. */
+export async function fillCopy(on: Restoring, context: DriverContext, manifest: Manifest, options: RestoreOptions): Promise<Filled> {
   const { dir, to } = options
   if (to) goalOf(to)
   await requireSpace(dir, manifest.sizeBytes)
@@ -67,7 +92,7 @@ async function fill(
   context: DriverContext,
   manifest: Manifest,
   { dir, to, promote: ends }: RestoreOptions,
-): Promise<Restored> {
+): Promise<Filled> {
   const reference = referenceOf(manifest)
   const place = { dataDir: join(dir, 'data'), socketDir: join(dir, 'socket'), workDir: join(dir, 'engine') }
   for (const folder of [place.workDir, join(place.workDir, 'tablespaces')]) await makeFolder(folder, on.osUser)
@@ -77,13 +102,15 @@ async function fill(
   const ownWal = own ? join(place.workDir, 'wal') : undefined
   if (ownWal) await layOutOwnWal(manifest, on.artifacts, ownWal, on.osUser)
   await engine.restore({ label: reference.label, ...place, signal: context.signal, onProgress: context.onProgress })
+  await copyFile(join(place.dataDir, 'postgresql.auto.conf'), join(dir, RESTORED_SETTINGS))
   const connection = formatConnection({ host: place.socketDir, port: '5432', user: on.role, dbname: on.database, sslmode: 'disable' })
   const stopped = await replay(on, engine, context, { ...place, connection, stop, timeline, ownWal })
   requireReached(stopped, to, archive, timeline)
   const stoppedAt = { ...stopped, timeline: timelineAt(stopped.lsn, timeline, archive.histories) }
   await writeFile(join(dir, STOP_FILE), JSON.stringify(stoppedAt))
   if (ends && stopped.paused) await promote(connection, context.signal)
-  return { target: { kind: to ? 'beside' : 'scratch', dir, connection, database: on.database }, stoppedAt, bytes: manifest.sizeBytes }
+  const target = { kind: to ? ('beside' as const) : ('scratch' as const), dir, connection, database: on.database }
+  return { restored: { target, stoppedAt, bytes: manifest.sizeBytes }, engine, stop, timeline, ownWal }
 }
 
 export function referenceOf(manifest: Manifest): Reference {
@@ -100,7 +127,7 @@ interface Plan {
 }
 
 /** Without a target: the mark that was set when the point was taken; where its WAL is nowhere any more, the end of the backup. */
-async function planStop(engine: PhysicalEngine, manifest: Manifest, to: RestoreTarget | undefined): Promise<Plan> {
+export async function planStop(engine: PhysicalEngine, manifest: Manifest, to: RestoreTarget | undefined): Promise<Plan> {
   const archive = await engine.archive()
   const base = baseOf(manifest)
   const { systemId } = manifest.consistency

@@ -7,14 +7,14 @@ import { HoldfastError } from '../../core/errors.ts'
 const WAL_ROOM = 256 * 1024 * 1024
 
 /** Throws SPACE_SHORT where the disk of `dir` (or of the nearest folder above it that exists) has less than the restore needs. */
-export async function requireSpace(dir: string, bytes: number): Promise<void> {
+export async function requireSpace(dir: string, bytes: number, otherwise = 'choose another scratchDir'): Promise<void> {
   const needed = Math.ceil(bytes * 1.05) + WAL_ROOM
   const found = await nearest(dir)
   const free = found.bavail * found.bsize
   if (free >= needed) return
   throw new HoldfastError('SPACE_SHORT', `${dir} has ${mib(free)} free and the restore needs ${mib(needed)}`, {
     object: dir,
-    next: `free ${mib(needed - free)} there, or choose another scratchDir`,
+    next: `free ${mib(needed - free)} there, or ${otherwise}`,
     details: { free, needed },
   })
 }

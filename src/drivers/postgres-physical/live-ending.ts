@@ -1,0 +1,51 @@
+/** How the recovery of a cluster that takes its place ends: at the point's own mark, at a moment, or with the archive. */
+import { describeTarget, onWay } from '../../core/planning.ts'
+import type { Manifest } from '../../core/records.ts'
+import { branchesOf } from '../../core/wal.ts'
+import type { RestoreTarget } from '../driver.ts'
+import { baseOf } from './bases.ts'
+import type { PhysicalEngine } from './engine.ts'
+import type { Stop } from './quarantine.ts'
+import { planStop } from './restore.ts'
+
+export interface Ending {
+  /** In words, for notes. */
+  said: string
+  /** Where the copy stops beside the cluster; at its mark where it is not given, and compared with what was recorded there. */
+  aside?: RestoreTarget
+  /** Where the server goes from there once it is in its place. */
+  live?: { stop: Stop; timeline: number }
+  /** The last segment that has to be replayed. */
+  newest?: string
+  segmentBytes: number
+}
+
+/** Throws TARGET_OUT_OF_RANGE, TARGET_AMBIGUOUS. */
+export async function endingOf(engine: PhysicalEngine, manifest: Manifest, to: RestoreTarget | undefined): Promise<Ending> {
+  if (!to?.latest) {
+    const { archive } = await planStop(engine, manifest, to)
+    const said = to ? describeTarget(to) : `the end of ${manifest.id} itself, and nothing that came after it`
+    return { said, ...(to && { aside: to }), segmentBytes: archive.segmentBytes }
+  }
+  const latest = { latest: true, timeline: await newestTimeline(engine, manifest) }
+  const { timeline, archive } = await planStop(engine, manifest, latest)
+  const newest = archive.segments
+    .map(({ wal }) => wal)
+    .filter((wal) => Number.parseInt(wal.slice(0, 8), 16) === timeline)
+    .sort()
+    .at(-1)
+  return {
+    said: `the end of the archive on timeline ${timeline}${newest === undefined ? '' : `, ${newest}`}`,
+    live: { stop: { latest: true }, timeline },
+    ...(newest !== undefined && { newest }),
+    segmentBytes: archive.segmentBytes,
+  }
+}
+
+/** Of those that left the point's own after its mark. */
+async function newestTimeline(engine: PhysicalEngine, manifest: Manifest): Promise<number> {
+  const archive = await engine.archive()
+  const base = baseOf(manifest)
+  const marked = { ...base, lsnStop: manifest.consistency.lsn ?? base.lsnStop }
+  return Math.max(base.timeline, ...branchesOf(archive).filter((timeline) => onWay(marked, timeline, archive)))
+}
