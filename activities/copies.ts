@@ -52,7 +52,7 @@ export function createCopyActivities(services: Services) {
       })
     },
 
-    /** What was said of points since their copies were made: before retention there asks what is held. */
+    /** What was said of points since their copies were made, and the sets that name them. */
     async bringNotes({ source, to }: Way): Promise<{ problems: string[] }> {
       return withProgress(async () => ({ problems: await (await from(source)).bringNotes(await services.store(to), source) }))
     },

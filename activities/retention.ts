@@ -63,8 +63,8 @@ export function createRetentionActivities(services: Services) {
     },
 
     /** Throws POINT_PROTECTED for the last good point, one that another needs, and a held one. */
-    async mayDelete({ source, id }: { source: string; id: string }): Promise<{ label?: string }> {
-      const points = await (await catalogOf(source)).listPoints(source)
+    async mayDelete({ source, id, repository }: { source: string; id: string; repository?: string }): Promise<{ label?: string }> {
+      const points = await (await catalogOf(source, repository)).listPoints(source)
       const point = points.find((one) => one.id === id)
       if (!point)
         throw new HoldfastError('NOT_FOUND', `${source} has no recovery point "${id}"`, { object: id, next: `holdfast list ${source}` })
@@ -121,17 +121,19 @@ export function createRetentionActivities(services: Services) {
     async holdPoint({
       source,
       id,
+      repository,
       held,
       actor,
       reason,
     }: {
       source: string
       id: string
+      repository?: string
       held: boolean
       actor: string
       reason: string
     }): Promise<void> {
-      const catalog = await catalogOf(source)
+      const catalog = await catalogOf(source, repository)
       await catalog.readManifest(source, id)
       await catalog.addHold({ format: 'holdfast/v1', type: 'hold', source, id, held, actor, reason, at: new Date().toISOString() })
     },

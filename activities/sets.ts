@@ -1,6 +1,7 @@
 /** Recovery sets: who is in one, where each stood at the barrier, and the record of what was taken. */
 import { createHash } from 'node:crypto'
 import { setId } from '../src/catalog/sets.ts'
+import { repositoriesOf } from '../src/config/copies.ts'
 import type { Config } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Assertion, Manifest } from '../src/core/records.ts'
@@ -100,12 +101,19 @@ export function createSetActivities(services: Services) {
 
     /** The newest complete set of that name, or the one of that id, from whichever repository has it. */
     async findSet({ set, recoverySet }: { set: string; recoverySet?: string }): Promise<SetRecord> {
-      const repositories = new Set(membersOf(config, set).map(({ name }) => sourceOf(config, name).repository))
-      for (const repository of repositories) {
-        const records = await (await services.catalog(repository)).listSets(set)
-        const found = records.find(({ id, complete }) => (recoverySet === undefined ? complete : id === recoverySet))
-        if (found) return found
+      const places = membersOf(config, set).map(({ name }) => repositoriesOf(sourceOf(config, name)))
+      const failures: unknown[] = []
+      // Those of the sources before those of copies.
+      for (const repository of new Set([...places.flatMap(([own]) => own ?? []), ...places.flat()])) {
+        try {
+          const records = await (await services.catalog(repository)).listSets(set)
+          const found = records.find(({ id, complete }) => (recoverySet === undefined ? complete : id === recoverySet))
+          if (found) return found
+        } catch (error) {
+          failures.push(error)
+        }
       }
+      if (failures.length > 0) throw failures[0]
       throw new HoldfastError('NOT_FOUND', `there is no ${recoverySet ?? 'complete'} recovery set of ${set}`, {
         object: recoverySet ?? set,
         next: `holdfast sets ${set}`,

@@ -77,8 +77,6 @@ async function bring(way: Way, view: View, report: CopyReport): Promise<void> {
   const warn = (what: string) => void report.warnings.push(`${to}: ${what}`)
   view.phase(`copy to ${to}`)
   view.step(to, 'running')
-  const { problems } = await heavy.bringNotes.executeWithOptions({ summary: to }, [place])
-  for (const problem of problems) warn(problem)
   const { points, unproved, passedOver, left } = await heavy.planCopies.executeWithOptions({ summary: to }, [place])
   const made: CopiesMade = { to, copied: [], bytes: 0, proved: 0, passedOver }
   report.copies.push(made)
@@ -94,6 +92,9 @@ async function bring(way: Way, view: View, report: CopyReport): Promise<void> {
       warn(`${point.id} was not copied: ${rootFailure(error).message}`)
     }
   }
+  // What is held has to be known there before retention asks for it.
+  const { problems } = await heavy.bringNotes.executeWithOptions({ summary: to }, [place])
+  for (const problem of problems) warn(problem)
   for (const id of [...made.copied, ...unproved]) if (await prove(way, id, warn)) made.proved += 1
   if (left > 0) warn(`${left} more wait for the next run: holdfast copy ${source} --to ${to}`)
   await prune(way, warn)

@@ -14,7 +14,8 @@ const { resolveSource } = proxyActivities<BackupActivities>(control)
 const light = proxyActivities<RetentionActivities>(control)
 
 export async function deleteRecoveryPoint(given: DeleteInput): Promise<RetentionReport & Ended> {
-  const { source, recoveryPoint, confirm, requestedBy } = parseInput('deleteRecoveryPoint', given)
+  const { source, recoveryPoint, repository, confirm, requestedBy } = parseInput('deleteRecoveryPoint', given)
+  const place = repository === undefined ? {} : { repository }
   const view = createView({ source, kind: 'delete' })
   return recorded(
     view,
@@ -26,11 +27,12 @@ export async function deleteRecoveryPoint(given: DeleteInput): Promise<Retention
           next: `repeat with "confirm": "${recoveryPoint}"`,
         })
       return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `delete ${recoveryPoint}` }, async () => {
-        const { label } = await light.mayDelete({ source, id: recoveryPoint })
+        const { label } = await light.mayDelete({ source, id: recoveryPoint, ...place })
         const { host } = await resolveSource({ source, repositoryOnly: true })
         return proxyActivities<RetentionActivities>(dataOn(host)).deletePoints.executeWithOptions({ summary: recoveryPoint }, [
           {
             source,
+            ...place,
             keep: [],
             delete: [{ id: recoveryPoint, reason: `asked for by ${requestedBy}`, ...(label !== undefined && { label }) }],
             locked: [],
@@ -47,11 +49,12 @@ export async function deleteRecoveryPoint(given: DeleteInput): Promise<Retention
 const leftOutcome = ({ locked, held, needed }: RetentionReport) => (locked.length + held.length > 0 || needed ? 'degraded' : 'success')
 
 export async function holdRecoveryPoint(given: unknown): Promise<{ source: string; recoveryPoint: string; held: boolean }> {
-  const { source, recoveryPoint, held, actor, reason } = parseInput('holdRecoveryPoint', given)
+  const { source, recoveryPoint, repository, held, actor, reason } = parseInput('holdRecoveryPoint', given)
+  const place = repository === undefined ? {} : { repository }
   const view = createView({ source, kind: 'hold' })
   return reporting(view, async () => {
     await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `hold ${recoveryPoint}` }, () =>
-      light.holdPoint({ source, id: recoveryPoint, held, actor, reason }),
+      light.holdPoint({ source, id: recoveryPoint, ...place, held, actor, reason }),
     )
     view.outcome('success')
     return { source, recoveryPoint, held }

@@ -7,6 +7,7 @@ import type { Reader, Store } from '../storage/store.ts'
 import { appendEvidence, type ChainReport, type EvidenceHead, type NewEvidence, publishHead, verifyEvidence } from './evidence.ts'
 import { type CopyOptions, type Copied, copyPoint } from './copy.ts'
 import { bringAllNotes, compareCopies, type CopyState } from './copy-notes.ts'
+import { bringSets } from './copy-sets.ts'
 import { manifestKey } from './keys.ts'
 import { type PublishedManifest, type Publishing, publishManifest, readManifest } from './manifests.ts'
 import { addHold, addKeys, appendProof, holdsOf, keysOf, proofsOf } from './notes.ts'
@@ -56,7 +57,7 @@ export interface Catalog {
   copyPoint(to: Store, source: string, id: string, options?: CopyOptions): Promise<Copied>
   /** Points that have their copies there, and what these lack. */
   compareCopies(to: Store, source: string): Promise<CopyState[]>
-  /** Brings that, as far as it can be trusted; resolves to what could not be. */
+  /** Brings that, and the sets that name these points, as far as it can be trusted; resolves to what could not be. */
   bringNotes(to: Store, source: string): Promise<string[]>
   /** Records what was taken together. The same run may repeat it. */
   publishSet(record: SetRecord): Promise<void>
@@ -98,7 +99,7 @@ export function createCatalog(context: CatalogContext): Catalog {
     sweepOrphans: (source, options) => sweepOrphans(context, source, options),
     copyPoint: (to, source, id, options) => copyPoint(context, to, { source, id }, options),
     compareCopies: (to, source) => compareCopies(store, to, source),
-    bringNotes: (to, source) => bringAllNotes(context, to, source),
+    bringNotes: async (to, source) => [...(await bringAllNotes(context, to, source)), ...(await bringSets(context, to, source))],
     publishSet: (record) => publishSet(context, record),
     listSets: (set) => listSets(context, set),
     appendEvidence: (writer, evidence) => appendEvidence(context, writer, evidence),

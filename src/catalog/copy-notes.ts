@@ -81,8 +81,8 @@ async function bring(from: Reading, to: Store, point: Point, notes: readonly str
   return problems.flat()
 }
 
-/** What was deleted since the listing is nobody's problem. */
-async function untrusted(work: () => Promise<string[]>): Promise<string[]> {
+/** What of the work could not be trusted. What was deleted since the listing is nobody's problem. */
+export async function untrusted(work: () => Promise<string[]>): Promise<string[]> {
   try {
     return await work()
   } catch (error) {

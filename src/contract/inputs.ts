@@ -148,7 +148,14 @@ export const deleteInput = z.strictObject({
   confirm: z.string().describe('the id once more'),
   requestedBy: person.default('unknown'),
 })
-export const holdInput = z.strictObject({ source, recoveryPoint: pointRef, repository, held: z.boolean().default(true), actor: person, reason })
+export const holdInput = z.strictObject({
+  source,
+  recoveryPoint: pointRef,
+  repository,
+  held: z.boolean().default(true),
+  actor: person,
+  reason,
+})
 export const adoptInput = z.strictObject({
   source,
   from: z

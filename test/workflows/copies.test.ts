@@ -117,6 +117,37 @@ describe('copies', () => {
     })
   })
 
+  test('bring the sets that name them: one is found where the repositories of its sources are gone', async () => {
+    const orders = await open('copies: [dr]')
+    const { id } = await orders.take(daysAgo(1))
+    const member = { source: 'orders', repository: 'hot', required: true, after: [], barrier: {}, id }
+    const at = '2026-01-15T12:00:00Z'
+    const record = { format: 'holdfast/v1', type: 'set', set: 'all', id: '20260115_120000_all', createdAt: at, completedAt: at } as const
+    const rest = { complete: true, members: [member], checks: [], workflowId: 'w', runId: 'r' }
+    await (await orders.catalog('hot')).publishSet({ ...record, ...rest })
+    await stage.play(orders.fakes, () => run('copyPoints'))
+    await rename(orders.pathOf('hot'), `${orders.pathOf('hot')}-gone`)
+    expect(await orders.findSet()).toMatchObject({ id: record.id, members: [{ source: 'orders', id }] })
+    await rename(orders.pathOf('dr'), `${orders.pathOf('dr')}-gone`)
+    await expect(orders.findSet()).rejects.toMatchObject({ code: 'NOT_FOUND', object: orders.pathOf('hot').replace(/\/$/, '') })
+  })
+
+  test('that are all that is left of a point can be held and deleted where they are', async () => {
+    const [old, young] = [daysAgo(9), daysAgo(1)]
+    const orders = await open('copies: [dr]', 'retention: { keepLast: 1, repositories: { dr: { keepLast: 2 } } }')
+    for (const id of [old, young]) await orders.take(id)
+    await stage.play(orders.fakes, async () => {
+      await run('copyPoints')
+      await run('retention')
+      const there = { recoveryPoint: old, repository: 'dr' }
+      await run('holdRecoveryPoint', { ...there, actor: 'ana', reason: 'legal case' })
+      expect(await endOf(run('deleteRecoveryPoint', { ...there, confirm: old }))).toMatchObject({ code: 'POINT_PROTECTED' })
+      await run('holdRecoveryPoint', { ...there, held: false, actor: 'ana', reason: 'over' })
+      expect(await run('deleteRecoveryPoint', { ...there, confirm: old })).toMatchObject({ outcome: 'success', repository: 'dr' })
+      expect([await orders.idsIn('hot'), await orders.idsIn('dr')]).toEqual([[young], [young]])
+    })
+  })
+
   test('go to each repository by itself: one that is away keeps no other from its copies', async () => {
     const orders = await open('copies: [dr, offsite]')
     const { id } = await orders.take(daysAgo(1))

@@ -8,7 +8,9 @@ import { createProofActivities } from '../../../activities/proof.ts'
 import { createRestoreActivities } from '../../../activities/restore.ts'
 import { createRetentionActivities } from '../../../activities/retention.ts'
 import type { RepositoryDriver, Services } from '../../../activities/services.ts'
+import { createSetActivities } from '../../../activities/sets.ts'
 import { parseConfig } from '../../../src/config/load.ts'
+import type { SetRecord } from '../../../src/core/sets.ts'
 import type { Manifest } from '../../../src/core/records.ts'
 import { createFolderStore } from '../../../src/storage/folder.ts'
 import { catalogOn, manifestOf, putArtifact } from '../catalog.ts'
@@ -28,6 +30,7 @@ export interface CopiedSource {
   /** Changes a byte of an artifact. */
   damage(repository: Repository, key: string): Promise<void>
   pathOf(repository: Repository, key?: string): string
+  findSet(): Promise<SetRecord>
   close(): Promise<void>
 }
 
@@ -47,6 +50,7 @@ sources:
     root: /srv/orders
     repository: hot
 ${lines.map((line) => `    ${line}`).join('\n')}
+sets: { all: { sources: [orders] } }
 `,
     'holdfast.yaml',
   )
@@ -80,6 +84,7 @@ ${lines.map((line) => `    ${line}`).join('\n')}
     fakes: sourceFakes({ ...failing(real as Fakes), listSources: async () => ['orders'] }),
     restored,
     pathOf,
+    findSet: () => createSetActivities(wired).findSet({ set: 'all' }),
     catalog,
     async take(id, more = {}) {
       const store = await createFolderStore(pathOf('hot'))

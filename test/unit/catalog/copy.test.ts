@@ -257,6 +257,31 @@ describe('what is said about a point', () => {
   })
 })
 
+it('the record of a set follows the copies of its points', async () => {
+  await takePoint()
+  const record = (id: string, point: string) => ({
+    format: 'holdfast/v1' as const,
+    type: 'set' as const,
+    set: 'all',
+    id,
+    createdAt: '2026-01-15T12:00:00Z',
+    completedAt: '2026-01-15T12:01:00Z',
+    complete: true,
+    members: [{ source: 'orders', repository: 'hot', required: true, after: [], barrier: {}, id: point }],
+    checks: [],
+    workflowId: 'w',
+    runId: 'r',
+  })
+  const [known, other] = [record('20260115_120000_all', ID), record('20260116_120000_all', CHILD)]
+  for (const set of [known, other]) await catalogOn(here).publishSet(set)
+  await catalogOn(here, stranger).publishSet(record('20260117_120000_all', ID))
+  expect(await catalogOn(here).bringNotes(there, 'orders')).toEqual([expect.stringContaining('20260117_120000_all')])
+  expect(await catalogOn(there).listSets('all')).toEqual([])
+  await copy()
+  for (const _ of [1, 2]) expect(await catalogOn(here).bringNotes(there, 'orders')).toHaveLength(1)
+  expect(await catalogOn(there).listSets('all')).toMatchObject([known])
+})
+
 /** A proof of its own, under the name of another time. */
 async function signedElsewhen(): Promise<Buffer> {
   await prove('full', '2026-01-20T00:00:00Z')

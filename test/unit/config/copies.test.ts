@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { copiesOf, repositoriesOf, requireRepository } from '../../../src/config/copies.ts'
 import { parseConfig } from '../../../src/config/load.ts'
 import { retentionRules } from '../../../src/config/retention-rules.ts'
+import { parseCalendar } from '../../../src/core/calendar.ts'
 import type { HoldfastError } from '../../../src/core/errors.ts'
+import { planSchedules } from '../../../src/temporal/plan-schedules.ts'
 
 const config = (...lines: string[]) => `repositories:
   hot: { type: s3, bucket: backups }
@@ -56,6 +58,19 @@ describe('copies of a source', () => {
     expect(repositoriesOf(source)).toEqual(['hot', 'dr', 'offsite'])
     expect(retentionRules(source, 'offsite')).toMatchObject({ keepLast: 1, keepWithin: '365d' })
     expect(retentionRules(source, 'dr')).toMatchObject({ keepLast: 7, keepWithin: '30d' })
+  })
+
+  it('with a calendar have a schedule, the others none', () => {
+    const text = config('copies: [dr, { to: offsite, schedule: { calendar: "Sun 04:00", timezone: Europe/Berlin } }]')
+    const copies = planSchedules(parseConfig(text, 'holdfast.yaml')).filter(({ workflowType }) => workflowType === 'copyPoints')
+    expect(copies).toMatchObject([
+      {
+        id: 'holdfast/store/copy-offsite',
+        input: { source: 'store', to: 'offsite' },
+        timezone: 'Europe/Berlin',
+        calendar: parseCalendar('Sun 04:00'),
+      },
+    ])
   })
 
   it('name repositories that there are, each once, and not that of the source', () => {
