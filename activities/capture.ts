@@ -98,7 +98,18 @@ export function createCapture(services: Services) {
         const known = await labelsOf(source)
         const { identityFile } = config.encryption
         const baseSource = createSource({ store, identityFile, headersOf: catalog.headers(), signal: context.signal })
-        const request = { id, kind, attempt, known, ...(base && { base, baseSource }), ...(snapshot && { snapshot }) }
+        const { checkpoint, keep } = context
+        const kept = checkpoint && { checkpoint, source: baseSource }
+        const request = {
+          id,
+          kind,
+          attempt,
+          known,
+          keep,
+          ...(kept && { kept }),
+          ...(base && { base, baseSource }),
+          ...(snapshot && { snapshot }),
+        }
         return { ...(await driver.capture(context, request, sink)), versions, startedAt }
       })
     })

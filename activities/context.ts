@@ -1,8 +1,9 @@
 /** The bridge between an activity and a driver, which knows no Temporal: cancellation in, progress out as heartbeats. */
 import { Context } from '@temporalio/activity'
 import { hostOfQueue } from '../src/contract/vocabulary.ts'
+import type { Artifact } from '../src/core/records.ts'
 import type { DriverContext } from '../src/drivers/driver.ts'
-import { beating, reportProgress } from './heartbeat.ts'
+import { beating, keepCheckpoint, keptCheckpoint, reportProgress } from './heartbeat.ts'
 import { requireCurrent } from './straggler.ts'
 
 export interface RunningContext extends DriverContext {
@@ -11,6 +12,10 @@ export interface RunningContext extends DriverContext {
   readonly runId: string
   /** The host whose queue brought it here: what it leaves is there, and nowhere else. */
   readonly host: string | undefined
+  /** What an earlier try of this run kept. */
+  readonly checkpoint: Artifact | undefined
+  /** For the next try, should this one not end. */
+  keep(checkpoint: Artifact): void
   /** Throws CANCELLED where Temporal no longer waits for this try: asked right before what must not happen twice. */
   requireCurrent(): Promise<void>
 }
@@ -25,6 +30,8 @@ export async function withProgress<T>(body: (context: RunningContext) => Promise
     workflowId: activity.info.workflowExecution?.workflowId ?? '',
     runId: activity.info.workflowExecution?.runId ?? '',
     host: hostOfQueue(activity.info.taskQueue),
+    checkpoint: keptCheckpoint(activity),
+    keep: (checkpoint) => keepCheckpoint(activity, checkpoint),
     requireCurrent: () => requireCurrent(activity),
   }
   return beating(activity, () => body(context))

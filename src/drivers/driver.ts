@@ -52,6 +52,10 @@ export interface CaptureRequest {
   baseSource?: ArtifactSource
   /** What `snapshot` gave, for a driver that has it. */
   snapshot?: Snapshot
+  /** What an earlier try of this run gave to `keep` last, with what reads it; absent where none did. */
+  kept?: { checkpoint: Artifact; source: ArtifactSource }
+  /** For the next try, should this one not end: a small artifact that says what is stored whole by now. Objects of it may become part of the point. */
+  keep?(checkpoint: Artifact): void
 }
 
 /** What an engine has left to be uploaded: where it is, in the driver's own words. Plain data without secrets. */

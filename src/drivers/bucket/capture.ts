@@ -10,6 +10,7 @@ import { baseEntries } from './base.ts'
 import { type Bucket, type Origin, withBucket } from './client.ts'
 import { copiesTo } from './copies.ts'
 import { captureCopies } from './copy-capture.ts'
+import { createKeeper, earlierTry } from './earlier.ts'
 import { lineOf, type Packed } from './entries.ts'
 import { INDEX } from './indexed.ts'
 import { list, type Listed } from './listing.ts'
@@ -25,7 +26,7 @@ const SMALL = 1024 * 1024
 
 interface Found {
   listed: Listed
-  /** In the base as it is now, with its bytes. */
+  /** In the base, or packed by an earlier try, as it is now. */
   known?: Packed
 }
 
@@ -54,13 +55,15 @@ async function captureFrom(
   const time = new Date().toISOString()
   const base = await baseEntries<Packed>(request, 'pack')
   const reading = readingOf(config, bucket, context.signal)
-  const packs = createPacks(sink, request.id, bytesOf(config.packSize))
+  const earlier = await earlierTry(request)
+  const keeper = createKeeper(sink, { ...request, ...(earlier.packs.length === 0 && { kept: undefined }) })
+  const packs = createPacks(sink, { id: request.id, packBytes: bytesOf(config.packSize), before: earlier.packs.length, keeper })
   const index = openPart(sink, INDEX, 'index')
   const tally = createTally()
   const used = new Set<string>()
   /** Deleted or written anew between the listing and the reading. */
   let moved = 0
-  const found = beside(selected(list(bucket, config, context), selectionOf(config)), base.entries)
+  const found = beside(selected(list(bucket, config, context), selectionOf(config)), base.entries, earlier.entries)
   const ahead = {
     width: config.concurrency,
     weight: ({ listed, known }: Found) => (known ? 0 : listed.size),
@@ -80,7 +83,7 @@ async function captureFrom(
       context.onProgress({ phase: 'objects', parts: tally.objects, bytes: tally.bytes })
     }
     await packs.end()
-    const own = [await index.end(), ...packs.artifacts]
+    const own = [await index.end(), ...packs.artifacts, ...earlier.packs.filter(({ part }) => used.has(part))]
     return captured(time, own, base.packs(used), tally, [...base.warnings, ...movedWarning(moved)])
   } catch (error) {
     await packs.abandon(error)
@@ -115,9 +118,16 @@ async function* selected(listing: AsyncIterable<Listed>, takes: (key: string) =>
   for await (const listed of listing) if (takes(listed.key)) yield listed
 }
 
-async function* beside(listing: AsyncGenerator<Listed>, entries: AsyncGenerator<Packed>): AsyncGenerator<Found> {
-  for await (const { listed, entry } of sideBySide({ listed: listing, entry: entries }))
-    if (listed) yield entry && isSame(entry, listed) ? { listed, known: entry } : { listed }
+async function* beside(
+  listing: AsyncGenerator<Listed>,
+  base: AsyncGenerator<Packed>,
+  earlier: AsyncGenerator<Packed>,
+): AsyncGenerator<Found> {
+  for await (const { listed, ...packed } of sideBySide({ listed: listing, base, earlier })) {
+    if (!listed) continue
+    const known = [packed.base, packed.earlier].find((entry) => entry && isSame(entry, listed))
+    yield { listed, ...(known && { known }) }
+  }
 }
 
 /** Whoever writes an object, or its metadata, gives it another time. */

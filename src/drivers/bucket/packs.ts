@@ -2,6 +2,7 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 import type { Artifact } from '../../core/records.ts'
 import type { ArtifactSink } from '../driver.ts'
+import type { Keeper } from './earlier.ts'
 import type { Packed } from './entries.ts'
 import { openPart, type PartWriter } from './part-writer.ts'
 import { compared, type OpenObject } from './read-object.ts'
@@ -14,15 +15,26 @@ export interface Packs {
   abandon(why: unknown): Promise<void>
 }
 
-/** Their names hold the point's id: later points take them over beside their own. */
-export function createPacks(sink: ArtifactSink, id: string, packBytes: number): Packs {
+export interface PacksOptions {
+  /** Of the point: names hold it, because later points take packs over beside their own. */
+  id: string
+  packBytes: number
+  /** So many packs have names already. */
+  before: number
+  keeper: Keeper
+}
+
+export function createPacks(sink: ArtifactSink, { id, packBytes, before, keeper }: PacksOptions): Packs {
   const artifacts: Artifact[] = []
   let open: { name: string; writer: PartWriter; bytes: number } | undefined
-  let number = 0
+  let number = before
   const close = async () => {
     const ending = open?.writer
-    if (ending) artifacts.push(await ending.end())
+    if (!ending) return
+    const pack = await ending.end()
     open = undefined
+    artifacts.push(pack)
+    await keeper.close(pack)
   }
   return {
     artifacts,
@@ -37,10 +49,15 @@ export function createPacks(sink: ArtifactSink, id: string, packBytes: number): 
       const { name: pack, bytes: offset, writer } = open
       const blake3 = await copy(object, writer)
       open.bytes += object.facts.size
-      return { ...object.facts, pack, offset, blake3 }
+      const entry = { ...object.facts, pack, offset, blake3 }
+      await keeper.add(entry)
+      return entry
     },
     end: close,
-    abandon: async (why) => open?.writer.abandon(why),
+    async abandon(why) {
+      await open?.writer.abandon(why)
+      await keeper.abandon(why)
+    },
   }
 }
 
