@@ -9,11 +9,15 @@ import { createKeyActivities } from '../../activities/keys.ts'
 import { createProofActivities } from '../../activities/proof.ts'
 import type { Services } from '../../activities/services.ts'
 import { rotationsPrefix } from '../../src/catalog/keys.ts'
+import { lastKeyCheck } from '../../src/cli/key-check.ts'
+import { createProgram } from '../../src/cli/program.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
+import { until } from '../../src/process/wait.ts'
 import { openServices, type WiredServices } from '../../workers/services.ts'
 import { type Identity, makeIdentity } from '../support/age.ts'
 import { catalogOn, keysIn, SIGNING, stranger } from '../support/catalog.ts'
+import { catchStreams } from '../unit/cli/support.ts'
 import { endOf, sourceFakes } from '../support/workflows/source.ts'
 import { openStage, type Stage } from '../support/workflows/stage.ts'
 
@@ -54,21 +58,24 @@ interface Keys {
   identityFile?: string
 }
 
-/** A worker that knows these keys and no other. */
-function workerWith({ recipients, breakGlass, identityFile }: Keys) {
+function configOf({ recipients, breakGlass, identityFile }: Keys) {
   const named = {
     recipients: recipients.map(({ recipient }) => recipient),
     ...(breakGlass && { breakGlass: breakGlass.recipient }),
     ...(identityFile && { identityFile }),
   }
   const source = (root: string) => ({ driver: 'files', root: join(dir, root), repository: 'hot' })
-  const config = {
+  return {
     repositories: { hot: { type: 'folder', path: join(dir, 'repository') } },
     encryption: named,
     signing: { keyId: SIGNING.keyId, privateKeyFile: join(keys, 'signing.pem'), publicKeys: { [SIGNING.keyId]: SIGNING.publicKey } },
     sources: { plans: source('plans'), settings: source('settings') },
   }
-  const services = openServices(parseConfig(JSON.stringify(config), 'holdfast.yaml'))
+}
+
+/** A worker that knows these keys and no other. */
+function workerWith(known: Keys) {
+  const services = openServices(parseConfig(JSON.stringify(configOf(known)), 'holdfast.yaml'))
   opened.push(services)
   const wired: Services = { ...services, client: stage.client }
   const real = { ...createBackupActivities(wired), ...createProofActivities(wired), ...createKeyActivities(wired) }
@@ -226,6 +233,42 @@ onStage('the check opens the oldest point of every source, and fails the day tha
 
   await play(workerWith({ recipients: [next], identityFile: old.file }), 'rotateKeys')
   expect(await play(lost, 'checkKeys', { source: 'settings' })).toMatchObject({ sources: [{ point: id }] })
+})
+
+async function statusText(): Promise<string> {
+  const file = join(dir, 'holdfast.yaml')
+  await writeFile(file, JSON.stringify({ ...configOf({ recipients: [next] }), temporal: { address: stage.server.address } }))
+  const streams = catchStreams()
+  const unused = async () => {}
+  await createProgram({ serve: unused, dev: unused, openServices }, streams).run(['--config', file, 'status'])
+  return streams.stdout
+}
+
+onStage('a look that failed stays in sight until one at all sources ends well', async () => {
+  await backUp()
+  const seen = async (ended: string) => {
+    const found = () => lastKeyCheck(stage.client)
+    return until(async () => ((await found())?.workflowId === ended ? found() : undefined), { timeoutMs: 60_000, what: ended })
+  }
+  const look = async (identity: Identity, input: object = {}) => {
+    const run = await start(workerWith({ recipients: [next], identityFile: identity.file }), 'checkKeys', input)
+    await run.result().catch(() => {})
+    return run.workflowId
+  }
+  const failed = await look(next)
+  expect(await seen(failed)).toMatchObject({ ok: false })
+  expect(await statusText()).toContain(`holdfast status --run ${failed} says why`)
+
+  const one = await look(old, { source: 'settings' })
+  const listed = async () => {
+    for await (const { closeTime } of stage.client.workflow.list({ query: `WorkflowId = '${one}'` })) if (closeTime) return true
+    return false
+  }
+  await until(listed, { timeoutMs: 60_000, what: one })
+  expect(await lastKeyCheck(stage.client)).toMatchObject({ workflowId: failed })
+
+  expect(await seen(await look(old))).toMatchObject({ ok: true })
+  expect(await statusText()).not.toContain('KEYS')
 })
 
 onStage('no key and nothing of an identity file stands in a history', async () => {

@@ -1,4 +1,5 @@
 /** status: what can be restored now, how old it is, who is at work; with --repo-only from the repository alone. */
+import type { Client } from '@temporalio/client'
 import type { Command } from 'commander'
 import type { Problem } from '../../catalog/generations.ts'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
@@ -6,6 +7,7 @@ import type { Windows } from '../../core/planning.ts'
 import { fillOf, type RepositoryFill } from '../../core/repository-fill.ts'
 import { type CommandContext, withClient, withServices } from '../context.ts'
 import { failureOf, type Failure } from '../failure.ts'
+import { type KeyCheckSeen, keyCheckLines, lastKeyCheck } from '../key-check.ts'
 import type { Action } from '../program.ts'
 import { type CopiesStatus, copiesLines } from '../places.ts'
 import { runStatus } from '../run-status.ts'
@@ -31,6 +33,8 @@ interface Status {
   /** Records that cannot be trusted. */
   problems: Problem[]
   running: Running[]
+  /** Absent where nobody has looked, or nothing is known of runs. */
+  keys?: KeyCheckSeen
   /** Why nothing is known of runs. */
   temporal?: Failure
 }
@@ -70,7 +74,10 @@ async function gather(context: CommandContext, { repoOnly, window }: Options): P
   const known = { sources, copies, repositories, problems }
   if (repoOnly) return { ...known, running: [] }
   try {
-    return { ...known, running: await runsUnderWay(context) }
+    return await withClient(context, async (client) => {
+      const keys = await lastKeyCheck(client)
+      return { ...known, running: await runsUnderWay(client), ...(keys && { keys }) }
+    })
   } catch (error) {
     if (!(error instanceof HoldfastError) || error.code !== 'TEMPORAL_UNREACHABLE') throw error
     return { ...known, running: [], temporal: failureOf(error) }
@@ -87,17 +94,15 @@ async function windowOf(driver: () => Promise<{ window?(): Promise<unknown> }>):
   }
 }
 
-async function runsUnderWay(context: CommandContext): Promise<Running[]> {
-  return withClient(context, async (client) => {
-    const found: Running[] = []
-    for await (const { type, workflowId, startTime } of client.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
-      if (type !== 'resourceLock') found.push({ workflowId, type, since: startTime.toISOString() })
-    }
-    return found
-  })
+async function runsUnderWay(client: Client): Promise<Running[]> {
+  const found: Running[] = []
+  for await (const { type, workflowId, startTime } of client.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
+    if (type !== 'resourceLock') found.push({ workflowId, type, since: startTime.toISOString() })
+  }
+  return found
 }
 
-function linesOf({ sources, copies, repositories, problems, running, temporal }: Status, { window }: Options): string[] {
+function linesOf({ sources, copies, repositories, problems, running, keys, temporal }: Status, { window }: Options): string[] {
   const windows = sources.flatMap(windowLines)
   return [
     ...statusLines(sources),
@@ -105,6 +110,7 @@ function linesOf({ sources, copies, repositories, problems, running, temporal }:
     ...repositories.map(fillLine),
     ...(window && windows.length === 0 ? ['no window: none of the sources archives its WAL'] : windows),
     ...problemLines(problems),
+    ...(keys ? keyCheckLines(keys) : []),
     ...running.map(({ type, workflowId, since }) => `running ${type} ${workflowId} since ${since}`),
     ...(temporal
       ? [`${temporal.code}: ${temporal.message}`, 'what runs is not known; without this line: holdfast status --repo-only']
@@ -112,12 +118,12 @@ function linesOf({ sources, copies, repositories, problems, running, temporal }:
   ]
 }
 
-function exitCodeOf({ sources, copies, repositories, problems, temporal }: Status): number {
+function exitCodeOf({ sources, copies, repositories, problems, keys, temporal }: Status): number {
   if (temporal) return temporal.exitCode
   const lacking = sources.some(
     ({ fresh, newestGood, failed, windowProblem }) => fresh === false || !newestGood || failed !== undefined || windowProblem !== undefined,
   )
   const crowded = repositories.some(({ state }) => state !== 'ok')
   const uncopied = Object.values(copies).some((each) => each.some(({ newest, failed }) => !newest || failed !== undefined))
-  return lacking || uncopied || crowded || problems.length > 0 ? EXIT.degraded : EXIT.ok
+  return lacking || uncopied || crowded || keys?.ok === false || problems.length > 0 ? EXIT.degraded : EXIT.ok
 }
