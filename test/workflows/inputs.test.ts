@@ -86,7 +86,7 @@ describe('a run ends at once, before any step, and names what is wrong', () => {
 
   test('with no input at all, where one is needed', async () => {
     const needy = TYPES.filter((type) => !WORKFLOWS[type].schema.safeParse({}).success)
-    expect(TYPES.filter((type) => !needy.includes(type))).toEqual(['retention'])
+    expect(TYPES.filter((type) => !needy.includes(type))).toEqual(['retention', 'rotateKeys', 'checkKeys'])
     await stage.play(sourceFakes(), async () => {
       await Promise.all(needy.map((type) => expectInvalid(type, [], `at ${Object.keys(exampleOf(type))[0]}`)))
       expect(stage.ran).toEqual([])
