@@ -104,10 +104,12 @@ it('of many versions of a key the one of that time comes back', async () => {
 })
 
 it('a time that nothing is known of is refused, and changes nothing', async () => {
+  await moment()
   const before = await shop.contents()
   const refused = async (choice: RestoreChoice, code: string, why: string) =>
     expect(restoreLive(choice)).rejects.toMatchObject({ code, message: expect.stringContaining(why) })
   await refused({ to: '2020-01-01T00:00:00+01:00' }, 'TARGET_OUT_OF_RANGE', 'oldest version')
+  await refused({ to: 'latest' }, 'INPUT_INVALID', 'no time')
   await refused({ to: '2999-01-01T00:00:00Z' }, 'TARGET_OUT_OF_RANGE', 'yet to come')
   const to = await moment()
   await put(shop.client, 'young.txt', { body: 'young' })

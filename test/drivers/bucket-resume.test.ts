@@ -1,12 +1,17 @@
 import { join } from 'node:path'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createBackupActivities } from '../../activities/backup.ts'
+import type { Services } from '../../activities/services.ts'
 import { put, SHOP_BUCKET } from '../../scripts/sources/bucket.ts'
+import { readStaged } from '../../src/catalog/staged.ts'
 import type { Artifact, Manifest } from '../../src/core/records.ts'
 import type { ArtifactSource, SourceDriver } from '../../src/drivers/driver.ts'
 import { createSource } from '../../src/pipeline/read.ts'
 import { contextFor, failures, nextRequest, takePoint } from '../conformance/driver.ts'
+import { inActivity } from '../support/activity.ts'
 import { type Bench, openBench } from '../support/bucket.ts'
+import { catalogOn } from '../support/catalog.ts'
 
 let bench: Bench
 let shop: Bench['shop']
@@ -64,6 +69,35 @@ it('a capture that was killed goes on after the packs that it had stored, also t
     await shop.client.send(new DeleteObjectCommand({ Bucket: SHOP_BUCKET, Key }))
   await bench.restoreLive(driver, manifest)
   expect(await shop.contents()).toBe(before)
+})
+
+it('the steps of a backup hand on what was kept, by their heartbeats', async () => {
+  const { store, identity } = bench.repository
+  const catalog = catalogOn(store)
+  const services = {
+    config: {
+      sources: { orders: { driver: 'bucket', repository: 'hot' } },
+      encryption: { recipients: [identity.recipient], identityFile: identity.file },
+    },
+    store: async () => store,
+    catalog: async () => catalog,
+    driver: async () => driver,
+    repositoryDriver: async () => driver,
+    limits: () => ({}),
+  } as unknown as Services
+  const { dump } = createBackupActivities(services)
+  const id = await catalog.reserveId('orders', 'manual', new Date(), 'run')
+  const input = { source: 'orders', id, kind: 'manual' } as const
+  const stopping = new AbortController()
+  let last: unknown
+  const heartbeat = (details: unknown) => {
+    last = details
+    if ((details as { checkpoint?: unknown }).checkpoint) stopping.abort(new Error('stopped by the test'))
+  }
+  await expect(inActivity(() => dump(input), 1, { heartbeat, signal: stopping.signal })).rejects.toMatchObject({ code: 'CANCELLED' })
+  const { attempt, digest } = await inActivity(() => dump(input), 2, { heartbeatDetails: last })
+  const { artifacts } = await readStaged(store, { source: 'orders', id, attempt, digest })
+  expect(new Set(artifacts.map(({ key }) => tryOf(key)))).toEqual(new Set([1, 2]))
 })
 
 it('what changed between the tries is packed anew, what was deleted is not in the point', async () => {

@@ -5,12 +5,18 @@ export interface Heartbeats {
   /** Of the try before. */
   heartbeatDetails?: unknown
   heartbeat?(details: unknown): void
+  /** Of its cancellation. */
+  signal?: AbortSignal
 }
 
-export function inActivity<T>(run: () => Promise<T>, attempt = 1, { heartbeatDetails, heartbeat = () => {} }: Heartbeats = {}): Promise<T> {
+export function inActivity<T>(
+  run: () => Promise<T>,
+  attempt = 1,
+  { heartbeatDetails, heartbeat = () => {}, signal = new AbortController().signal }: Heartbeats = {},
+): Promise<T> {
   const context = {
     heartbeat,
-    cancellationSignal: new AbortController().signal,
+    cancellationSignal: signal,
     info: {
       attempt,
       heartbeatDetails,

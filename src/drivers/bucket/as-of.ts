@@ -94,6 +94,11 @@ const DAY_MS = 24 * 3600 * 1000
 
 /** Throws where the bucket does not keep, or no longer keeps, what was replaced or deleted since. */
 export async function requireKept(bucket: Bucket, { time, context: { signal } }: Pick<AsOf, 'time' | 'context'>): Promise<void> {
+  if (Number.isNaN(Date.parse(time)))
+    throw new HoldfastError('INPUT_INVALID', `${time} is no time, and versions are of a time`, {
+      object: time,
+      next: 'give a time with its offset, like 2026-01-15T12:00:00+01:00',
+    })
   if (Date.parse(time) > Date.now()) throw outOfRange(time, 'it is yet to come')
   const { name, client } = bucket
   const { Status } = await bucket.call('look at the versioning of', name, signal, () =>

@@ -17,20 +17,20 @@ export interface VersionsAt {
   context: DriverContext
 }
 
-/** Several at once; larger ones one after the other. */
+/** Several at once, as is what the store copies by itself; larger bodies one after the other. */
 const SMALL = 1024 * 1024
 
 export function versionedContents({ origin, below, context }: VersionsAt): Pick<Contents, 'extract' | 'write'> {
   const { config } = origin
   const { signal } = context
-  const each = async (phase: string, entries: AsyncIterable<Entry>, work: (entry: Versioned) => Promise<void>) => {
+  const each = async (phase: string, largest: number, entries: AsyncIterable<Entry>, work: (entry: Versioned) => Promise<void>) => {
     const pool = createPool(config.concurrency)
     let [parts, bytes] = [0, 0]
     try {
       for await (const entry of entries) {
         signal.throwIfAborted()
         const one = versionedOf(entry)
-        if (entry.size > SMALL) await work(one)
+        if (entry.size > largest) await work(one)
         else await pool.run(() => work(one))
         ;[parts, bytes] = [parts + 1, bytes + entry.size]
         context.onProgress({ phase, parts, bytes })
@@ -49,11 +49,11 @@ export function versionedContents({ origin, below, context }: VersionsAt): Pick<
   }
   return {
     extract: (_, entries, put) =>
-      withBucket(origin, (bucket) => each('read versions', entries, async (entry) => put(entry, await open(bucket, entry)))),
+      withBucket(origin, (bucket) => each('read versions', SMALL, entries, async (entry) => put(entry, await open(bucket, entry)))),
 
     write: (_, entries, { origin: to, below: above, ...writing }) =>
       withBucket(origin, (bucket) =>
-        each('write versions', entries, async (entry) => {
+        each('write versions', sameStore(origin, to) ? Number.POSITIVE_INFINITY : SMALL, entries, async (entry) => {
           const key = above + entry.key
           if (!sameStore(origin, to)) await putObject(writing, key, entry, await open(bucket, entry))
           else {
