@@ -6,6 +6,7 @@ import { repositoriesOf } from '../src/config/copies.ts'
 import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import { type Choice, newestFirst, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
 import type { PointSummary } from '../src/core/records.ts'
+import { archiveOf } from '../src/core/transitions.ts'
 import { repositoryOf, type Services, sourceOf } from './services.ts'
 
 export interface Found extends Choice {
@@ -13,6 +14,8 @@ export interface Found extends Choice {
   repository?: string
   /** Why, where the one of the source should have had it. */
   instead?: string
+  /** The storage class that has to be asked before all of the point can be read, wherever it is. */
+  archived?: string
 }
 
 interface Wish {
@@ -23,6 +26,8 @@ interface Wish {
   sound?: boolean
   /** From there and nowhere else. */
   repository?: string
+  /** `latest` and `random` mean points that can be read at once, where there are any. */
+  readable?: boolean
 }
 
 /** A repository that says nothing for so long is taken for gone, where another one has the points. */
@@ -33,22 +38,30 @@ export function createFindPoint(services: Services) {
   const surveyOf = async (repository: string, source: string) => (await services.catalog(repository)).survey(source)
 
   return {
-    async resolvePoint({ source, recoveryPoint, sound = false, repository }: Wish): Promise<Found> {
+    async resolvePoint({ source, recoveryPoint, sound = false, repository, readable = false }: Wish): Promise<Found> {
       const own = sourceOf(config, source).repository
       const places = repository === undefined ? repositoriesOf(sourceOf(config, source)) : [repositoryOf(config, source, repository)]
       const failures: unknown[] = []
+      let archived: Found | undefined
       for (const place of places) {
+        const wanted = archived?.id ?? recoveryPoint
         try {
           const { points, problems } = await (places.length > 1 ? inTime(surveyOf(place, source), place) : surveyOf(place, source))
-          if (!points.some(({ id }) => id === recoveryPoint)) refuseUntrusted(problems, recoveryPoint)
-          const choice = (sound && recoveryPoint === 'latest' && soundestOf(points)) || choosePoint(points, source, recoveryPoint)
+          if (!points.some(({ id }) => id === wanted)) refuseUntrusted(problems, wanted)
+          const open = readable && isUnnamed(wanted) ? thawed(points) : points
+          const choice = (sound && wanted === 'latest' && soundestOf(open)) || choosePoint(open, source, wanted)
           const why = failures.length > 0 ? insteadOf(own, place, failures[0], recoveryPoint) : undefined
-          return { ...choice, ...(place !== own && { repository: place }), ...(why !== undefined && { instead: why }) }
+          const at = { ...(place !== own && { repository: place }), ...(why !== undefined && { instead: why }) }
+          const archive = archiveOf(points.find(({ id }) => id === choice.id) as PointSummary, points)
+          if (archive === undefined) return { ...choice, ...at }
+          // Another repository may have the same point where it can be read at once.
+          archived ??= { ...choice, ...at, archived: archive }
         } catch (error) {
           if (!(error instanceof HoldfastError) || error.code === 'CANCELLED') throw error
-          failures.push(error)
+          if (archived === undefined) failures.push(error)
         }
       }
+      if (archived) return archived
       throw failures[0]
     },
 
@@ -64,6 +77,14 @@ export function createFindPoint(services: Services) {
       return {}
     },
   }
+}
+
+const isUnnamed = (wanted: string) => wanted === 'latest' || wanted === 'random'
+
+/** Those that need not be thawed; all of them where there is none. */
+function thawed(points: PointSummary[]): PointSummary[] {
+  const found = points.filter((point) => archiveOf(point, points) === undefined)
+  return found.length > 0 ? found : points
 }
 
 /** A point that stands there with a record that was altered is another thing than one that is not there. */
@@ -90,7 +111,7 @@ async function inTime<T>(answer: Promise<T>, repository: string): Promise<T> {
 /** That a point of some age is kept elsewhere only is nothing to warn of. */
 function insteadOf(own: string, place: string, failure: unknown, wanted: string): string | undefined {
   const none = failure instanceof HoldfastError && failure.code === 'NOT_FOUND' && failure.object === wanted
-  if (none && !['latest', 'random'].includes(wanted)) return undefined
+  if (none && !isUnnamed(wanted)) return undefined
   return `${own} ${none ? 'has no point of it' : `does not give it (${messageOf(failure)})`}: the copy in ${place} was taken`
 }
 

@@ -10,6 +10,7 @@ import { withProgress, type RunningContext } from './context.ts'
 import { createFindPoint } from './find-point.ts'
 import { lookAt, refuseEmpty } from './look.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
+import { createThaw } from './thaw.ts'
 
 export interface ProofResult {
   ok: boolean
@@ -42,6 +43,7 @@ export function createProofActivities(services: Services) {
   const { config } = services
   return {
     ...createFindPoint(services),
+    ...createThaw(services),
 
     async proveRestore(input: ProofInput): Promise<ProofResult> {
       return withProgress(async (context) => {

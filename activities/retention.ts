@@ -4,10 +4,12 @@ import type { SourceConfig } from '../src/config/schema.ts'
 import { standingFailures } from '../src/core/proofs.ts'
 import { planRetention } from '../src/core/retention.ts'
 import { HoldfastError } from '../src/core/errors.ts'
+import { planTransitions, type TransitionPlan } from '../src/core/transitions.ts'
 import type { ArchiveExpiry, SnapshotExpiry } from '../src/drivers/driver.ts'
 import { createArchiveExpiry, windowOf } from './archive-expiry.ts'
 import { withProgress } from './context.ts'
 import { createHostSnapshots } from './host-snapshots.ts'
+import { createMoves, type Moved, transitionsOf } from './moves.ts'
 import { repositoryOf, type Services, sourceOf } from './services.ts'
 
 export interface RetentionReport {
@@ -24,6 +26,10 @@ export interface RetentionReport {
   failed?: string[]
   /** Left alone: backups of the engine need them, by their labels, that are of no recovery point. */
   needed?: { id: string; by: string[] }[]
+  /** Old enough for another storage class, and those that stay in theirs all the same. */
+  move?: TransitionPlan['move']
+  stay?: TransitionPlan['stay']
+  moved?: Moved
   /** The span of which every moment stays recoverable: there is an archive, of which what lies before may go. */
   pitrWindow?: string
   archive?: ArchiveExpiry
@@ -36,6 +42,7 @@ export function createRetentionActivities(services: Services) {
   const { config } = services
   const catalogOf = (source: string, copies?: string) => services.catalog(repositoryOf(config, source, copies))
   return {
+    ...createMoves(services),
     ...createArchiveExpiry(services),
     ...createHostSnapshots(services),
 
@@ -43,24 +50,7 @@ export function createRetentionActivities(services: Services) {
       return Object.keys(config.sources)
     },
 
-    async planRetention({ source, repository }: { source: string; repository?: string }): Promise<RetentionReport> {
-      const configured = sourceOf(config, source)
-      const place = repositoryOf(config, source, repository)
-      const catalog = await services.catalog(place)
-      const points = await catalog.listPoints(source)
-      const failed = standingFailures(points).map(({ id }) => id)
-      const plan = planRetention(points, retentionRules(configured, place), new Date(), { healthy: failed.length === 0 })
-      const label = new Map(points.map((point) => [point.id, point.label]))
-      return {
-        source,
-        keep: plan.keep,
-        delete: plan.delete.map(({ id, reason }) => ({ id, reason, ...(label.get(id) !== undefined && { label: label.get(id) }) })),
-        locked: [],
-        held: [],
-        ...(failed.length > 0 && { failed }),
-        ...(place === configured.repository ? besidePoints(configured) : { repository: place }),
-      }
-    },
+    planRetention: ({ source, repository }: { source: string; repository?: string }) => planOf(services, source, repository),
 
     /** Throws POINT_PROTECTED for the last good point, one that another needs, and a held one. */
     async mayDelete({ source, id, repository }: { source: string; id: string; repository?: string }): Promise<{ label?: string }> {
@@ -137,6 +127,31 @@ export function createRetentionActivities(services: Services) {
       await catalog.readManifest(source, id)
       await catalog.addHold({ format: 'holdfast/v1', type: 'hold', source, id, held, actor, reason, at: new Date().toISOString() })
     },
+  }
+}
+
+async function planOf(services: Services, source: string, repository: string | undefined): Promise<RetentionReport> {
+  const { config } = services
+  const configured = sourceOf(config, source)
+  const place = repositoryOf(config, source, repository)
+  const points = await (await services.catalog(place)).listPoints(source)
+  const failed = standingFailures(points).map(({ id }) => id)
+  const healthy = failed.length === 0
+  const now = new Date()
+  const plan = planRetention(points, retentionRules(configured, place), now, { healthy })
+  const kept = points.filter(({ id }) => plan.keep.some((one) => one.id === id))
+  const { move, stay } = planTransitions(kept, transitionsOf(config, place), now, { healthy })
+  const label = new Map(points.map((point) => [point.id, point.label]))
+  return {
+    source,
+    keep: plan.keep,
+    delete: plan.delete.map(({ id, reason }) => ({ id, reason, ...(label.get(id) !== undefined && { label: label.get(id) }) })),
+    locked: [],
+    held: [],
+    ...(failed.length > 0 && { failed }),
+    ...(move.length > 0 && { move }),
+    ...(stay.length > 0 && { stay }),
+    ...(place === configured.repository ? besidePoints(configured) : { repository: place }),
   }
 }
 

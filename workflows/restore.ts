@@ -14,6 +14,7 @@ import { type Place, wherever } from './lib/places.ts'
 import { recorded } from './lib/record.ts'
 import { createSaga, type Saga, undoing } from './lib/saga.ts'
 import { askAfterwards, rebuildProjections, stopApplications } from './lib/surroundings.ts'
+import { requireReadable, whenReadable } from './lib/thaw.ts'
 import { createView, type View } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
@@ -30,8 +31,10 @@ export async function restore(given: RestoreInput): Promise<RestoreReport & Ende
     view,
     { workflow: 'restore', source, requestedBy },
     () =>
-      withLocks(resources, { work: 'restore', wait: true, what: `restore of ${source}` }, () =>
-        undoing(saga, () => bringBack(input, view, saga)),
+      whenReadable(view, (pinned) =>
+        withLocks(resources, { work: 'restore', wait: true, what: `restore of ${source}` }, () =>
+          undoing(saga, () => bringBack(pinned ? { ...input, recoveryPoint: pinned.id } : input, view, saga)),
+        ),
       ),
     ({ warnings }) => (warnings === undefined ? 'success' : 'degraded'),
   )
@@ -89,7 +92,9 @@ async function findWhole(input: ReturnType<typeof parseInput<'restore'>>, heavy:
     warnings = [],
     repository,
     instead,
+    archived,
   } = await resolvePoint({ source, recoveryPoint: input.recoveryPoint, sound: true, ...named })
+  if (archived !== undefined) await requireReadable({ source, id, ...(repository !== undefined && { repository }), archived }, true)
   const { workflowId, runId } = workflowInfo()
   const at = { source, id, fixed: input.repository !== undefined }
   view.phase('check')

@@ -26,7 +26,7 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
         const left = report.locked.length + report.held.length + (report.needed?.length ?? 0)
         const gone = `${report.delete.length - left} ${input.dryRun ? 'would go' : 'deleted'}`
         const stayed = left > 0 ? `, ${left} locked, held or needed` : ''
-        view.step(source, 'done', `${gone}, ${report.keep.length} kept${stayed}${walOf(report, input.dryRun)}`)
+        view.step(source, 'done', `${gone}, ${report.keep.length} kept${stayed}${movesOf(report)}${walOf(report, input.dryRun)}`)
         reports.push(report)
       } catch (error) {
         view.step(source, 'failed', rootFailure(error).message)
@@ -41,6 +41,12 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
   })
 }
 
+function movesOf({ move = [], moved }: RetentionReport): string {
+  if (move.length === 0) return ''
+  const locked = moved && moved.locked > 0 ? `, ${moved.locked} objects still locked` : ''
+  return `; ${move.length} ${moved ? `moved (${moved.objects} objects)` : 'would move'} to another storage class${locked}`
+}
+
 function walOf({ archive }: RetentionReport, dryRun: boolean): string {
   if (!archive) return ''
   if (archive.left !== undefined) return `; no WAL: ${archive.left}`
@@ -52,9 +58,10 @@ function prune(view: View, source: string, { repository, dryRun }: RetentionInpu
     const plan = await planRetention({ source, ...(repository !== undefined && { repository }) })
     const archived = plan.pitrWindow !== undefined
     const keep = plan.keepSnapshots
-    if (!archived && keep === undefined && (dryRun || plan.delete.length === 0)) return plan
+    const moves = dryRun ? [] : (plan.move ?? [])
+    if (!archived && keep === undefined && (dryRun || plan.delete.length === 0) && moves.length === 0) return plan
     const { host } = await resolveSource({ source, repositoryOnly: true })
-    const { deletePoints, expireArchive, expireSnapshots } = proxyActivities<RetentionActivities>(dataOn(host))
+    const { deletePoints, movePoints, expireArchive, expireSnapshots } = proxyActivities<RetentionActivities>(dataOn(host))
     const remember = async (report: object) => {
       const missing = await record(view, { workflow: 'retention', source }, 'success', report)
       if (missing !== undefined)
@@ -64,6 +71,14 @@ function prune(view: View, source: string, { repository, dryRun }: RetentionInpu
     if (!dryRun && plan.delete.length > 0) {
       report = await deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
       await remember(report)
+    }
+    if (moves.length > 0) {
+      const { repository: place } = plan
+      const moved = await movePoints.executeWithOptions({ summary: `${moves.length} points of ${source} into other storage classes` }, [
+        { source, ...(place !== undefined && { repository: place }), move: moves },
+      ])
+      if (moved.objects > 0) await remember({ source, ...(place !== undefined && { repository: place }), move: moves, moved })
+      report = { ...report, moved }
     }
     if (keep !== undefined) {
       const snapshots = await expireSnapshots.executeWithOptions({ summary: `snapshots on the nodes of ${source}, older than ${keep}` }, [

@@ -10,6 +10,7 @@ import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
 import { type Place, type Whereabouts, wherever } from './lib/places.ts'
+import { type ArchivedPoint, requireReadable, whenReadable } from './lib/thaw.ts'
 import { createView, type View } from './lib/view.ts'
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
@@ -25,7 +26,7 @@ export async function verifyRestore(given: VerifyRestoreInput): Promise<ProofRes
     { workflow: 'verifyRestore', source },
     async () => {
       const lock = { work: 'verify', wait: true, what: `proof of ${source}` } as const
-      const result = await withLocks([`points/${source}`], lock, () => prove(input, view))
+      const result = await whenReadable(view, (pinned) => withLocks([`points/${source}`], lock, () => prove(input, view, pinned)))
       if (!result.ok)
         throw failure('VERIFY_FAILED', `${source} ${result.id} is not proved: ${result.failures.join('; ')}`, {
           object: result.id,
@@ -39,10 +40,20 @@ export async function verifyRestore(given: VerifyRestoreInput): Promise<ProofRes
 
 type Input = ReturnType<typeof parseInput<'verifyRestore'>>
 
-async function prove(input: Input, view: View): Promise<ProofResult> {
-  const { source, recoveryPoint, depth, keep } = input
+async function prove(input: Input, view: View, pinned?: ArchivedPoint): Promise<ProofResult> {
+  const { source, depth, keep, thaw } = input
+  const recoveryPoint = pinned?.id ?? input.recoveryPoint
   const named: Place = input.repository === undefined ? {} : { repository: input.repository }
-  const { id, repository, instead } = await resolvePoint({ source, recoveryPoint, ...named })
+  // The store is asked only; else what a schedule proves is what can be read as it is.
+  const reads = depth !== 'list'
+  const { id, repository, instead, archived } = await resolvePoint({
+    source,
+    recoveryPoint,
+    ...named,
+    ...(reads && !thaw && { readable: true }),
+  })
+  if (archived !== undefined && reads)
+    await requireReadable({ source, id, ...(repository !== undefined && { repository }), archived }, thaw)
   const { host } = await resolveSource({ source, repositoryOnly: true })
   view.step('proveRestore', 'running', id)
   const { proveRestore } = proxyActivities<ProofActivities>(dataOn(host))

@@ -24,6 +24,8 @@ interface Found {
   manifest: ObjectInfo
   proofs: ObjectInfo[]
   holds: ObjectInfo[]
+  /** Of its artifacts; the empty one is the store's usual one. */
+  classes: Set<string>
 }
 interface Read {
   found: Found
@@ -45,13 +47,14 @@ export async function survey(context: CatalogContext, source?: string): Promise<
     (point) => readPoint(context, point),
   )
   const before = found.filter(covered).map((point) => known.get(nameOf(point)) as IndexEntry)
+  const classes = new Map(found.map((point) => [nameOf(point), point.classes]))
   const others = source === undefined ? [] : generation.entries.filter(({ summary }) => summary.source !== source)
 
   const clean = indexable(fresh)
   const gone = generation.entries.length - others.length - before.length
   if (context.signer && clean.length + gone > UNCOVERED) await tryWrite(context, generation.number + 1, [...others, ...before, ...clean])
   return {
-    points: sorted([...before, ...fresh.flatMap(({ entry }) => entry ?? [])]),
+    points: sorted([...before, ...fresh.flatMap(({ entry }) => entry ?? [])]).map((point) => inClasses(point, classes.get(nameOf(point)))),
     problems: [...generation.problems, ...fresh.flatMap(({ problems }) => problems)],
   }
 }
@@ -65,12 +68,14 @@ export async function rebuildIndex(context: CatalogContext): Promise<Survey> {
 }
 
 async function findPoints(store: Reader, source?: string): Promise<Found[]> {
-  const folders = new Map<string, { source: string; id: string; manifest?: ObjectInfo; proofs: ObjectInfo[]; holds: ObjectInfo[] }>()
+  const folders = new Map<string, Omit<Found, 'manifest'> & { manifest?: ObjectInfo }>()
   for await (const info of store.list(source === undefined ? ROOT : sourcePrefix(source))) {
     const place = parseKey(info.key)
-    if (!place || place.kind === 'data') continue
-    const folder = folders.get(nameOf(place)) ?? { source: place.source, id: place.id, proofs: [], holds: [] }
+    if (!place) continue
+    const { source: name, id } = place
+    const folder = folders.get(nameOf(place)) ?? { source: name, id, proofs: [], holds: [], classes: new Set<string>() }
     folders.set(nameOf(place), folder)
+    if (place.kind === 'data') folder.classes.add(info.storageClass ?? '')
     if (place.kind === 'manifest') folder.manifest = info
     if (place.kind === 'proof') folder.proofs.push(info)
     if (place.kind === 'hold') folder.holds.push(info)
@@ -138,6 +143,11 @@ async function tryWrite(context: CatalogContext, number: number, entries: IndexE
 
 function sorted(entries: IndexEntry[]): PointSummary[] {
   return entries.map(({ summary }) => summary).sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+}
+
+function inClasses(point: PointSummary, classes: ReadonlySet<string> = new Set()): PointSummary {
+  if (![...classes].some(Boolean)) return point
+  return { ...point, storageClasses: [...classes].map((one) => one || 'STANDARD').sort() }
 }
 
 function nameOf({ source, id }: { source: string; id: string }): string {

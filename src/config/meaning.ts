@@ -8,6 +8,7 @@ import { inOrder } from '../core/sets.ts'
 import { parseDates, parseSpan } from '../core/windows.ts'
 import { checkCopies } from './meaning-copies.ts'
 import { checkScheduleRules } from './meaning-retention.ts'
+import { checkTransitions } from './meaning-transitions.ts'
 import type { Path } from './problem.ts'
 import { didYouMean } from './suggest.ts'
 
@@ -47,6 +48,9 @@ export function checkMeaning(config: unknown, report: Report): void {
     for (const [index, one] of list(at).entries())
       checkEach(['repositories', key, 'bandwidth', 'at', index, 'window'], [fields(one).window], parseSpan, report)
     checkTimezone(['repositories', key, 'bandwidth', 'timezone'], timezone, report)
+    const there = entries(sources).filter(([, source]) => source.repository === key)
+    const named = there.map(([name, { driver }]) => ({ name, driver }))
+    checkTransitions(repository, named, (...rest) => ['repositories', key, ...rest], report)
   }
   for (const [key, archive] of entries(archives))
     mustExist(['archives', key, 'repository'], archive.repository, 'repository', repositories, report)

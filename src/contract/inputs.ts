@@ -55,6 +55,7 @@ export const verifyRestoreInput = z.strictObject({
   depth: z.enum(PROOF_DEPTHS).default('full'),
   keep: z.boolean().default(false),
   repository,
+  thaw: z.boolean().default(false).describe('asks an archive for a point that is in one, and waits until it can be read'),
 })
 export const restoreInput = z.strictObject({
   source,

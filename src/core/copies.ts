@@ -3,6 +3,7 @@ import type { PointKind } from './ids.ts'
 import { newestFirst, objectionTo } from './points.ts'
 import type { PointSummary } from './records.ts'
 import { planRetention, type RetentionRules } from './retention.ts'
+import { archiveOf } from './transitions.ts'
 
 export interface CopyWish {
   kinds?: readonly PointKind[] | undefined
@@ -28,13 +29,19 @@ export function chooseCopies(here: readonly PointSummary[], there: readonly Poin
   const wanted = here
     .filter(({ kind }) => (wish.kinds ? wish.kinds.includes(kind) : kind !== 'pre_restore'))
     .sort(newestFirst)
-    .map((point) => ({ point, why: objectionTo(point, here) }))
+    .map((point) => ({ point, why: objectionTo(point, here) ?? archived(point, here) }))
   const sound = wanted.flatMap(({ point, why }) => (why === undefined ? [point] : []))
   const passedOver = wanted.flatMap(({ point, why }) => (why === undefined || has(there, point.id) ? [] : [{ id: point.id, why }]))
   const missing = staying(sound.slice(0, wish.newest), there, wish.rules, now)
   const damaged = sound.filter(({ id }) => there.some((copy) => copy.id === id && isDamaged(copy)))
   const points = [...damaged.map(({ id }) => ({ id, again: true as const })), ...withParents(missing, here, there).map((id) => ({ id }))]
   return { points: points.slice(0, wish.most), passedOver, left: Math.max(0, points.length - wish.most) }
+}
+
+/** What a repository needs that has none of it yet is brought before it grows old: here it would have to be thawed. */
+const archived = (point: PointSummary, here: readonly PointSummary[]) => {
+  const archive = archiveOf(point, here)
+  return archive && `it is in ${archive}: thaw it first (holdfast verify --thaw), and copy it while it can be read`
 }
 
 const has = (points: readonly PointSummary[], id: string) => points.some((point) => point.id === id)

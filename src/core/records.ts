@@ -201,6 +201,8 @@ export interface PointSummary {
   /** pgBackRest label, where there is one. */
   label?: string
   held: boolean
+  /** Classes that its own artifacts are in, where one is not the usual one. Never in the index: they change under it. */
+  storageClasses?: string[]
   /** The deepest proof that passed, and when; not `ok` while a failure stands, which a shallower pass does not clear. */
   proof?: { depth: ProofDepth; at: string; ok: boolean }
   /** Proved: restore or full, no newer proof failed, and no older failure stands. */

@@ -261,12 +261,36 @@ function copies(): Scenario[] {
   ]
 }
 
+function archived(): Scenario[] {
+  const resolvePoint = async () => ({ id: POINT, archived: 'GLACIER' })
+  const thaws = (): Fakes => {
+    let looks = 0
+    return { resolvePoint, thawPoint: async () => ({ archived: 3, left: looks++ < 3 ? 3 : 0, tier: 'Standard', lookSeconds: 1 }) }
+  }
+  const move = [{ id: POINT, storageClass: 'GLACIER' }]
+  const moving: Fakes = {
+    planRetention: async ({ source }) => ({ source, keep: [{ id: POINT, reasons: ['newest'] }], delete: [], locked: [], held: [], move }),
+    movePoints: async () => ({ objects: 3, bytes: 400, locked: 0 }),
+  }
+  return [
+    { name: 'retention-moves', type: 'retention', input: source, fakes: sourceFakes(moving) },
+    {
+      name: 'restore-archived',
+      type: 'restore',
+      input: { ...source, recoveryPoint: POINT, requestedBy: 'ana' },
+      fakes: sourceFakes(thaws()),
+    },
+    { name: 'verifyRestore-archived', ends: 'FAILED', type: 'verifyRestore', input: source, fakes: sourceFakes(thaws()) },
+  ]
+}
+
 function points(): Scenario[] {
   const point = { ...source, recoveryPoint: POINT }
   return [
     adoption(),
     ...copies(),
     { name: 'retention', type: 'retention', input: {}, fakes: sourceFakes(prunes) },
+    ...archived(),
     { name: 'deleteRecoveryPoint', type: 'deleteRecoveryPoint', input: { ...point, confirm: POINT }, fakes: sourceFakes() },
     { name: 'holdRecoveryPoint', type: 'holdRecoveryPoint', input: { ...point, actor: 'ana', reason: 'legal case' }, fakes: sourceFakes() },
     { name: 'rotateKeys', type: 'rotateKeys', input: {}, fakes: sourceFakes() },

@@ -43,6 +43,10 @@ interface RetentionDone {
   needed?: { id: string; by: string[] }[]
   /** Their failed proofs keep everything. */
   failed?: string[]
+  /** Points for another storage class; those that are old enough and stay; what was moved. */
+  move?: { id: string; storageClass: string }[]
+  stay?: { id: string; why: string }[]
+  moved?: { objects: number; bytes: number; locked: number }
   /** WAL before the recoverable window. */
   archive?: { segments: number; bytes: number; left?: string }
 }
@@ -58,6 +62,7 @@ interface VerifyOptions {
   depth: string
   repository?: string
   keep: boolean
+  thaw: boolean
   detach: boolean
 }
 
@@ -82,6 +87,7 @@ export function addBackupCommands(program: Command, action: Action): void {
     .option('--depth <depth>', `one of ${DEPTHS}; only the last two make it good`, 'full')
     .option('--keep', 'leave the scratch instance running', false)
     .option('--repository <name>', 'the copy there; without it its own, or where that is away or damaged, a copy')
+    .option('--thaw', 'of a point in an archive class: ask for it, and wait until it can be read, which takes hours', false)
     .option(...DETACH)
     .action(action(verify))
   program
@@ -108,7 +114,7 @@ async function backup(context: CommandContext, source: string, o: BackupOptions)
 }
 
 async function verify(context: CommandContext, source: string, point: string | undefined, o: VerifyOptions): Promise<number> {
-  const input = { source, recoveryPoint: point, depth: o.depth, keep: o.keep, repository: o.repository }
+  const input = { source, recoveryPoint: point, depth: o.depth, keep: o.keep, repository: o.repository, thaw: o.thaw }
   const { workflowId, result } = await runWorkflow<ProofDone>(context, 'verifyRestore', input, { detach: o.detach })
   context.output.result(result ?? { workflowId }, result ? proofLines(source, result) : [workflowId])
   return result?.ok === false ? EXIT.integrity : EXIT.ok
@@ -146,8 +152,17 @@ function retentionLines(report: RetentionDone, dryRun: boolean): string[] {
     ...(report.needed ?? []).map(
       ({ id, by }) => `  needed ${id}  by ${by.join(', ')}, of no recovery point: pgbackrest expire --set=… removes one`,
     ),
+    ...(report.move ?? []).map(
+      ({ id, storageClass }) => `  ${dryRun ? 'move  ' : 'moved '} ${id}  ${dryRun ? 'would go ' : ''}to ${storageClass}`,
+    ),
+    ...(report.stay ?? []).map(({ id, why }) => `  stays  ${id}  out of the archive: ${why}`),
+    ...(report.moved ? [movedLine(report.moved)] : []),
     ...(report.archive ? [archiveLine(report.archive, dryRun)] : []),
   ]
+}
+
+function movedLine({ objects, bytes: size, locked }: NonNullable<RetentionDone['moved']>): string {
+  return `  moved  ${objects} objects, ${bytes(size)}${locked > 0 ? `; ${locked} objects are locked and stay in their class until that ends` : ''}`
 }
 
 function archiveLine({ segments, bytes: size, left }: NonNullable<RetentionDone['archive']>, dryRun: boolean): string {

@@ -46,14 +46,17 @@ export function addPointCommands(program: Command, action: Action): void {
       action((context, source: string, id: string, o: { repository?: string }) =>
         withServices(context, async (services, config) => {
           const { catalog, manifest, digest, repository, others } = await openPoint(services, config, { source, id, ...o })
-          const [proofs, holds, readers] = await Promise.all([
+          const [points, proofs, holds, readers] = await Promise.all([
+            catalog.listPoints(source),
             catalog.proofsOf(source, id),
             catalog.holdsOf(source, id),
             catalog.readersOf(manifest),
           ])
+          const storageClasses = points.find((point) => point.id === id)?.storageClasses
           const readable = readers.map((recipient) => `readable for ${recipient}`)
-          context.output.result({ manifest, digest, repository, copies: others, proofs, holds, readers }, [
+          context.output.result({ manifest, digest, repository, copies: others, storageClasses, proofs, holds, readers }, [
             ...manifestLines(manifest),
+            storageClasses && `artifacts in ${storageClasses.join(', ')}`,
             ...(others.length > 0 ? [`in ${repository}; also in ${others.join(', ')}`] : []),
             ...readable,
             ...noteLines(proofs, holds),
@@ -134,9 +137,11 @@ function table(points: PlacedPoint[]): string[] {
     p.held ? 'held' : '',
     p.tags.join(','),
     p.repositories?.join(',') ?? '',
+    p.storageClasses?.join(',') ?? '',
   ])
   const where = points.some(({ repositories }) => repositories) ? 'in' : ''
-  return columns([['source', 'id', 'kind', 'stored', 'proof', 'hold', 'tags', where], ...rows])
+  const cold = points.some(({ storageClasses }) => storageClasses) ? 'class' : ''
+  return columns([['source', 'id', 'kind', 'stored', 'proof', 'hold', 'tags', where, cold], ...rows])
 }
 
 function manifestLines(manifest: Manifest): (string | undefined)[] {

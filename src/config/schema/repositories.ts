@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { bytesOf } from '../../core/duration.ts'
 import { bandwidthSchema, captures } from './limits.ts'
+import { thaw, transitions } from './transitions.ts'
 import { awsKey, secret, size } from './values.ts'
 
 const limit = z
@@ -22,6 +23,8 @@ const s3Repository = z.strictObject({
   accessKeyId: awsKey,
   secretAccessKey: secret.optional(),
   storageClass: z.string().optional().describe('of artifacts, like STANDARD_IA'),
+  transitions,
+  thaw,
   uploads: z.number().int().min(1).max(16).default(4).describe('parts in flight at once'),
   limit,
   bandwidth: bandwidthSchema.optional(),

@@ -1,0 +1,61 @@
+/** Points that are old enough go into another storage class; what reads and lists them stays where it is. */
+import { mapConcurrently } from '../src/catalog/concurrent.ts'
+import { dataPrefix } from '../src/catalog/keys.ts'
+import type { Config } from '../src/config/schema.ts'
+import { isArchive } from '../src/core/storage-classes.ts'
+import type { Transition, TransitionPlan } from '../src/core/transitions.ts'
+import type { ObjectInfo, Store } from '../src/storage/store.ts'
+import { withProgress } from './context.ts'
+import { repositoryOf, type Services } from './services.ts'
+
+export interface Moved {
+  objects: number
+  bytes: number
+  /** Objects under a lock, which stay in their class until it ends. */
+  locked: number
+}
+
+interface Moving {
+  source: string
+  repository?: string
+  move: TransitionPlan['move']
+}
+
+/** None where the repository says nothing of classes. */
+export function transitionsOf({ repositories }: Config, repository: string): readonly Transition[] {
+  const found = repositories[repository]
+  return found?.type === 's3' ? (found.transitions ?? []) : []
+}
+
+export function createMoves(services: Services) {
+  const { config } = services
+  return {
+    /** Moves exactly what the report lists. Safe to repeat: what is in its class is left there. */
+    async movePoints({ source, repository, move }: Moving): Promise<Moved> {
+      return withProgress(async (context) => {
+        const store = await services.store(repositoryOf(config, source, repository))
+        const moved: Moved = { objects: 0, bytes: 0, locked: 0 }
+        for (const { id, storageClass } of move) {
+          await context.requireCurrent()
+          await mapConcurrently(await movableTo(storageClass, store, dataPrefix(source, id)), async ({ key, size }) => {
+            context.signal.throwIfAborted()
+            const outcome = await store.classes?.moveTo(key, storageClass, context.signal)
+            if (outcome === 'locked') moved.locked += 1
+            if (outcome !== 'moved') return
+            moved.objects += 1
+            moved.bytes += size
+            context.onProgress({ phase: `${id} to ${storageClass}`, bytes: moved.bytes, parts: moved.objects })
+          })
+        }
+        return moved
+      })
+    },
+  }
+}
+
+/** What is in another archive could be moved no further; what is there already may have left a version behind. */
+async function movableTo(storageClass: string, store: Store, prefix: string): Promise<ObjectInfo[]> {
+  const found: ObjectInfo[] = []
+  for await (const info of store.list(prefix)) if (!isArchive(info.storageClass) || info.storageClass === storageClass) found.push(info)
+  return found
+}

@@ -1,0 +1,106 @@
+/** Points in an archive class: moved there by retention, and brought back by runs that wait; by the real activities on the stand-in for S3. */
+import type { WorkflowHandle } from '@temporalio/client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { viewQuery } from '../../src/contract/messages.ts'
+import { pointId } from '../../src/core/ids.ts'
+import { until } from '../../src/process/wait.ts'
+import { type ArchivingS3, startArchivingS3 } from '../support/archived.ts'
+import { archivedSource } from '../support/workflows/archived.ts'
+import { endOf } from '../support/workflows/source.ts'
+import { openStage, type Stage } from '../support/workflows/stage.ts'
+
+let stage: Stage
+let s3: ArchivingS3
+beforeAll(async () => {
+  ;[stage, s3] = await Promise.all([openStage(), startArchivingS3()])
+})
+afterAll(async () => {
+  await stage?.close()
+  await s3?.stop()
+})
+
+let count = 0
+const start = (type: string, input: object = {}): Promise<WorkflowHandle> =>
+  stage.client.workflow.start(type, { taskQueue: 'holdfast', workflowId: `${type}-${++count}`, args: [{ source: 'orders', ...input }] })
+const run = async (type: string, input?: object) => (await start(type, input)).result()
+const open = (transitions: string) => archivedSource(s3, `cold-${++count}`, transitions)
+const daysAgo = (days: number, kind: 'scheduled' | 'manual' = 'scheduled') => pointId(new Date(Date.now() - days * 86_400_000), kind)
+
+const INTO_GLACIER = '[{ after: 30d, storageClass: STANDARD_IA }, { after: 90d, storageClass: GLACIER }]'
+
+describe('retention', () => {
+  test('moves what is old enough, after it said so in a dry run, and once', async () => {
+    const orders = await open(INTO_GLACIER)
+    const [old, middle, young] = [daysAgo(100), daysAgo(40), daysAgo(1)]
+    for (const id of [old, middle, young]) await orders.take(id)
+    await stage.play(orders.fakes, async () => {
+      const move = [
+        { id: middle, storageClass: 'STANDARD_IA' },
+        { id: old, storageClass: 'GLACIER' },
+      ]
+      expect(await run('retention', { dryRun: true })).toMatchObject([{ move, delete: [] }])
+      expect(stage.ran).not.toContain('movePoints')
+      expect(await run('retention')).toMatchObject([{ move, moved: { objects: 4, locked: 0 } }])
+      expect([await orders.classes(old), await orders.classes(middle), await orders.classes(young)]).toEqual([
+        ['GLACIER', 'GLACIER'],
+        ['STANDARD_IA', 'STANDARD_IA'],
+        [undefined, undefined],
+      ])
+      const [again] = await run('retention')
+      expect(again).not.toHaveProperty('move')
+      const listed = await orders.catalog.listPoints('orders')
+      expect(listed.map(({ storageClasses }) => storageClasses)).toEqual([['GLACIER'], ['STANDARD_IA'], undefined])
+    })
+  })
+
+  test('goes on where a try was killed between two objects', async () => {
+    const orders = await open('[{ after: 90d, storageClass: GLACIER }]')
+    const old = daysAgo(100)
+    const { artifacts } = await orders.take(old)
+    await orders.take(daysAgo(1))
+    await orders.store.classes?.moveTo(artifacts[0]?.key ?? '', 'GLACIER')
+    await stage.play(orders.fakes, async () => {
+      expect(await run('retention')).toMatchObject([{ move: [{ id: old }], moved: { objects: 1 } }])
+      expect(await orders.classes(old)).toEqual(['GLACIER', 'GLACIER'])
+    })
+  })
+})
+
+describe('a point in an archive', () => {
+  test('is proved by nobody who has not asked for a thaw; a schedule proves one that can be read', async () => {
+    const orders = await open('[{ after: 90d, storageClass: GLACIER }]')
+    const [old, young] = [daysAgo(100), daysAgo(1)]
+    for (const id of [old, young]) await orders.take(id)
+    await stage.play(orders.fakes, async () => {
+      await run('retention')
+      const refused = await endOf(run('verifyRestore', { recoveryPoint: old }))
+      expect(refused).toMatchObject({ code: 'POINT_ARCHIVED', object: old, next: expect.stringContaining('--thaw') })
+      expect(stage.ran).not.toContain('proveRestore')
+      expect(await run('verifyRestore', { recoveryPoint: old, depth: 'list' })).toMatchObject({ id: old, ok: true })
+      for (let tries = 0; tries < 4; tries++)
+        expect(await run('verifyRestore', { recoveryPoint: 'random', depth: 'read' })).toMatchObject({ id: young, ok: true })
+      expect((await orders.catalog.listPoints('orders')).every(({ proof }) => proof?.ok)).toBe(true)
+    })
+  })
+
+  test('is restored whole once it is thawed: the run shows what it waits for, and locks nobody out meanwhile', async () => {
+    const orders = await open('[{ after: 90d, storageClass: DEEP_ARCHIVE }]')
+    const [old, young] = [daysAgo(100), daysAgo(1)]
+    for (const id of [old, young]) await orders.take(id)
+    await stage.play(orders.fakes, async () => {
+      await run('retention')
+      await s3.thawAfter(1_000_000)
+      const restore = await start('restore', { recoveryPoint: old, requestedBy: 'ana' })
+      const waits = async () => (await restore.query(viewQuery)).steps.find(({ name }) => name === 'thaw')?.detail
+      await until(async () => (await waits()) !== undefined, { what: 'the run to wait for the thaw', timeoutMs: 20_000 })
+      expect(await waits()).toContain('0 of 2 objects are back from DEEP_ARCHIVE (Standard)')
+      expect(await run('verifyRestore', { recoveryPoint: young, depth: 'read' })).toMatchObject({ ok: true })
+      expect(orders.restored).toEqual([])
+      await s3.thawAfter(1)
+      expect(await restore.result()).toMatchObject({ id: old, outcome: 'success' })
+      expect(orders.restored).toEqual([`files of ${old}`, `more of ${old}`])
+      // Thawed by now: nobody has to ask.
+      expect(await run('verifyRestore', { recoveryPoint: old, depth: 'read' })).toMatchObject({ id: old, ok: true })
+    })
+  })
+})
