@@ -6,7 +6,7 @@ import { parseConfig } from '../../../src/config/load.ts'
 import { retentionRules } from '../../../src/config/retention-rules.ts'
 
 const page = readFileSync(new URL('../../../docs/retention.md', import.meta.url), 'utf8')
-const [source = '', kinds = '', repositories = '', limited = ''] = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(
+const [source = '', kinds = '', repositories = '', limited = '', classes = ''] = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(
   ([, block]) => block ?? '',
 )
 
@@ -54,4 +54,15 @@ it('what it shows for kinds and for another repository holds there', () => {
 
 it('its limit is one', () => {
   expect(whole(limited).repositories.hot).toMatchObject({ limit: { warn: '80GB', cap: '100GB' } })
+})
+
+it('its storage classes are those of a repository', () => {
+  const { cold } = whole(classes).repositories
+  expect(cold).toMatchObject({
+    transitions: [
+      { after: '30d', storageClass: 'STANDARD_IA' },
+      { after: '90d', storageClass: 'GLACIER' },
+    ],
+    thaw: { tier: 'Bulk', days: 7, look: '30m' },
+  })
 })

@@ -1,5 +1,5 @@
 /** Objects moved between storage classes, on the stand-in for S3 that has them. */
-import { ListObjectVersionsCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3'
+import { CopyObjectCommand, ListObjectVersionsCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { crc32Of } from '../../../src/storage/crc.ts'
 import { readAll, type Classes, type Store } from '../../../src/storage/store.ts'
@@ -76,11 +76,14 @@ it('a bucket that keeps versions keeps one only, also after a try that was kille
   await classesOf(store).moveTo(KEY, 'GLACIER_IR')
   expect(await versionsOf('versions')).toHaveLength(2)
   // As a try leaves it that copied and went no further.
-  await store.put(KEY, Buffer.from('an artifact'), { ifAbsent: false })
-  await s3.open('versions').classes?.moveTo(KEY, 'GLACIER_IR')
+  const Key = `kept here/${KEY}`
+  const CopySource = `versions/${Key.split('/').map(encodeURIComponent).join('/')}`
+  await s3.client.send(new CopyObjectCommand({ Bucket: 'versions', Key, CopySource, StorageClass: 'GLACIER' }))
+  expect(await versionsOf('versions')).toHaveLength(3)
+  expect(await classesOf(s3.open('versions')).moveTo(KEY, 'GLACIER')).toBe('there')
   const left = await versionsOf('versions')
-  expect(left.map(({ Key, StorageClass }) => [Key, StorageClass])).toEqual([
-    [`kept here/${KEY}`, 'GLACIER_IR'],
+  expect(left.map((version) => [version.Key, version.StorageClass])).toEqual([
+    [Key, 'GLACIER'],
     [`kept here/${KEY}.more`, 'STANDARD'],
   ])
 })
