@@ -13,7 +13,7 @@ import type { Manifest } from '../../src/core/records.ts'
 import type { SourceDriver, UserAssertion } from '../../src/drivers/driver.ts'
 import { pathOf } from '../../src/drivers/bucket/places.ts'
 import { contextFor, failures, nextRequest, takePoint } from '../conformance/driver.ts'
-import { type Bench, openBench, standIn } from '../support/bucket.ts'
+import { type Bench, openBench } from '../support/bucket.ts'
 
 const DR = 'shop-dr'
 let bench: Bench
@@ -47,7 +47,7 @@ const WAYS = [
 describe.each(WAYS)('a bucket %s', (_, keys, digested) => {
   let driver: SourceDriver
   beforeEach(async () => {
-    bench = await openBench(standIn)
+    bench = await openBench()
     shop = bench.shop
     await shop.createBucket(DR)
     await versioned(DR)
@@ -148,6 +148,22 @@ describe('copies', () => {
     await expect(bench.restoreLive(driver, manifest)).rejects.toMatchObject({ code: 'INTEGRITY', object: 'photos/large.bin' })
     await put(shop.client, 'readme.txt', { body: 'a shop', type: 'text/plain' })
     expect(await shop.contents()).toBe(before)
+  })
+
+  it('a source without versions is copied as well, and comes back as it was', async () => {
+    await shop.createBucket('plain')
+    await put(shop.client, 'one', { body: 'first', metadata: { a: 'b' } }, 'plain')
+    await put(shop.client, 'two', { body: 'second' }, 'plain')
+    const plain = shop.driver({ bucket: 'plain', copyTo: { bucket: DR, prefix: 'plain/' } })
+    const before = await shop.contents('plain')
+    const first = await takePoint(plain, bench.repository, nextRequest())
+    await put(shop.client, 'one', { body: 'first, changed' }, 'plain')
+    await remove('two', undefined, 'plain')
+    const second = await incremental(plain, first)
+    expect([await prove(plain, first), await prove(plain, second)]).toEqual([[], []])
+    expect(await versionsOf('plain/')).toMatchObject({ versions: 3, markers: 1 })
+    await bench.restoreLive(plain, first)
+    expect(await shop.contents('plain')).toBe(before)
   })
 
   it('a bucket for copies without versions, or the source itself, is refused before a backup', async () => {
