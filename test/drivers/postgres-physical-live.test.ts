@@ -85,6 +85,21 @@ describe('a restore over a live cluster', { timeout: 180_000 }, () => {
     expect(await notes()).toEqual(['after', 'before', 'last', 'later'])
   })
 
+  it('stops at a time that is asked for', async () => {
+    await source.cluster.query(`insert into orders values ('in time') on conflict do nothing`)
+    const [row] = await source.cluster.query(`select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`)
+    await source.cluster.query(`insert into orders values ('too late')`)
+    await source.driver.switchWal()
+    const { timeline: now } = (await source.driver.window()).windows.at(-1) ?? { timeline: 0 }
+    expect(now).toBe(Number.parseInt(String(await timeline()), 16))
+    const choice = { to: String(row?.['now']) }
+    const { oid } = await live.restoreAside(quiet(), manifest, source.artifacts, { dir: source.root, choice })
+    const done = await live.swap(manifest, await live.fingerprint(), oid, filling(choice))
+    expect(done.notes?.join()).toContain(`time ${choice.to}`)
+    expect(await notes()).toContain('in time')
+    expect(await notes()).not.toContain('too late')
+  })
+
   it('is refused where it is not confirmed, or another cluster is, and the answer shows the command that is right', async () => {
     const fingerprint = await live.fingerprint()
     const refused = {
@@ -121,6 +136,17 @@ describe('a restore over a live cluster', { timeout: 180_000 }, () => {
     })
     await callService(service().stop)
     await own.check(manifest, await own.fingerprint())
+  })
+
+  it('without a service is put in the place of a server that was stopped, and ends its recovery when somebody starts it', async () => {
+    const own = liveOf({ service: undefined })
+    await callService(service().stop)
+    const { oid } = await own.restoreAside(quiet(), manifest, source.artifacts)
+    const { warnings, notes: said } = await own.swap(manifest, await own.fingerprint(), oid, filling())
+    expect(warnings?.join()).toContain('start it')
+    expect(said?.join()).toContain('once it takes writes: rm -r')
+    await callService(service().start)
+    expect(await notes()).toEqual(['before'])
   })
 
   it('of contents that are not what was recorded never takes the place', async () => {

@@ -1,4 +1,5 @@
 /** How the recovery of a cluster that takes its place ends: at the point's own mark, at a moment, or with the archive. */
+import { HoldfastError } from '../../core/errors.ts'
 import { describeTarget, onWay } from '../../core/planning.ts'
 import type { Manifest } from '../../core/records.ts'
 import { branchesOf } from '../../core/wal.ts'
@@ -23,9 +24,10 @@ export interface Ending {
 /** Throws TARGET_OUT_OF_RANGE, TARGET_AMBIGUOUS. */
 export async function endingOf(engine: PhysicalEngine, manifest: Manifest, to: RestoreTarget | undefined): Promise<Ending> {
   if (!to?.latest) {
-    const { archive } = await planStop(engine, manifest, to)
-    const said = to ? describeTarget(to) : `the end of ${manifest.id} itself, and nothing that came after it`
-    return { said, ...(to && { aside: to }), segmentBytes: archive.segmentBytes }
+    const aside = to && { ...to, timeline: to.timeline ?? (await timelineTo(engine, manifest, to)) }
+    const { archive } = await planStop(engine, manifest, aside)
+    const said = aside ? describeTarget(aside) : `the end of ${manifest.id} itself, and nothing that came after it`
+    return { said, ...(aside && { aside }), segmentBytes: archive.segmentBytes }
   }
   const latest = { latest: true, timeline: await newestTimeline(engine, manifest) }
   const { timeline, archive } = await planStop(engine, manifest, latest)
@@ -40,6 +42,17 @@ export async function endingOf(engine: PhysicalEngine, manifest: Manifest, to: R
     ...(newest !== undefined && { newest }),
     segmentBytes: archive.segmentBytes,
   }
+}
+
+/** Where a moment is on several that differ there, the newest of them has what the cluster went through. */
+async function timelineTo(engine: PhysicalEngine, manifest: Manifest, to: RestoreTarget): Promise<number> {
+  return planStop(engine, manifest, to).then(
+    ({ timeline }) => timeline,
+    (error: unknown) => {
+      if (error instanceof HoldfastError && error.code === 'TARGET_AMBIGUOUS') return newestTimeline(engine, manifest)
+      throw error
+    },
+  )
 }
 
 /** Of those that left the point's own after its mark. */

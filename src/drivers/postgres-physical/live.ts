@@ -180,7 +180,10 @@ async function finish(on: LiveOn, place: LivePlace, made: string, { kept, starte
 /** Where the new timeline left the old one, against the end of the archive. */
 async function short({ dataDir }: LivePlace, { timeline }: Writable, ending: Ending | undefined): Promise<string[]> {
   if (ending?.newest === undefined) return []
-  const history = await readFile(join(dataDir, 'pg_wal', `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`), 'utf8')
+  const file = join(dataDir, 'pg_wal', `${timeline.toString(16).toUpperCase().padStart(8, '0')}.history`)
+  const history = await readFile(file, 'utf8').catch(() => undefined)
+  if (history === undefined)
+    return [`whether replay reached the end of the archive, ${ending.newest}, is not known: ${file} cannot be read`]
   const [, lsn = '0/0'] = history.trim().split('\n').at(-1)?.split('\t') ?? []
   const last = segmentName(
     { timeline: ending.live?.timeline ?? 0, number: segmentOf(parseLsn(lsn) - 1n, ending.segmentBytes) },
