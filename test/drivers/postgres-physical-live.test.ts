@@ -6,6 +6,7 @@ import { createCluster } from '../../scripts/toolbox/postgres.ts'
 import type { Manifest } from '../../src/core/records.ts'
 import type { LiveRestore } from '../../src/drivers/driver.ts'
 import { createPostgresPhysical } from '../../src/drivers/postgres-physical/index.ts'
+import { until } from '../../src/process/wait.ts'
 import { createPhysicalSource, type PhysicalSource, quiet } from '../support/physical.ts'
 import { callService } from '../support/pg-service.ts'
 
@@ -146,7 +147,9 @@ describe('a restore over a live cluster', { timeout: 180_000 }, () => {
     expect(warnings?.join()).toContain('start it')
     expect(said?.join()).toContain('once it takes writes: rm -r')
     await callService(service().start)
-    expect(await notes()).toEqual(['before'])
+    // A start is over for pg_ctl before the recovery is.
+    const recovered = () => notes().catch(() => false as const)
+    expect(await until(recovered, { timeoutMs: 60_000, what: 'the recovery to end' })).toEqual(['before'])
   })
 
   it('of contents that are not what was recorded never takes the place', async () => {
