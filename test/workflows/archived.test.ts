@@ -5,7 +5,7 @@ import { viewQuery } from '../../src/contract/messages.ts'
 import { pointId } from '../../src/core/ids.ts'
 import { until } from '../../src/process/wait.ts'
 import { type ArchivingS3, startArchivingS3 } from '../support/archived.ts'
-import { archivedSource } from '../support/workflows/archived.ts'
+import { type ArchivedSource, archivedSource } from '../support/workflows/archived.ts'
 import { endOf } from '../support/workflows/source.ts'
 import { openStage, type Stage } from '../support/workflows/stage.ts'
 
@@ -15,6 +15,7 @@ beforeAll(async () => {
   ;[stage, s3] = await Promise.all([openStage(), startArchivingS3()])
 })
 afterAll(async () => {
+  for (const source of opened) await source.close()
   await stage?.close()
   await s3?.stop()
 })
@@ -23,7 +24,12 @@ let count = 0
 const start = (type: string, input: object = {}): Promise<WorkflowHandle> =>
   stage.client.workflow.start(type, { taskQueue: 'holdfast', workflowId: `${type}-${++count}`, args: [{ source: 'orders', ...input }] })
 const run = async (type: string, input?: object) => (await start(type, input)).result()
-const open = (transitions: string) => archivedSource(s3, `cold-${++count}`, transitions)
+const opened: ArchivedSource[] = []
+const open = async (transitions: string) => {
+  const source = await archivedSource(s3, `cold-${++count}`, transitions)
+  opened.push(source)
+  return source
+}
 const daysAgo = (days: number, kind: 'scheduled' | 'manual' = 'scheduled') => pointId(new Date(Date.now() - days * 86_400_000), kind)
 
 const INTO_GLACIER = '[{ after: 30d, storageClass: STANDARD_IA }, { after: 90d, storageClass: GLACIER }]'

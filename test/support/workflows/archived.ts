@@ -1,4 +1,7 @@
 /** A source whose points are in a bucket with storage classes, and the real activities that move, thaw, look and bring back. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createProofActivities } from '../../../activities/proof.ts'
 import { toFailure } from '../../../activities/errors.ts'
 import { createRestoreActivities } from '../../../activities/restore.ts'
@@ -21,12 +24,14 @@ export interface ArchivedSource {
   classes(id: string): Promise<(string | undefined)[]>
   /** What a restore read. */
   readonly restored: string[]
+  close(): Promise<void>
 }
 
 /** `transitions` as in holdfast.yaml. */
 export async function archivedSource(s3: ArchivingS3, bucket: string, transitions: string): Promise<ArchivedSource> {
   await s3.createBucket(bucket)
   const store = s3.open(bucket)
+  const scratch = await mkdtemp(join(tmpdir(), 'hf-archived-'))
   const config = parseConfig(
     `
 repositories:
@@ -58,7 +63,7 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, retenti
     catalog: async () => catalog,
     repositoryDriver: async () => driver as RepositoryDriver,
     limits: () => ({}),
-    scratchRoot: () => '/tmp/holdfast-archived',
+    scratchRoot: () => scratch,
   }
   const wired = services as Services
   const real = { ...createProofActivities(wired), ...createRetentionActivities(wired), ...createRestoreActivities(wired) }
@@ -67,6 +72,10 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, retenti
     store,
     catalog,
     restored,
+    async close() {
+      store.close()
+      await rm(scratch, { recursive: true, force: true })
+    },
     async take(id, more = {}) {
       const parts = ['files', 'more'].map(async (part) => ({
         ...(await putArtifact(store, 'orders', id, part, Buffer.from(`${part} of ${id}`))),
