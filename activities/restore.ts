@@ -1,12 +1,12 @@
 /** A recovery point brought back: checked before anything is touched, made aside, then swapped in. */
-import type { Config } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { RestoreChoice, SourceDriver, Swapped } from '../src/drivers/driver.ts'
 import { createSource } from '../src/pipeline/read.ts'
 import { type Surroundings, surroundingsOf } from './applications.ts'
 import { withProgress } from './context.ts'
 import { instanceDir, withOwnInstance } from './instances.ts'
-import { openSource, type Services, sourceOf } from './services.ts'
+import { refuseOwnDatabase } from './own-database.ts'
+import { openSource, type Services } from './services.ts'
 
 export interface RestoreReport {
   source: string
@@ -149,16 +149,6 @@ export function createRestoreActivities(services: Services) {
       })
     },
   }
-}
-
-/** Such a restore would roll back the very run that makes it, and whatever else it had decided since. */
-function refuseOwnDatabase(config: Config, name: string): void {
-  const source = sourceOf(config, name)
-  if (!('temporalPersistence' in source) || !source.temporalPersistence) return
-  throw new HoldfastError('SOURCE_UNFIT', `${name} is the database of the Temporal that runs this very restore (temporalPersistence)`, {
-    object: name,
-    next: `stop every server of that Temporal, then restore without it: holdfast restore ${name} --offline; or by a Holdfast that runs on another Temporal`,
-  })
 }
 
 const withoutProjections = (around: Surroundings | undefined): Surroundings | undefined => around && { ...around, projections: [] }

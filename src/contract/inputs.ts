@@ -74,7 +74,7 @@ export const restoreInput = z.strictObject({
   to: z
     .union([z.literal('latest'), z.iso.datetime({ offset: true })], { error: 'a time needs its offset, like 2026-01-15T12:00:00+01:00' })
     .optional()
-    .describe('what came after the point is replayed up to this moment, by drivers that can'),
+    .describe('what came after the point is replayed up to this moment, by drivers that can; latest for all of it, by those that archive'),
   toSequence: z
     .number(SEQUENCE)
     .int(SEQUENCE)
