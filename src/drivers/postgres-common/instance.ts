@@ -74,7 +74,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   if (Buffer.byteLength(socket) > 107) {
     throw new HoldfastError('CONFIG_INVALID', `the socket's path is longer than 107 bytes: ${socket}`, {
       object: socket,
-      next: 'choose a scratchDir with a shorter path',
+      next: 'choose a shorter path: of the scratchDir, or of the dataDir where a restore goes over it',
     })
   }
   const running = await runningInstance(dataDir)

@@ -87,7 +87,7 @@ async function restoreAside(
   await putBack(place, manifest, context)
   await removeAsides(place, manifest)
   // A name of this try's own: an earlier one that was frozen and thaws goes on writing to a folder that has gone.
-  const dir = `${asidePrefix(dataDir, manifest)}${crypto.randomUUID().slice(0, 8)}`
+  const dir = `${asidePrefix(dataDir, manifest)}${crypto.randomUUID().slice(0, 4)}`
   try {
     const ending = await endingOf(on.engine, manifest, chosen(choice))
     const filled = await fillCopy(on.restoring(manifest, source), context, manifest, { dir, to: ending.aside })
@@ -136,7 +136,8 @@ async function requireOneFolder(dataDir: string): Promise<void> {
   })
 }
 
-const asidePrefix = (dataDir: string, { id }: Manifest): string => `${dataDir}.restore-${id}-`
+/** Short: a socket has to fit below it. */
+const asidePrefix = (dataDir: string, { id }: Manifest): string => `${dataDir}.${id}-`
 
 async function removeAsides({ dataDir }: LivePlace, manifest: Manifest): Promise<void> {
   const prefix = basename(asidePrefix(dataDir, manifest))
