@@ -221,7 +221,8 @@ test('the first good write commits as clients do: one that waits for a standby t
     message: expect.stringContaining("commits wait for a standby of synchronous_standby_names = 'nobody'"),
     next: expect.stringContaining('alter system set synchronous_standby_names'),
   })
-  expect(await pair.primary.query("select 1 from pg_stat_activity where wait_event = 'SyncRep'")).toEqual([])
+  const waiting = () => pair.primary.query("select 1 from pg_stat_activity where wait_event = 'SyncRep'")
+  await until(async () => (await waiting()).length === 0, { timeoutMs: 10_000, what: 'the waiting session to end' })
   await pair.primary.query('alter system reset synchronous_standby_names')
   await pair.primary.query('select pg_reload_conf()')
   expect(await until(() => first('again').catch(() => undefined), { timeoutMs: 20_000, what: 'a write that ends' })).toMatchObject({
