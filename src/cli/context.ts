@@ -99,7 +99,8 @@ export function byOption(description: string): Option {
 
 function me(): string {
   try {
-    return process.env['USER'] || userInfo().username
+    // Under sudo the person, not root: a second person has to have another name.
+    return process.env['SUDO_USER'] || process.env['USER'] || userInfo().username
   } catch {
     return 'unknown'
   }

@@ -67,7 +67,11 @@ export const ERRORS = {
   TARGET_NOT_REACHED: entry(false, EXIT.integrity, 'choose an earlier target or "latest"'),
   TARGET_AMBIGUOUS: entry(false, EXIT.usage, 'name the timeline'),
   CONFIRM_MISMATCH: entry(false, EXIT.refused, 'repeat with confirm set to the fingerprint shown'),
-  SET_INCOMPLETE: entry(false, EXIT.failed, 'repair the named member and take the set again'),
+  SET_INCOMPLETE: entry(
+    false,
+    EXIT.failed,
+    'of a backup: repair the named member and take the set again; of a recovery: mend that member and restore it alone',
+  ),
   WINDOW_CLOSED: entry(false, EXIT.failed, 'widen its window, or take it by hand: holdfast backup'),
   POINT_ARCHIVED: entry(
     false,
@@ -82,7 +86,7 @@ export const ERRORS = {
   ABORTED: entry(false, EXIT.refused, 'an operator aborted the run; read the reason'),
   PAST_NO_RETURN: entry(false, EXIT.refused, 'the promotion may have happened: go forward; fail back afterwards'),
   NOT_READY: entry(false, EXIT.refused, 'repair what the readiness report names; run holdfast status'),
-  LAG_TOO_LARGE: entry(false, EXIT.refused, 'wait for the standby, or let an operator accept the loss'),
+  LAG_TOO_LARGE: entry(false, EXIT.refused, 'wait for the standby, or accept the loss: holdfast failover --accept-loss'),
   FENCE_UNPROVEN: entry(false, EXIT.refused, 'fence the host by hand and attest it, or restore access to it'),
   EPOCH_STALE: entry(false, EXIT.refused, 'a newer run owns this pair; this one may not go on'),
   STANDBY_UNHEALTHY: entry(false, EXIT.failed, 'repair or re-clone the standby'),

@@ -20,12 +20,14 @@ const SCHEDULES: Record<string, [string, string, string][]> = {
     ['nexus/scheduled', 'daily 02:00', 'backup scheduled'],
     ['nexus/verify-read', 'daily', 'verifyRestore read'],
     ['nexus/verify-restore', 'weekly', 'verifyRestore restore'],
+    ['system/set', 'Sun 04:00', 'backupSet scheduled'],
   ],
   'mnx-event-store/holdfast.development.yaml': [
     ['nexus-eventlog/logical', 'daily 02:00', 'backup scheduled'],
     ['nexus/scheduled', 'Sun 02:30', 'backup scheduled'],
   ],
   'mind-v5/holdfast.yaml': [
+    ['everything/set', 'daily 05:00', 'backupSet scheduled'],
     ['graph/scheduled', 'hourly', 'backup scheduled'],
     ['postgres/full', 'daily 02:00', 'backup full'],
     ['secrets/scheduled', 'daily', 'backup scheduled'],
@@ -62,6 +64,7 @@ const SCHEDULES: Record<string, [string, string, string][]> = {
     ['region/readiness', 'every 30m', 'evaluateReadiness'],
     ['secrets/scheduled', 'daily 04:00', 'backup scheduled'],
     ['secrets/verify-restore', 'monthly', 'verifyRestore restore'],
+    ['site/set', 'daily 05:00', 'backupSet scheduled'],
   ],
   'meridian/holdfast.yaml': [
     ['meridian/incremental', 'every 6h', 'backup incremental'],
