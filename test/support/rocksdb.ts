@@ -1,6 +1,6 @@
 /** Real RocksDB databases, made and changed with the tools that come with RocksDB. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fillStore, storeContents } from '../../scripts/sources/rocksdb.ts'
@@ -50,7 +50,11 @@ export async function makeStore(): Promise<Store> {
 export async function startWriter(path: string): Promise<() => Promise<void>> {
   const often = ['--write_buffer_size=131072', '--benchmark_write_rate_limit=100000']
   const args = [`--db=${path}`, '--benchmarks=fillseq', '--num=100000000', '--value_size=100', '--compression_type=none', ...often]
-  return untilOpen(spawn(findProgram('db_bench'), args, { stdio: 'ignore' }), path)
+  const stop = await untilOpen(spawn(findProgram('db_bench'), args, { stdio: 'ignore' }), path)
+  // Open, a new store may still be without its first files.
+  const written = async () => (await readdir(path)).some((name) => name.endsWith('.sst'))
+  await until(written, { timeoutMs: 30_000, what: `${path} to be written to` })
+  return stop
 }
 
 /** A program that has the store open and does nothing. */
