@@ -54,9 +54,9 @@ ${command.options.length > 0 ? `\n${optionsTable(command)}` : ''}`
 }
 
 function optionsTable(command: Command): string {
-  const rows = command.options.map(({ flags, description, defaultValue, defaultValueDescription, mandatory }) => {
+  const rows = command.options.map(({ flags, description, argChoices, defaultValue, defaultValueDescription, mandatory }) => {
     const standing = mandatory ? 'needed' : (defaultValueDescription ?? (defaultValue ? `\`${defaultValue}\`` : ''))
-    return `| ${code(flags)} | ${standing} | ${escaped(description)} |\n`
+    return `| ${code(flags)} | ${standing} | ${escaped([description, argChoices?.join(', ')].filter(Boolean).join(': '))} |\n`
   })
   return `| option | default | meaning |\n| --- | --- | --- |\n${rows.join('')}`
 }

@@ -85,7 +85,7 @@ export function addRestoreCommands(program: Command, action: Action): void {
     )
     .option('--into <place>', 'somewhere else than where the source is: a folder, a name; with --offline: new folder to restore into')
     .option('--part <name>', 'only this part of the point: a file, a graph, a collection, a schema; again for more', again)
-    .addOption(new Option('--mode <mode>', 'what becomes of what is there already').choices(['empty', 'replace', 'upsert']))
+    .addOption(new Option('--mode <mode>', 'what becomes of what is there already: replaced, added to, or refused where there is anything').choices(['empty', 'replace', 'upsert']))
     .option(
       '--to <time>',
       'replay what came after the point up to this time, with its offset, or all of it (latest); of a bucket, what it kept itself of that time; where the driver can',
@@ -161,11 +161,6 @@ function refuseIgnored(o: RestoreOptions): void {
     })
   if (o.repository?.includes(':') && !o.offline)
     throw new HoldfastError('INPUT_INVALID', '--repository needs --offline', {
-      object: '--repository',
-      next: 'add --offline, or give the name of a repository that has copies of the source',
-    })
-  if (o.repository?.includes(':') && !o.offline)
-    throw new HoldfastError('INPUT_INVALID', '--repository needs --offline where it is no name of the configuration', {
       object: '--repository',
       next: 'add --offline, or name a repository of holdfast.yaml that has copies of the source',
     })
