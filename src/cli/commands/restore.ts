@@ -85,7 +85,13 @@ export function addRestoreCommands(program: Command, action: Action): void {
     )
     .option('--into <place>', 'somewhere else than where the source is: a folder, a name; with --offline: new folder to restore into')
     .option('--part <name>', 'only this part of the point: a file, a graph, a collection, a schema; again for more', again)
-    .addOption(new Option('--mode <mode>', 'what becomes of what is there already: replaced, added to, or refused where there is anything').choices(['empty', 'replace', 'upsert']))
+    .addOption(
+      new Option('--mode <mode>', 'what becomes of what is there already: replaced, added to, or refused where there is anything').choices([
+        'empty',
+        'replace',
+        'upsert',
+      ]),
+    )
     .option(
       '--to <time>',
       'replay what came after the point up to this time, with its offset, or all of it (latest); of a bucket, what it kept itself of that time; where the driver can',
