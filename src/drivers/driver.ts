@@ -125,6 +125,8 @@ export interface Filling {
   source: ArtifactSource
   dir: string
   choice: RestoreChoice
+  /** Throws CANCELLED where this try was given up: asked right before what must not happen twice. */
+  stillWanted?(): Promise<void>
 }
 
 /** What it takes to look at a point without restoring it. */
@@ -174,8 +176,8 @@ export interface Restored {
 
 /** Over a live target: beside it first, then in its place, atomically where the engine can; the old one kept where it can be. */
 export interface LiveRestore {
-  /** Names the live target beyond doubt: what `confirm` must repeat. */
-  fingerprint(): Promise<string>
+  /** Names the live target beyond doubt: what `confirm` must repeat. A choice may name another target than the source. */
+  fingerprint(choice?: RestoreChoice): Promise<string>
   /**
    * Throws CONFIRM_MISMATCH, SPACE_SHORT. Changes nothing. With the artifacts at hand, a refusal may say what the restore
    * would change.

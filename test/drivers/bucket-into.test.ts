@@ -46,6 +46,44 @@ it('elsewhere, what is there already is refused, written over or deleted as aske
   expect(await shop.contents('other', 'photos/3/')).toBe(await shop.contents(SHOP_BUCKET, 'photos/3/'))
 })
 
+it('what would be replaced elsewhere is confirmed as what it is: the source has another fingerprint', async () => {
+  await shop.createBucket('other')
+  await put(shop.client, 'mine.txt', { body: 'mine' }, 'other')
+  const before = await shop.contents('other')
+  const ofSource = (await driver.live?.fingerprint()) ?? ''
+  const context = contextFor()
+  for (const choice of [
+    { into: 'other', mode: 'replace' },
+    { into: 'other/deep/', mode: 'upsert' },
+  ] as const) {
+    const refusal = { code: 'CONFIRM_MISMATCH', object: expect.stringContaining(`/${choice.into}`) }
+    await expect(driver.live?.check(manifest, ofSource, choice)).rejects.toMatchObject({
+      ...refusal,
+      next: expect.stringContaining(`--into ${choice.into} --mode ${choice.mode}`),
+    })
+    const filling = { context, source: bench.source(), ...bench.place('swap', choice) }
+    await expect(driver.live?.swap(manifest, ofSource, undefined, filling)).rejects.toMatchObject(refusal)
+  }
+  expect(await shop.contents('other')).toBe(before)
+})
+
+it('no restore goes over a repository, or over the copies that points name, whoever confirms it', async () => {
+  await shop.createBucket('other')
+  await put(shop.client, 'backups/holdfast/v1/orders/20260101_000000_full/manifest.json', { body: '{}' }, 'other')
+  const before = await shop.contents('other')
+  for (const into of ['other', 'other/backups/', 'other/backups/holdfast/v1/'])
+    await expect(restoreLive({ into, mode: 'replace' })).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+      message: expect.stringContaining('repository of Holdfast'),
+    })
+  expect(await shop.contents('other')).toBe(before)
+  const copying = shop.driver({ copyTo: { bucket: 'other' } })
+  await expect(bench.restoreLive(copying, manifest, { into: 'other/deep/', mode: 'upsert' })).rejects.toMatchObject({
+    code: 'INPUT_INVALID',
+    message: expect.stringContaining('its copyTo'),
+  })
+})
+
 it('a restore into an empty place that was killed goes on over what it had written itself', async () => {
   await shop.createBucket('other')
   const confirm = (await driver.live?.fingerprint()) ?? ''

@@ -126,7 +126,7 @@ export async function openBench(start?: () => Promise<Stage>) {
     /** As the workflow does it. */
     async restoreLive({ live }: SourceDriver, manifest: Manifest, choice: RestoreChoice = {}) {
       if (!live) throw new Error('no live restore')
-      const confirm = await live.fingerprint()
+      const confirm = await live.fingerprint(choice)
       await live.check(manifest, confirm, choice)
       await live.restoreAside(contextFor(), manifest, source(), place('aside', choice))
       return live.swap(manifest, confirm, undefined, { context: contextFor(), source: source(), ...place('swap', choice) })

@@ -101,7 +101,7 @@ function ofSource(error: unknown): unknown {
 }
 
 /** The place and who owns it: what is in it, and when it was made, are no part of its name. What is lost can still be restored elsewhere. */
-export async function fingerprintOf({ config }: Origin, bucket: Bucket): Promise<string> {
+export async function fingerprintOf({ config }: Origin, bucket: Bucket, below = ''): Promise<string> {
   const acl = await bucket
     .call('look at the owner of', bucket.name, undefined, () => bucket.client.send(new GetBucketAclCommand({ Bucket: bucket.name })))
     .catch((error: unknown) => {
@@ -109,5 +109,5 @@ export async function fingerprintOf({ config }: Origin, bucket: Bucket): Promise
       throw error
     })
   const host = config.endpoint ? new URL(config.endpoint).host : config.region
-  return `s3://${host}/${bucket.name}/${config.prefix}#${acl.Owner?.ID ?? 'unknown'}`
+  return `s3://${host}/${bucket.name}/${below}${config.prefix}#${acl.Owner?.ID ?? 'unknown'}`
 }

@@ -31,6 +31,12 @@ export function destinationOf(origin: Origin, { into, mode, parts }: RestoreChoi
   }
 }
 
+/** What a confirmation names: elsewhere too, unless nothing can be replaced there. */
+export function targetOf(origin: Origin, choice: RestoreChoice): Pick<Destination, 'origin' | 'below'> {
+  const { origin: there, below, mode } = destinationOf(origin, choice)
+  return choice.into === undefined || mode === 'empty' ? { origin, below: '' } : { origin: there, below }
+}
+
 export function requireShort({ below }: Destination, { key }: Pick<Entry, 'key'>): void {
   if (Buffer.byteLength(below) + Buffer.byteLength(key) <= LONGEST_KEY) return
   throw new HoldfastError('INPUT_INVALID', `${JSON.stringify(key)} has more than ${LONGEST_KEY} bytes below ${JSON.stringify(below)}`, {

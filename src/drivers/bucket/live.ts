@@ -1,31 +1,44 @@
 /** A restore over the bucket: the whole point is read first, then what differs is written, and last what is too many is deleted. */
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
-import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
+import { shellWord } from '../../process/shell.ts'
 import { type Asked, requireConfirmed } from '../common/confirm.ts'
+import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
 import type { Filling, LiveRestore, RestoreChoice } from '../driver.ts'
 import { requireKept } from './as-of.ts'
 import { fingerprintOf, type Origin, withBucket } from './client.ts'
 import type { Contents } from './contents.ts'
 import { contentsOf } from './contents-of.ts'
 import { entriesIn } from './indexed.ts'
-import { destinationOf, requireShort } from './into.ts'
+import { destinationOf, requireShort, targetOf } from './into.ts'
 import { indexIn } from './places.ts'
 import { putBack, requireEmpty } from './put-back.ts'
 import { picksOf } from './selection.ts'
+import { requireNoPoints } from './spared.ts'
 
 export function createLive(origin: Origin): LiveRestore {
-  const fingerprint = () => withBucket(origin, (bucket) => fingerprintOf(origin, bucket))
-  const asked = async (): Promise<Asked> => ({
-    fingerprint: await fingerprint(),
-    target: `the live bucket ${origin.config.bucket} has`,
-    meaning: 'this is the bucket to replace',
-  })
+  const fingerprint = (choice: RestoreChoice = {}) => {
+    const { origin: there, below } = targetOf(origin, choice)
+    return withBucket(there, (bucket) => fingerprintOf(there, bucket, below))
+  }
+  const asked = async (choice: RestoreChoice): Promise<Asked> => {
+    const { origin: there, below } = targetOf(origin, choice)
+    return {
+      fingerprint: await fingerprint(choice),
+      target: `the live bucket ${there.config.bucket}${below && ` below ${below}`} has`,
+      meaning: 'this is the bucket to replace',
+      parts: choice.parts,
+      options: (['into', 'mode', 'to'] as const).flatMap((name) =>
+        choice[name] === undefined ? [] : [`--${name}`, shellWord(choice[name])],
+      ),
+    }
+  }
   return {
     fingerprint,
     async check(manifest, confirm, choice = {}, looking) {
-      requireConfirmed(manifest, confirm, await asked())
       const context = looking?.context ?? { signal: new AbortController().signal, onProgress: () => {} }
+      await requireNoPoints(origin, choice, context)
+      requireConfirmed(manifest, confirm, await asked(choice))
       const { to } = choice
       if (to !== undefined) await withBucket(origin, (bucket) => requireKept(bucket, { time: to, context }))
       await requireEmpty(origin, choice, context)
@@ -49,7 +62,7 @@ export function createLive(origin: Origin): LiveRestore {
     async swap(manifest, confirm, _oid, filling?: Filling) {
       if (!filling) throw noFolder(origin)
       const { context, dir, choice, source } = filling
-      requireConfirmed(manifest, confirm, await asked())
+      requireConfirmed(manifest, confirm, await asked(choice))
       try {
         await makeOwnFolder(dir)
         return await putBack(origin, contentsOf(origin, { manifest, source, context }, choice), context, dir, choice)

@@ -10,16 +10,19 @@ export interface Asked {
   /** What whoever confirms says with it: `this is the server to restore over`. */
   meaning: string
   parts?: readonly string[] | undefined
+  /** What else was chosen, as options of the command. */
+  options?: readonly string[]
 }
 
 /** The refusal, with the command that is right. */
 export function confirmMismatch(
   { source, id }: Manifest,
   confirm: string,
-  { fingerprint, target, meaning, parts = [] }: Asked,
+  { fingerprint, target, meaning, parts = [], options = [] }: Asked,
 ): HoldfastError {
   const words = ['holdfast', 'restore', source, id, '--live', '--confirm', shellWord(fingerprint)]
   for (const part of parts) words.push('--part', shellWord(part))
+  words.push(...options)
   const confirmed = confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'
   return new HoldfastError('CONFIRM_MISMATCH', `${target} the fingerprint ${fingerprint}; ${confirmed}`, {
     object: fingerprint,
