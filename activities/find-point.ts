@@ -1,5 +1,4 @@
 /** Which recovery point is meant, and which repository it is taken from: that of its source as long as it can. */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Problem } from '../src/catalog/generations.ts'
 import { parseKey } from '../src/catalog/keys.ts'
 import { repositoriesOf } from '../src/config/copies.ts'
@@ -7,6 +6,7 @@ import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import { type Choice, newestFirst, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
 import type { PointSummary } from '../src/core/records.ts'
 import { archiveOf } from '../src/core/transitions.ts'
+import { inTime } from './in-time.ts'
 import { repositoryOf, type Services, sourceOf } from './services.ts'
 
 export interface Found extends Choice {
@@ -29,9 +29,6 @@ interface Wish {
   /** `latest` and `random` mean points that can be read at once, where there are any. */
   readable?: boolean
 }
-
-/** A repository that says nothing for so long is taken for gone, where another one has the points. */
-const ANSWER_MS = 45_000
 
 export function createFindPoint(services: Services) {
   const { config } = services
@@ -92,20 +89,6 @@ function refuseUntrusted(problems: readonly Problem[], id: string): void {
   const problem = problems.find(({ key }) => parseKey(key)?.id === id)
   if (problem)
     throw new HoldfastError(problem.code === 'SIGNATURE_INVALID' ? 'SIGNATURE_INVALID' : 'INTEGRITY', problem.message, { object: id })
-}
-
-async function inTime<T>(answer: Promise<T>, repository: string): Promise<T> {
-  const stop = new AbortController()
-  const late = delay(ANSWER_MS, undefined, { signal: stop.signal }).then(() => {
-    throw new HoldfastError('STORE_UNREACHABLE', `${repository} has not answered within ${ANSWER_MS / 1000} s`, { object: repository })
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    stop.abort()
-    late.catch(() => {})
-    answer.catch(() => {})
-  }
 }
 
 /** That a point of some age is kept elsewhere only is nothing to warn of. */

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto'
 import { setId } from '../src/catalog/sets.ts'
 import { repositoriesOf } from '../src/config/copies.ts'
 import type { Config } from '../src/config/schema.ts'
-import { HoldfastError } from '../src/core/errors.ts'
+import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import type { Assertion, Manifest } from '../src/core/records.ts'
 import { BESIDE, inOrder, judgeCheck, type SetMember, type SetRecord } from '../src/core/sets.ts'
 import { withProgress } from './context.ts'
+import { inTime } from './in-time.ts'
 import { currentHost } from './placement.ts'
 import { type Services, sourceOf } from './services.ts'
 
@@ -27,6 +28,9 @@ export interface SetPlan {
 
 /** What a run says of a member once its backup has ended. */
 export type Taken = Pick<SetMember, 'source' | 'barrier' | 'id' | 'problem'>
+
+/** `unread`: why a newer set than the newest that was found may be somewhere. */
+export type FoundSet = SetRecord & { unread?: string[] }
 
 export function createSetActivities(services: Services) {
   const { config } = services
@@ -100,19 +104,26 @@ export function createSetActivities(services: Services) {
     },
 
     /** The newest complete set of that name, or the one of that id, from whichever repository has it. */
-    async findSet({ set, recoverySet }: { set: string; recoverySet?: string }): Promise<SetRecord> {
+    async findSet({ set, recoverySet }: { set: string; recoverySet?: string }): Promise<FoundSet> {
       const places = membersOf(config, set).map(({ name }) => repositoriesOf(sourceOf(config, name)))
+      // Of one record, that of a source before that of a copy.
+      const repositories = [...new Set([...places.flatMap(([own]) => own ?? []), ...places.flat()])]
+      const listed = async (repository: string) => (await services.catalog(repository)).listSets(set)
+      const answers = await Promise.allSettled(repositories.map((repository) => inTime(listed(repository), repository)))
       const failures: unknown[] = []
-      // Those of the sources before those of copies.
-      for (const repository of new Set([...places.flatMap(([own]) => own ?? []), ...places.flat()])) {
-        try {
-          const records = await (await services.catalog(repository)).listSets(set)
-          const found = records.find(({ id, complete }) => (recoverySet === undefined ? complete : id === recoverySet))
-          if (found) return found
-        } catch (error) {
-          failures.push(error)
-        }
+      const unread: string[] = []
+      const records = answers.flatMap((answer, index) => {
+        if (answer.status === 'fulfilled') return answer.value
+        failures.push(answer.reason)
+        unread.push(`the repository ${repositories[index]} was not read, and may have a newer set: ${messageOf(answer.reason)}`)
+        return []
+      })
+      if (recoverySet !== undefined) {
+        const named = records.find(({ id }) => id === recoverySet)
+        if (named) return named
       }
+      const newest = records.filter(({ complete }) => complete).sort((a, b) => Date.parse(b.createdAt) - Date.parse(a.createdAt))[0]
+      if (recoverySet === undefined && newest) return { ...newest, ...(unread.length > 0 && { unread }) }
       if (failures.length > 0) throw failures[0]
       throw new HoldfastError('NOT_FOUND', `there is no ${recoverySet ?? 'complete'} recovery set of ${set}`, {
         object: recoverySet ?? set,

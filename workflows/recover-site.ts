@@ -14,6 +14,9 @@ import { control, dataOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
 import { createView, type View } from './lib/view.ts'
 
+/** What is back now may lack what the set has: a new set would be taken as the newest from then on. */
+const MEND = 'mend the named member and restore it alone: docs/total-loss.md; take no new set yet'
+
 const light = proxyActivities<SetActivities>(control)
 
 export interface RecoveredMember {
@@ -47,20 +50,18 @@ async function recover(input: ReturnType<typeof parseInput<'recoverSite'>>, view
   const started = Date.now()
   const { set, recoverySet, confirm, requestedBy } = input
   view.phase('check')
-  const record = await light.findSet({ set, ...(recoverySet !== undefined && { recoverySet }) })
+  const { unread = [], ...record } = await light.findSet({ set, ...(recoverySet !== undefined && { recoverySet }) })
   const plan = await light.planSet({ set })
   const targets = await fingerprints(record, new Map(plan.members.map(({ name, host }) => [name, host])))
   const { digest } = await light.confirmationOf({ recoverySet: record.id, targets })
-  if (confirm !== digest)
-    throw failure(
-      'CONFIRM_MISMATCH',
-      `${record.id} would be restored over ${targets.map(({ source, fingerprint }) => `${source}: ${fingerprint}`).join('; ')}`,
-      {
-        object: digest,
-        next: `if these are the systems that are to be filled: holdfast recover-site ${set} ${record.id} --confirm ${digest}`,
-        details: { fingerprint: digest, targets },
-      },
-    )
+  if (confirm !== digest) {
+    const over = targets.map(({ source, fingerprint }) => `${source}: ${fingerprint}`).join('; ')
+    throw failure('CONFIRM_MISMATCH', [`${record.id} would be restored over ${over}`, ...unread].join('; '), {
+      object: digest,
+      next: `if these are the systems that are to be filled: holdfast recover-site ${set} ${record.id} --confirm ${digest}`,
+      details: { fingerprint: digest, targets },
+    })
+  }
   view.phase('restore')
   const members: RecoveredMember[] = []
   for (const member of record.members) {
@@ -73,8 +74,8 @@ async function recover(input: ReturnType<typeof parseInput<'recoverSite'>>, view
   const said = lost.map(({ source, problem }) => `${source} is not back: ${problem}`)
   const required = (source: string) => record.members.find((one) => one.source === source)?.required === true
   if (lost.some(({ source }) => required(source)))
-    throw failure('SET_INCOMPLETE', said.join('; '), { object: record.id, details: { members } })
-  const warnings = [...said, ...members.flatMap(({ source, warnings: own }) => own.map((warning) => `${source}: ${warning}`))]
+    throw failure('SET_INCOMPLETE', [...said, ...unread].join('; '), { object: record.id, next: MEND, details: { members } })
+  const warnings = [...unread, ...said, ...members.flatMap(({ source, warnings: own }) => own.map((warning) => `${source}: ${warning}`))]
   return { set, recoverySet: record.id, members, seconds: (Date.now() - started) / 1000, warnings }
 }
 

@@ -127,6 +127,15 @@ test('without the digest of all targets nothing is touched, and the refusal name
   })
 })
 
+test('that a newer set may be in a repository that was not read is told before the confirmation, and after the recovery', async () => {
+  const unread = ['the repository hot was not read, and may have a newer set: it hangs']
+  const findSet = async () => ({ id: SET, members: [member('db')], unread })
+  await stage.play(siteFakes([member('db')], [], { findSet }), async () => {
+    expect((await endOf((await start({})).result())).message).toContain(unread[0])
+    expect(await (await start()).result()).toMatchObject({ outcome: 'degraded', warnings: unread })
+  })
+})
+
 test('a target that does not answer is found out before the first member is restored', async () => {
   const restored: string[] = []
   const fingerprintOf = async ({ source }: { source: string }) => {
@@ -154,7 +163,9 @@ test('an optional member that fails degrades the recovery; what comes after it i
 test('a required member that fails fails the recovery, after the others were brought back', async () => {
   const restored: string[] = []
   await stage.play(siteFakes([member('db'), member('files')], restored, failingFor('db')), async () => {
-    expect(await endOf((await start()).result())).toMatchObject({ code: 'SET_INCOMPLETE', object: SET })
+    const end = await endOf((await start()).result())
+    expect(end).toMatchObject({ code: 'SET_INCOMPLETE', object: SET })
+    expect(end.message).toContain('restore it alone: docs/total-loss.md; take no new set yet')
     expect(restored).toEqual(['files'])
   })
 })
