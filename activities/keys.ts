@@ -2,42 +2,52 @@
 import type { Catalog } from '../src/catalog/catalog.ts'
 import { mapConcurrently } from '../src/catalog/concurrent.ts'
 import { openFor, ownEncrypted } from '../src/catalog/rotated.ts'
+import { repositoriesOf } from '../src/config/copies.ts'
 import { recipientsOf } from '../src/config/recipients.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Artifact, KeyNote } from '../src/core/records.ts'
+import { archiveOf } from '../src/core/transitions.ts'
 import { fileKeyOf, headerFor, readHeader } from '../src/pipeline/age-header.ts'
 import { identitiesIn, type Identity, recipientBytes } from '../src/pipeline/age-keys.ts'
 import { openArtifact } from '../src/pipeline/open-artifact.ts'
 import type { Store } from '../src/storage/store.ts'
 import { type RunningContext, withProgress } from './context.ts'
-import { openSource, type Services } from './services.ts'
+import { openSource, type Services, sourceOf } from './services.ts'
 
 export interface RotationReport {
   source: string
   /** Whom every point opens for now, or would. */
   recipients: string[]
   points: number
-  /** How many were given headers for them, or would be; and the first of them. */
+  /** How many were given headers for them, or would be, wherever they are; and the first of them. */
   rotated: number
   ids: string[]
   /** Recipients that are not configured any more and that points still open for, each with how many: nothing takes that away but their end. */
   former: Record<string, number>
-  /** Points that this worker's identity does not open, or that are damaged: they were left as they are. */
+  /** Points that this worker's identity does not open, that are damaged or in an archive: they were left as they are. */
   problems: Problem[]
 }
 interface Problem {
   id: string
+  /** Where it has only a copy left. */
+  repository?: string
   code: string
   message: string
 }
 
-export interface KeyCheck {
+export interface KeyCheck extends Oldest {
   source: string
-  /** Absent where no point of the source has anything encrypted by Holdfast. */
+  /** The same of each repository that has copies of the source: there may be older ones. */
+  copies?: ({ repository: string } & Oldest)[]
+}
+interface Oldest {
+  /** Absent where no point there has anything encrypted by Holdfast that can be read. */
   point?: string
   part?: string
   /** Its whole content, or its first bytes where it is large. */
   looked?: 'whole' | 'beginning'
+  /** So many points were passed over, because an archive has to be asked before they can be read. */
+  archived?: number
 }
 
 /** Points that a report names. */
@@ -53,17 +63,17 @@ export function createKeyActivities(services: Services) {
       return withProgress(async (context) => {
         const recipients = recipientsOf(config.encryption)
         for (const recipient of recipients) recipientBytes(recipient)
-        const { store, catalog } = await openSource(services, source)
-        const { points, problems } = await surveyKeys(catalog, source)
-        const closed = points.filter(({ open }) => recipients.some((one) => !open.includes(one)))
-        const rotated: string[] = []
-        const wrap = dryRun || closed.length === 0 ? async () => {} : await wrapping({ source, store, catalog, recipients, context })
-        for (const { id } of closed) {
-          context.onProgress({ phase: `keys of ${id}`, parts: rotated.length })
-          const problem = await wrap(id).catch((error: unknown) => standing(id, error))
-          if (problem) problems.push(problem)
-          else rotated.push(id)
+        const done: Done = { points: [], rotated: [], problems: [] }
+        const seen = new Set<string>()
+        // A copy of a point is given its notes by the next copy run; what only a copy is left of is given them there.
+        for (const repository of placesOf(source)) {
+          const at = repository === undefined ? { source } : { source, repository }
+          const { store, catalog } = await openSource(services, source, repository)
+          const ids = (await catalog.listPoints(source)).map(({ id }) => id).filter((id) => !seen.has(id))
+          for (const id of ids) seen.add(id)
+          await rotateIn({ at, store, catalog, recipients, context }, ids, dryRun, done)
         }
+        const { points, rotated, problems } = done
         return {
           source,
           recipients,
@@ -76,26 +86,62 @@ export function createKeyActivities(services: Services) {
       })
     },
 
-    /** Opens the smallest artifact of the oldest point. Throws KEY_WRONG, KEY_MISSING or INTEGRITY where that cannot be done. */
+    /** Opens the smallest artifact of the oldest point of each repository. Throws KEY_WRONG, KEY_MISSING or INTEGRITY where that cannot be done. */
     async checkKeys({ source }: { source: string }): Promise<KeyCheck> {
       return withProgress(async (context) => {
-        const { store, catalog } = await openSource(services, source)
-        for (const { id } of await catalog.listPoints(source)) {
-          const { manifest } = await catalog.readManifest(source, id)
-          const encrypted = manifest.artifacts.filter(({ encryption }) => encryption === 'age')
-          const [smallest] = encrypted.sort((a, b) => a.storedBytes - b.storedBytes)
-          if (!smallest) continue
-          context.onProgress({ phase: `open ${smallest.key}` })
-          const looked = await openArtifact(smallest, { store, identityFile, headersOf: catalog.headers(), signal: context.signal })
-          return { source, point: id, part: smallest.part, looked }
-        }
-        return { source }
+        const own = await openOldest(context, source, undefined)
+        const copies: NonNullable<KeyCheck['copies']> = []
+        for (const repository of placesOf(source))
+          if (repository !== undefined) copies.push({ repository, ...(await openOldest(context, source, repository)) })
+        return { source, ...own, ...(copies.length > 0 && { copies }) }
       })
     },
   }
 
+  /** The source's own repository, as which none is named, and those of its copies. */
+  function placesOf(source: string): (string | undefined)[] {
+    const [, ...copies] = repositoriesOf(sourceOf(config, source))
+    return [undefined, ...copies]
+  }
+
+  async function openOldest(context: RunningContext, source: string, repository: string | undefined): Promise<Oldest> {
+    const { store, catalog } = await openSource(services, source, repository)
+    const points = await catalog.listPoints(source)
+    const readable = points.filter((point) => archiveOf(point, points) === undefined)
+    const archived = points.length - readable.length
+    const passed = archived > 0 ? { archived } : {}
+    for (const { id } of readable) {
+      const { manifest } = await catalog.readManifest(source, id)
+      const encrypted = manifest.artifacts.filter(({ encryption }) => encryption === 'age')
+      const [smallest] = encrypted.sort((a, b) => a.storedBytes - b.storedBytes)
+      if (!smallest) continue
+      context.onProgress({ phase: `open ${smallest.key}` })
+      const options = { store, identityFile, headersOf: catalog.headers(), signal: context.signal }
+      const looked = await openArtifact(smallest, options).catch((error: unknown) => {
+        throw repository === undefined ? error : inCopy(source, repository, error)
+      })
+      return { point: id, part: smallest.part, looked, ...passed }
+    }
+    return passed
+  }
+
   /** Each try sees what an earlier one has noted, and goes on after it. */
-  async function wrapping({ source, store, catalog, recipients, context }: Wrapping): Promise<(id: string) => Promise<undefined>> {
+  async function rotateIn(place: Wrapping, ids: readonly string[], dryRun: boolean, done: Done): Promise<void> {
+    const { at, catalog, recipients, context } = place
+    const { points, problems } = await surveyKeys(catalog, at, ids)
+    done.points.push(...points)
+    done.problems.push(...problems)
+    const closed = points.filter(({ open }) => recipients.some((one) => !open.includes(one)))
+    const wrap = dryRun || closed.length === 0 ? async () => {} : await wrapping(place)
+    for (const { id } of closed) {
+      context.onProgress({ phase: `keys of ${id}`, parts: done.rotated.length })
+      const problem = await wrap(id).catch((error: unknown) => standing(at, id, error))
+      if (problem) done.problems.push(problem)
+      else done.rotated.push(id)
+    }
+  }
+
+  async function wrapping({ at: { source }, store, catalog, recipients, context }: Wrapping): Promise<(id: string) => Promise<undefined>> {
     if (identityFile === undefined)
       throw new HoldfastError('KEY_MISSING', 'keys cannot be wrapped anew: this worker has no age identity', {
         next: 'run it by a worker whose configuration has encryption.identityFile',
@@ -110,8 +156,8 @@ export function createKeyActivities(services: Services) {
       })
       await context.requireCurrent()
       const { workflowId, runId } = context
-      const at = new Date().toISOString()
-      const note: KeyNote = { format: 'holdfast/v1', type: 'keys', source, id, at, recipients, headers, workflowId, runId }
+      const now = new Date().toISOString()
+      const note: KeyNote = { format: 'holdfast/v1', type: 'keys', source, id, at: now, recipients, headers, workflowId, runId }
       await catalog.addKeys(note)
       return undefined
     }
@@ -119,12 +165,25 @@ export function createKeyActivities(services: Services) {
 }
 export type KeyActivities = ReturnType<typeof createKeyActivities>
 
-interface Wrapping {
+interface At {
   source: string
+  /** One that has copies of it. */
+  repository?: string
+}
+
+interface Wrapping {
+  at: At
   store: Store
   catalog: Catalog
   recipients: string[]
   context: RunningContext
+}
+
+/** Of all repositories so far. */
+interface Done {
+  points: Opened[]
+  rotated: string[]
+  problems: Problem[]
 }
 
 interface Opened {
@@ -133,16 +192,17 @@ interface Opened {
   open: string[]
 }
 
-/** Every point that has something encrypted of its own, and those of which nobody can say for whom they open. */
-async function surveyKeys(catalog: Catalog, source: string): Promise<{ points: Opened[]; problems: Problem[] }> {
+/** Those of the points that have something encrypted of their own, and those of which nobody can say for whom they open. */
+async function surveyKeys(catalog: Catalog, at: At, ids: readonly string[]): Promise<{ points: Opened[]; problems: Problem[] }> {
+  const { source } = at
   const problems: Problem[] = []
-  const found = await mapConcurrently(await catalog.listPoints(source), async ({ id }) => {
+  const found = await mapConcurrently(ids, async (id) => {
     try {
       const { manifest } = await catalog.readManifest(source, id)
       if (ownEncrypted(manifest).length === 0) return []
       return [{ id, open: openFor(manifest, await catalog.keysOf(source, id)) }]
     } catch (error) {
-      problems.push(standing(id, error))
+      problems.push(standing(at, id, error))
       return []
     }
   })
@@ -172,8 +232,23 @@ async function keyOf(
   throw new HoldfastError('KEY_WRONG', `the age identity of this worker does not open ${key}`, { object: key })
 }
 
+const STANDING: readonly string[] = ['KEY_WRONG', 'INTEGRITY', 'SIGNATURE_INVALID', 'NOT_FOUND', 'POINT_ARCHIVED']
+
 /** What is wrong with this point and with no other; anything else ends the try. */
-function standing(id: string, error: unknown): Problem {
-  if (!(error instanceof HoldfastError) || !['KEY_WRONG', 'INTEGRITY', 'SIGNATURE_INVALID', 'NOT_FOUND'].includes(error.code)) throw error
-  return { id, code: error.code, message: error.message }
+function standing({ source, repository }: At, id: string, error: unknown): Problem {
+  if (!(error instanceof HoldfastError) || !STANDING.includes(error.code)) throw error
+  const { code, message } = error
+  const where = repository === undefined ? '' : ` --repository ${repository}`
+  const thaw = `it is in an archive: holdfast verify ${source} ${id}${where} --thaw, and then rotate again while it can be read`
+  return { id, ...(repository !== undefined && { repository }), code, message: code === 'POINT_ARCHIVED' ? thaw : message }
+}
+
+/** A rotation leaves its notes beside the points themselves, from where they have to be brought. */
+function inCopy(source: string, repository: string, error: unknown): unknown {
+  if (!(error instanceof HoldfastError) || error.code !== 'KEY_WRONG') return error
+  return new HoldfastError('KEY_WRONG', `${error.message} in ${repository}`, {
+    ...(error.object !== undefined && { object: error.object }),
+    next: `with the identity of before in encryption.identityFile: holdfast rotate-keys ${source}, then holdfast copy ${source} --to ${repository}`,
+    cause: error,
+  })
 }

@@ -29,7 +29,7 @@ export async function rotateKeys(given: RotateKeysInput): Promise<{ sources: Rot
       if (first)
         throw failure(
           codeOf(first.code),
-          `${name}: ${problems.length} points were not rotated, the first is ${first.id}: ${first.message}`,
+          `${name}: ${problems.length} points were not rotated, the first is ${first.id}${first.repository === undefined ? '' : ` in ${first.repository}`}: ${first.message}`,
           {
             object: first.id,
             details: { report },
@@ -50,10 +50,17 @@ export async function checkKeys(given: CheckKeysInput): Promise<{ sources: KeyCh
         const { checkKeys: check } = proxyActivities<KeyActivities>(await whereProofsRun(name))
         return check.executeWithOptions({ summary: `oldest point of ${name}` }, [{ source: name }])
       })
-      view.step(name, 'done', found.point === undefined ? 'nothing encrypted' : `${found.point} opens`)
+      const copies = (found.copies ?? []).map((one) => `${one.repository}: ${oldestOf(one)}`)
+      view.step(name, 'done', [oldestOf(found), ...copies].join('; '))
       return found
     }),
   }))
+}
+
+function oldestOf({ point, archived }: Pick<KeyCheck, 'point' | 'archived'>): string {
+  const opened =
+    point === undefined ? (archived === undefined ? 'nothing encrypted' : 'nothing encrypted that can be read') : `${point} opens`
+  return archived === undefined ? opened : `${opened}, ${archived} in an archive`
 }
 
 /** Where restores run as well: that worker has an identity, where any has. */

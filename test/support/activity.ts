@@ -1,4 +1,4 @@
-/** Runs an activity outside of a worker: with a context that heartbeats into nothing and is never cancelled. */
+/** Runs an activity outside of a worker: with a context that heartbeats into nothing and is never cancelled, for a Temporal that waits for it. */
 import { asyncLocalStorage, type Context } from '@temporalio/activity'
 
 export interface Heartbeats {
@@ -14,13 +14,16 @@ export function inActivity<T>(
   attempt = 1,
   { heartbeatDetails, heartbeat = () => {}, signal = new AbortController().signal }: Heartbeats = {},
 ): Promise<T> {
+  const describeWorkflowExecution = async () => ({ pendingActivities: [{ activityId: 'activity', attempt }] })
   const context = {
     heartbeat,
+    client: { workflowService: { describeWorkflowExecution } },
     cancellationSignal: signal,
     info: {
       attempt,
       heartbeatDetails,
       taskQueue: 'holdfast',
+      activityId: 'activity',
       activityType: 'test',
       workflowExecution: { workflowId: 'workflow', runId: 'run' },
     },

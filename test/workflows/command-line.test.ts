@@ -121,10 +121,17 @@ test('keys: a rotation says how many points, for whom, and what former keys stil
   })
   const checkKeys = async ({ source }: { source: string }) => {
     if (source === 'orders') throw refused('KEY_WRONG', 'the age identity does not open its oldest point')
-    return { source }
+    return source === 'users'
+      ? { source }
+      : { source, archived: 2, copies: [{ repository: 'dr', point: POINT, part: 'a', looked: 'whole' }] }
   }
   await stage.play(sourceFakes({ checkKeys }), async () => {
     expect(await holdfast('check-keys')).toMatchObject({ code: EXIT.refused, stderr: expect.stringMatching(/^KEY_WRONG: .*oldest point/m) })
     expect(await holdfast('check-keys', 'users')).toMatchObject({ code: EXIT.ok, stdout: 'users: no point has anything encrypted\n' })
+    expect((await holdfast('check-keys', 'plans')).stdout).toBe(
+      `plans: no point that can be read has anything encrypted; 2 points in an archive class were not looked at
+plans in dr: ${POINT} opens (a, read whole)
+`,
+    )
   })
 })

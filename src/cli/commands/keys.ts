@@ -13,8 +13,15 @@ interface Rotated {
     former: Record<string, number>
   }[]
 }
+interface Oldest {
+  point?: string
+  part?: string
+  looked?: 'whole' | 'beginning'
+  /** Passed over: they would have to be thawed. */
+  archived?: number
+}
 interface Checked {
-  sources: { source: string; point?: string; part?: string; looked?: 'whole' | 'beginning' }[]
+  sources: ({ source: string; copies?: ({ repository: string } & Oldest)[] } & Oldest)[]
 }
 
 export function addKeyCommands(program: Command, action: Action): void {
@@ -30,7 +37,7 @@ export function addKeyCommands(program: Command, action: Action): void {
     .action(
       action(async (context, source: string | undefined) => {
         const { result } = await runWorkflow<Checked>(context, 'checkKeys', { source })
-        context.output.result(result, result?.sources.map(checkedLine) ?? [])
+        context.output.result(result, result?.sources.flatMap(checkedLines) ?? [])
       }),
     )
 }
@@ -53,7 +60,12 @@ function rotatedLines({ sources }: Rotated, dryRun: boolean): string[] {
   ])
 }
 
-function checkedLine({ source, point, part, looked }: Checked['sources'][number]): string {
-  if (point === undefined) return `${source}: no point has anything encrypted`
-  return `${source}: ${point} opens (${part}, ${looked === 'whole' ? 'read whole' : 'its beginning'})`
+function checkedLines({ source, copies = [], ...own }: Checked['sources'][number]): string[] {
+  return [`${source}: ${oldestLine(own)}`, ...copies.map(({ repository, ...there }) => `${source} in ${repository}: ${oldestLine(there)}`)]
+}
+
+function oldestLine({ point, part, looked, archived }: Oldest): string {
+  const passed = archived === undefined ? '' : `; ${archived} points in an archive class were not looked at`
+  if (point === undefined) return `no point ${archived === undefined ? '' : 'that can be read '}has anything encrypted${passed}`
+  return `${point} opens (${part}, ${looked === 'whole' ? 'read whole' : 'its beginning'})${passed}`
 }
