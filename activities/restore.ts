@@ -137,7 +137,8 @@ export function createRestoreActivities(services: Services) {
       return withProgress(async (context) => {
         const { manifest, artifacts } = await read({ source, id, repository })
         const stored = artifacts(context.signal)
-        const filling = { context, source: stored, dir: instanceDir(services, source, instance), choice }
+        const dir = instanceDir(services, source, instance)
+        const filling = { context, source: stored, dir, choice, stillWanted: () => context.requireCurrent() }
         return (await live(source)).swap(manifest, confirm, oid, filling)
       })
     },

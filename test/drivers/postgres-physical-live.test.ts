@@ -2,13 +2,18 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createCluster } from '../../scripts/toolbox/postgres.ts'
+import { freePort } from '../../scripts/toolbox/ports.ts'
+import { createCluster, postgresFolder } from '../../scripts/toolbox/postgres.ts'
 import type { Manifest } from '../../src/core/records.ts'
 import type { LiveRestore } from '../../src/drivers/driver.ts'
+import { withClient } from '../../src/drivers/postgres-common/connect.ts'
 import { createPostgresPhysical } from '../../src/drivers/postgres-physical/index.ts'
+import { placeOf } from '../../src/drivers/postgres-physical/live-place.ts'
+import { startServer } from '../../src/drivers/postgres-physical/live-start.ts'
+import { run } from '../../src/process/run.ts'
 import { until } from '../../src/process/wait.ts'
 import { createPhysicalSource, type PhysicalSource, quiet } from '../support/physical.ts'
-import { callService } from '../support/pg-service.ts'
+import { callService, pgService } from '../support/pg-service.ts'
 
 let source: PhysicalSource
 let manifest: Manifest
@@ -150,6 +155,41 @@ describe('a restore over a live cluster', { timeout: 180_000 }, () => {
     // A start is over for pg_ctl before the recovery is.
     const recovered = () => notes().catch(() => false as const)
     expect(await until(recovered, { timeoutMs: 60_000, what: 'the recovery to end' })).toEqual(['before'])
+  })
+
+  it('whose own login does not work on what was restored says so, and what takes writes by now stays', async () => {
+    const blind = createPostgresPhysical(source.config, source.cluster.connection('gone')).live as LiveRestore
+    const { oid } = await live.restoreAside(quiet(), manifest, source.artifacts)
+    const done = await blind.swap(manifest, await blind.fingerprint(), oid, filling())
+    expect(done.warnings?.join()).toContain('database "gone" does not exist')
+    expect(await notes()).toEqual(['before'])
+    expect(await readFile(join(dataDir, 'postgresql.auto.conf'), 'utf8')).not.toMatch(/recovery|restore_command/)
+  })
+
+  it('is not over because a server elsewhere answers, of the same system and promoted', async () => {
+    const folder = join(source.root, 'elsewhere')
+    const socket = await postgresFolder(join(folder, 'socket'), 0o755)
+    await callService(service().stop)
+    await run({ program: 'cp', args: ['--archive', dataDir, join(folder, 'data')] })
+    const port = await freePort()
+    const elsewhere = pgService(join(folder, 'data'), `-p ${port} -k ${socket} -c archive_mode=off`)
+    await callService(elsewhere.start)
+    try {
+      const connection = `host=127.0.0.1 port=${port} user=postgres dbname=postgres`
+      const signal = join(dataDir, 'recovery.signal')
+      await writeFile(signal, '')
+      const down = placeOf({ ...source.config, service: { ...service(), start: ['true'] } }, connection)
+      const ended = new AbortController()
+      let looks = 0
+      const onProgress = () => void (++looks > 3 && ended.abort())
+      await expect(startServer(down, systemId, { signal: ended.signal, onProgress })).rejects.toMatchObject({ code: 'CANCELLED' })
+      await rm(signal)
+      await withClient(connection, {}, (client) => client.query('checkpoint'))
+      const up = await startServer(placeOf(source.config, connection), systemId, quiet())
+      expect(up).toEqual({ unseen: 'another server answers at its address' })
+    } finally {
+      await callService(elsewhere.stop)
+    }
   })
 
   it('of contents that are not what was recorded never takes the place', async () => {

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../core/errors.ts'
 import { processesIn } from '../../process/in-folder.ts'
 import type { PhysicalSourceConfig } from './config.ts'
 import { readControlData } from './controldata.ts'
+import { begun } from './live-note.ts'
 
 export interface LivePlace {
   host: string
@@ -50,7 +51,14 @@ export async function lookAt({ dataDir, binDir, osUser }: LivePlace): Promise<Fo
 
 /** Which cluster this is beyond doubt, whether it runs or not. */
 export async function fingerprintOf(place: LivePlace): Promise<string> {
-  return `${place.host}:${place.dataDir}:${(await lookAt(place)).systemId ?? 'absent'}`
+  const systemId = (await lookAt(place)).systemId ?? (await setAside(place))
+  return `${place.host}:${place.dataDir}:${systemId ?? 'absent'}`
+}
+
+/** Of the cluster that a restore left beside its place when it was killed between its two renames: it is the one that is meant. */
+async function setAside(place: LivePlace): Promise<string | undefined> {
+  const under = await begun(place.dataDir)
+  return under && (await lookAt({ ...place, dataDir: under.kept })).systemId
 }
 
 export async function isRunning({ dataDir }: Pick<LivePlace, 'dataDir'>): Promise<boolean> {

@@ -2,33 +2,29 @@
  * Two renames put a filled copy in the place of the cluster. What is under way stands in a file beside the data directory,
  * so that a second try goes on where a killed one stopped, and an undo puts the old one back and starts it.
  */
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
+import { processesIn } from '../../process/in-folder.ts'
 import type { DriverContext } from '../driver.ts'
+import { begin, begun, forget, moved, type Under } from './live-note.ts'
 import { isThere, type LivePlace, statOf } from './live-place.ts'
-import { call, startServer, stopServer, writable, type Writable } from './live-start.ts'
-
-/** What is under way. */
-interface Under {
-  /** `<folder>/<inode>` of the copy, as restoreAside gave it. */
-  made: string
-  /** Where the old cluster goes; the same at each try. */
-  kept: string
-}
+import { call, recovered, type Started, startServer, stopServer } from './live-start.ts'
 
 export interface Exchange {
   /** As restoreAside gave it: nothing else is swapped in. */
   made: string
   /** Throws unless the cluster is the one that was confirmed. */
   confirmed(): Promise<void>
+  /** Throws where this try was given up. */
+  stillWanted?(): Promise<void>
 }
 
 export interface Exchanged {
   kept?: string
   /** Not where the source has no service: somebody else starts it. */
-  started?: Writable
+  started?: Started
 }
 
 /** Puts the copy in the place. Found done, it only starts the server, where an earlier try did not see it take writes. */
@@ -46,39 +42,57 @@ export async function exchange(place: LivePlace, manifest: Manifest, wanted: Exc
         next: 'start the restore again',
       })
     context.onProgress({ phase: 'stop the server' })
+    await wanted.stillWanted?.()
     await stopServer(place, context.signal)
-    if (await isThere(dataDir)) await moved(dataDir, kept)
-    await moved(copy, dataDir)
+    // Another try may have done it while this one was frozen.
+    if (!(await isCopy(dataDir, inode))) await replaced(dataDir, copy, kept)
   }
   const kept = (await begun(dataDir))?.kept ?? (await keptOf(dataDir, manifest))
   const started = place.service ? await startServer(place, manifest.consistency.systemId, context) : undefined
   return { ...((await statOf(kept)) && { kept }), ...(started && { started }) }
 }
 
+/** Throws SOURCE_LOCKED where a server was started on the old one before it was away: it would go on there, at the same address. */
+async function replaced(dataDir: string, copy: string, kept: string): Promise<void> {
+  if (await isThere(dataDir)) await moved(dataDir, kept)
+  const [first] = await processesIn(kept)
+  if (first) {
+    await moved(kept, dataDir)
+    throw new HoldfastError('SOURCE_LOCKED', `${first.name} (pid ${first.pid}) was started on ${dataDir} after its server was stopped`, {
+      object: dataDir,
+      retryable: false,
+      next: 'find what starts it, like a supervisor that does not know of service.stop or Restart= of a unit, and end that; then start the restore again',
+    })
+  }
+  await moved(copy, dataDir)
+}
+
 /** Nothing is under way any more. What the copy's folder still has goes, but for a recovery that is yet to come. */
 export async function ended(place: LivePlace, made: string): Promise<void> {
-  await removeDurably(noteOf(place.dataDir))
+  await forget(place.dataDir)
   if (place.service) await rm(asideOf(place.dataDir, made), { recursive: true, force: true, maxRetries: 5 })
 }
 
 export const asideOf = (dataDir: string, made: string): string => join(dirname(dataDir), made.split('/')[0] ?? '')
 
-/** Undoes what an exchange began and did not end. Harmless where none did, and after the new one took writes. */
-export async function putBack(place: LivePlace, manifest: Manifest, { signal, onProgress }: DriverContext): Promise<void> {
+/** Undoes what an exchange began and did not end. Harmless where none did, and after the new one may have taken writes. */
+export async function putBack(place: LivePlace, { signal, onProgress }: DriverContext): Promise<void> {
   const { dataDir } = place
   const under = await begun(dataDir)
   if (!under) return
   onProgress({ phase: 'put the old cluster back' })
-  const isNew = await isCopy(dataDir, under.made.split('/')[1])
-  if (isNew && typeof (await writable(place, manifest.consistency.systemId)) !== 'string') return removeDurably(noteOf(dataDir))
-  if (isNew) {
+  const isNew = () => isCopy(dataDir, under.made.split('/')[1])
+  if (await isNew()) {
+    if (await recovered(dataDir)) return forget(dataDir)
     await stopServer(place, signal)
-    await moved(dataDir, join(asideOf(dataDir, under.made), 'data'))
+    if (!(await isNew())) return
+    // Its recovery may have ended until it was stopped: then it stays, and is started again.
+    if (!(await recovered(dataDir))) await moved(dataDir, join(asideOf(dataDir, under.made), 'data'))
   }
   const old = await isThere(under.kept)
   if (old && !(await isThere(dataDir))) await moved(under.kept, dataDir)
   if (place.service && (await isThere(dataDir))) await call(place.service.start, signal)
-  await removeDurably(noteOf(dataDir))
+  await forget(dataDir)
 }
 
 /** Notes where the old cluster goes before anything is touched. */
@@ -93,7 +107,7 @@ async function prepared(place: LivePlace, manifest: Manifest, wanted: Exchange, 
     )
   if (under) return under.kept
   const kept = await freeName(dataDir, manifest)
-  await writeDurably(noteOf(dataDir), JSON.stringify({ made: wanted.made, kept } satisfies Under))
+  await begin(dataDir, { made: wanted.made, kept })
   return kept
 }
 
@@ -116,36 +130,4 @@ async function keptOf(dataDir: string, manifest: Manifest): Promise<string> {
 async function isCopy(path: string, inode: string | undefined): Promise<boolean> {
   const found = await statOf(path)
   return found !== undefined && String(found.ino) === inode
-}
-
-const noteOf = (dataDir: string): string => `${dataDir}.restore-under-way`
-
-async function begun(dataDir: string): Promise<Under | undefined> {
-  if (!(await statOf(noteOf(dataDir)))) return undefined
-  return JSON.parse(await readFile(noteOf(dataDir), 'utf8')) as Under
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text, { mode: 0o600, flush: true })
-  await moved(`${path}.new`, path)
-}
-
-async function removeDurably(path: string): Promise<void> {
-  await rm(path, { force: true })
-  await synced(dirname(path))
-}
-
-/** It stays so after a crash of the machine. */
-async function moved(from: string, to: string): Promise<void> {
-  await rename(from, to)
-  await synced(dirname(to))
-}
-
-async function synced(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

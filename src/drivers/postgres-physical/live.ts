@@ -15,7 +15,7 @@ import type { PhysicalEngine } from './engine.ts'
 import { type Ending, endingOf } from './live-ending.ts'
 import { fingerprintOf, type LivePlace, lookAt, requireStopped } from './live-place.ts'
 import { forgetRecovery, guarded, settle } from './live-settings.ts'
-import { reload, type Writable } from './live-start.ts'
+import { reload, type Started, type Writable } from './live-start.ts'
 import { asideOf, ended, exchange, type Exchanged, putBack } from './live-swap.ts'
 import { chosen, fillCopy, type Restoring } from './restore.ts'
 import { requireSpace } from './space.ts'
@@ -54,11 +54,16 @@ export function createLive(on: LiveOn): LiveRestore {
     async swap(manifest, confirm, made = '', filling) {
       const place = on.place
       const context = filling?.context ?? QUIET
-      const done = await exchange(place, manifest, { made, confirmed: () => requireCluster(place, manifest, confirm) }, context)
+      const wanted = {
+        made,
+        confirmed: () => requireCluster(place, manifest, confirm),
+        stillWanted: async () => filling?.stillWanted?.(),
+      }
+      const done = await exchange(place, manifest, wanted, context)
       return finish(on, place, made, done, context)
     },
     async removeAside(manifest) {
-      await putBack(on.place, manifest, QUIET)
+      await putBack(on.place, QUIET)
       await removeAsides(on.place, manifest)
     },
   }
@@ -84,7 +89,7 @@ async function restoreAside(
   const place = on.place
   const { dataDir, binDir, osUser } = place
   await mkdir(dirname(dataDir), { recursive: true, mode: 0o755 })
-  await putBack(place, manifest, context)
+  await putBack(place, context)
   await removeAsides(place, manifest)
   // A name of this try's own: an earlier one that was frozen and thaws goes on writing to a folder that has gone.
   const dir = `${asidePrefix(dataDir, manifest)}${crypto.randomUUID().slice(0, 4)}`
@@ -159,7 +164,7 @@ async function finish(on: LiveOn, place: LivePlace, made: string, { kept, starte
   if (started) {
     await forgetRecovery(dataDir, osUser)
     await reload(place)
-    warnings.push(...(await short(place, started, ending)), ...(await unarchived(on, place, context)))
+    warnings.push(...(await lacking(on, place, started, ending, context)))
   } else warnings.push(`nobody said how the server on ${dataDir} is started: start it; it ends its recovery then, and takes writes`)
   await ended(place, made)
   return {
@@ -167,15 +172,29 @@ async function finish(on: LiveOn, place: LivePlace, made: string, { kept, starte
     ...(kept !== undefined && { keptAs: kept }),
     notes: [
       ...(ending ? [`it goes on from ${ending.said}`] : []),
-      ...(started ? [`it takes writes on timeline ${started.timeline}, since ${started.lsn}`] : []),
+      ...(started && 'lsn' in started ? [`it takes writes on timeline ${started.timeline}, since ${started.lsn}`] : []),
       ...(kept === undefined ? [] : [`what was replaced is kept at ${kept}; to end it: rm -r ${shellWord(kept)}`]),
       ...(started
         ? []
         : [`once it takes writes: rm -r ${shellWord(aside)}, and remove the lines of its recovery from ${dataDir}/postgresql.auto.conf`]),
+      ...(started && 'unseen' in started ? ['once the connection of the source leads to it and its role can log in: holdfast doctor'] : []),
       'replication slots are in no backup, and standbys of before follow another timeline: make the slots, and clone each standby anew',
     ],
     ...(warnings.length > 0 && { warnings }),
   }
+}
+
+async function lacking(
+  on: LiveOn,
+  place: LivePlace,
+  started: Started,
+  ending: Ending | undefined,
+  context: DriverContext,
+): Promise<string[]> {
+  if ('lsn' in started) return [...(await short(place, started, ending)), ...(await unarchived(on, place, context))]
+  return [
+    `its server runs on ${place.dataDir} and has ended its recovery, but whether it takes writes and archives is not known: ${started.unseen}`,
+  ]
 }
 
 /** Where the new timeline left the old one, against the end of the archive. */
