@@ -31,12 +31,16 @@ export function createAdoptActivities(services: Services) {
     })
   }
 
-  /** Origins of what is a point already: of an engine's backups their labels, also those of other sources. */
-  const knownOf = async (source: string): Promise<Set<string>> => {
+  /** Origins of what is a point already: of an engine's backups their labels, also those of other sources, and those of this one. */
+  const knownOf = async (source: string): Promise<{ known: Set<string>; own: Set<string> }> => {
     const { catalog } = await openSource(services, source)
-    const points = (await catalog.listPoints(source)).filter(({ tags }) => tags.includes('adopted'))
-    const manifests = await mapConcurrently(points, ({ id }) => catalog.findManifest(source, id))
-    return new Set([...manifests.flatMap((manifest) => manifest?.adopted?.origin ?? []), ...(await labelsOfStanza(source))])
+    const points = await catalog.listPoints(source)
+    const adopted = points.filter(({ tags }) => tags.includes('adopted'))
+    const manifests = await mapConcurrently(adopted, ({ id }) => catalog.findManifest(source, id))
+    return {
+      known: new Set([...manifests.flatMap((manifest) => manifest?.adopted?.origin ?? []), ...(await labelsOfStanza(source))]),
+      own: new Set(points.flatMap(({ label }) => label ?? [])),
+    }
   }
 
   /** What only references an engine's backup takes no room. */
@@ -49,7 +53,8 @@ export function createAdoptActivities(services: Services) {
     async findBackups({ source, from }: { source: string; from: string[] }): Promise<Found> {
       return withProgress(async (context) => {
         const adoption = await adoptionOf(source, context.host)
-        const { backups, already, left } = await adoption.find(context, from, await knownOf(source))
+        const { known, own } = await knownOf(source)
+        const { backups, already, left } = await adoption.find(context, from, known, own)
         // What is broken comes first: the list is cut.
         const named = left.toSorted((a, b) => Number(b.broken) - Number(a.broken)).slice(0, MOST_LEFT)
         return {

@@ -259,8 +259,11 @@ export interface FoundBackups {
 
 /** Backups from before Holdfast, as points of the source. Nothing is changed or removed where they are. */
 export interface Adoption {
-  /** Looks through the places, each a path or what else the driver calls a place; reads what it finds. `known` are origins of points. */
-  find(context: DriverContext, from: readonly string[], known: ReadonlySet<string>): Promise<FoundBackups>
+  /**
+   * Looks through the places, each a path or what else the driver calls a place; reads what it finds. `known` are origins of points,
+   * also of other sources that share an engine's repository; `own` are those of this source: what a point of it may build on.
+   */
+  find(context: DriverContext, from: readonly string[], known: ReadonlySet<string>, own?: ReadonlySet<string>): Promise<FoundBackups>
   /** What `find` found becomes what a capture gives. Throws INTEGRITY where it is not the same any more. */
   take(
     context: DriverContext,

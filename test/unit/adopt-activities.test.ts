@@ -22,15 +22,19 @@ const many = (count: number) => Array.from({ length: count }, (_, number) => bac
 
 function activities(
   found: Partial<FoundBackups> | undefined,
-  { cap, known }: { cap?: number; known?: (origins: ReadonlySet<string>) => unknown } = {},
+  {
+    cap,
+    stanza,
+    known,
+  }: { cap?: number; stanza?: string; known?: (origins: ReadonlySet<string>, own: ReadonlySet<string> | undefined) => unknown } = {},
 ) {
   const store = createMemoryStore()
   const driver: Partial<SourceDriver> = {
     kind: found ? 'postgres-logical' : 'redis',
     ...(found && {
       adoption: {
-        async find(_context, _from, origins) {
-          known?.(origins)
+        async find(_context, _from, origins, own) {
+          known?.(origins, own)
           return { backups: [], already: 0, left: [], ...found }
         },
         take: async () => {
@@ -41,7 +45,10 @@ function activities(
   }
   const services = {
     config: {
-      sources: { orders: { driver: driver.kind, repository: 'hot' } },
+      sources: {
+        orders: { driver: driver.kind, repository: 'hot', ...(stanza !== undefined && { stanza }) },
+        users: { driver: driver.kind, repository: 'hot', ...(stanza !== undefined && { stanza }) },
+      },
       repositories: { hot: cap === undefined ? {} : { limit: { cap: `${cap}MB` } } },
       encryption: { recipients: [] },
     },
@@ -77,6 +84,19 @@ describe('findBackups', () => {
     await addPoint(store, '20250102_000000_manual')
     await inActivity(() => findBackups(input))
     expect(told).toEqual(['digest 1'])
+  })
+
+  it('tells the driver which labels are of points of this very source, and which of another one with the same stanza', async () => {
+    const told: string[][] = []
+    const { findBackups, store } = activities({}, { stanza: 'main', known: (...sets) => told.push(...sets.map((set) => [...(set ?? [])])) })
+    const rest = { engine: 'pgbackrest' as const, stanza: 'main', repoPath: '/', walStart: '', walStop: '' }
+    const reference = (label: string) => ({
+      reference: { ...rest, label, needs: [], type: 'full' as const, manifestDigest: '0'.repeat(64) },
+    })
+    await addPoint(store, '20250101_000000_full', reference('ours'))
+    await addPoint(store, '20250102_000000_full', { source: 'users', ...reference('theirs') })
+    await inActivity(() => findBackups(input))
+    expect(told).toEqual([['ours', 'theirs'], ['ours']])
   })
 
   it('is refused for a driver that takes over nothing', async () => {
