@@ -99,6 +99,12 @@ describe('a folder with metadata.json', () => {
     ])
   })
 
+  it('that its manager took before a restore is no safety backup of Holdfast, which would go with the next retention', async () => {
+    await keep('20251018_214530_pre_restore', { backup_type: 'pre_restore' })
+    const { backups: found } = await findIn(store.driver(), [backups])
+    expect(found).toMatchObject([{ kind: 'adopted' }])
+  })
+
   it('is found again as what was adopted, also where a verification has rewritten its metadata; its twin of another time is not it', async () => {
     await keep('a')
     const { backups: first } = await findIn(store.driver(), [backups])

@@ -88,7 +88,8 @@ async function describe(config: RocksdbSourceConfig, context: DriverContext, fol
   return {
     origin: originOf(id, wholeDigest(files)),
     from: folder,
-    kind: POINT_KINDS.find((kind) => kind === backup_type) ?? 'adopted',
+    // Retention takes a pre_restore for what a restore of Holdfast replaced, and lets it go soon.
+    kind: POINT_KINDS.find((kind) => kind === backup_type && kind !== 'pre_restore') ?? 'adopted',
     createdAt,
     completedAt: createdAt,
     description: [description, `adopted from ${folder}`].filter(Boolean).join('; '),
