@@ -2,17 +2,22 @@
 import { mapConcurrently } from '../src/catalog/concurrent.ts'
 import { dataPrefix } from '../src/catalog/keys.ts'
 import type { Config } from '../src/config/schema.ts'
+import { HoldfastError } from '../src/core/errors.ts'
+import type { Artifact } from '../src/core/records.ts'
 import { isArchive } from '../src/core/storage-classes.ts'
 import type { Transition, TransitionPlan } from '../src/core/transitions.ts'
+import { requireStored } from '../src/pipeline/download.ts'
 import type { ObjectInfo, Store } from '../src/storage/store.ts'
 import { withProgress } from './context.ts'
-import { repositoryOf, type Services } from './services.ts'
+import { openSource, type Services } from './services.ts'
 
 export interface Moved {
   objects: number
   bytes: number
   /** Objects under a lock, which stay in their class until it ends. */
   locked: number
+  /** Objects that are not what the manifest of their point says: left as they are, for a proof to look at. */
+  unlike?: { objects: number; first: string }
 }
 
 interface Moving {
@@ -28,17 +33,23 @@ export function transitionsOf({ repositories }: Config, repository: string): rea
 }
 
 export function createMoves(services: Services) {
-  const { config } = services
   return {
     /** Moves exactly what the report lists. Safe to repeat: what is in its class is left there. */
     async movePoints({ source, repository, move }: Moving): Promise<Moved> {
       return withProgress(async (context) => {
-        const store = await services.store(repositoryOf(config, source, repository))
+        const { store, catalog } = await openSource(services, source, repository)
         const moved: Moved = { objects: 0, bytes: 0, locked: 0 }
         for (const { id, storageClass } of move) {
           await context.requireCurrent()
+          const { artifacts = [] } = (await catalog.findManifest(source, id)) ?? {}
+          const named = new Map(artifacts.map((artifact) => [artifact.key, artifact]))
           await mapConcurrently(await movableTo(storageClass, store, dataPrefix(source, id)), async ({ key, size }) => {
             context.signal.throwIfAborted()
+            const problem = await problemOf(store, key, named.get(key))
+            if (problem !== undefined) {
+              moved.unlike = { objects: (moved.unlike?.objects ?? 0) + 1, first: moved.unlike?.first ?? problem }
+              return
+            }
             const outcome = await store.classes?.moveTo(key, storageClass, context.signal)
             if (outcome === 'locked') moved.locked += 1
             if (outcome !== 'moved') return
@@ -50,6 +61,18 @@ export function createMoves(services: Services) {
         return moved
       })
     },
+  }
+}
+
+/** A copy of what is damaged would be taken for the good one, and may cost the version below it. */
+async function problemOf(store: Store, key: string, artifact: Artifact | undefined): Promise<string | undefined> {
+  if (!artifact) return `${key} is not named by the manifest of its point`
+  try {
+    await requireStored(store, artifact)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== 'INTEGRITY') throw error
+    return error.message
   }
 }
 

@@ -44,7 +44,8 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
 function movesOf({ move = [], moved }: RetentionReport): string {
   if (move.length === 0) return ''
   const locked = moved && moved.locked > 0 ? `, ${moved.locked} objects still locked` : ''
-  return `; ${move.length} ${moved ? `moved (${moved.objects} objects)` : 'would move'} to another storage class${locked}`
+  const unlike = moved?.unlike ? `, ${moved.unlike.objects} objects left: ${moved.unlike.first}` : ''
+  return `; ${move.length} ${moved ? `moved (${moved.objects} objects)` : 'would move'} to another storage class${locked}${unlike}`
 }
 
 function walOf({ archive }: RetentionReport, dryRun: boolean): string {

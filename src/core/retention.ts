@@ -37,11 +37,16 @@ interface Done {
   needed?: readonly unknown[]
   failed?: readonly unknown[]
   archive?: { unhealthy?: true }
+  moved?: { unlike?: unknown }
 }
 
-/** Something should have gone and could not, or nothing may go. */
-export const fellShort = ({ failed, needed, locked, archive, delete: listed }: Done): boolean =>
-  failed !== undefined || archive?.unhealthy === true || needed !== undefined || (locked.length > 0 && locked.length === listed.length)
+/** Something should have gone and could not, or nothing may go; or an object is not what it was stored as. */
+export const fellShort = ({ failed, needed, locked, archive, moved, delete: listed }: Done): boolean =>
+  failed !== undefined ||
+  archive?.unhealthy === true ||
+  needed !== undefined ||
+  moved?.unlike !== undefined ||
+  (locked.length > 0 && locked.length === listed.length)
 
 type Kept = Map<PointSummary, string[]>
 interface Rule {

@@ -5,6 +5,7 @@ import {
   CopyObjectCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
+  HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
@@ -48,7 +49,7 @@ export function createS3Classes(context: S3Context, partBytes = PART_BYTES): Cla
       })
       const now = await headOrNone(context, key)
       refuseOther(context, key, found, now)
-      if (now) await removeReplaced(context, key, now)
+      if (now) await removeReplaced(context, key, now, found.VersionId)
       return 'moved'
     },
 
@@ -131,17 +132,41 @@ function refuseOther({ name }: S3Context, key: string, before: HeadObjectCommand
   })
 }
 
-/** What the copy replaced, where the bucket keeps versions: Holdfast itself never overwrites, so there is nothing else. */
-async function removeReplaced({ client, bucket, full, problem }: S3Context, key: string, now: HeadObjectCommandOutput): Promise<void> {
+/**
+ * What copies replaced, where the bucket keeps versions. It goes only where it is older than what stands there now, and is what
+ * this try copied, or by its checksum the same: below a bad object may lie the good one that it was written over.
+ */
+async function removeReplaced(
+  context: S3Context,
+  key: string,
+  now: HeadObjectCommandOutput,
+  copied?: HeadObjectCommandOutput['VersionId'],
+): Promise<void> {
   if (now.VersionId === undefined) return
-  const at = { Bucket: bucket, Prefix: full(key) }
+  const { client, full, problem } = context
+  const object = { Bucket: context.bucket, Key: full(key) }
   try {
-    const { Versions = [] } = await client.send(new ListObjectVersionsCommand(at))
-    const replaced = Versions.filter(
-      ({ Key, VersionId, Size }) => Key === full(key) && VersionId !== now.VersionId && Size === now.ContentLength,
-    )
-    for (const { VersionId } of replaced) await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: full(key), VersionId }))
+    const { Versions = [] } = await client.send(new ListObjectVersionsCommand({ Bucket: object.Bucket, Prefix: object.Key }))
+    const own = Versions.filter(({ Key }) => Key === object.Key)
+    const current = own.findIndex(({ VersionId }) => VersionId === now.VersionId)
+    // S3 lists the newest first. What is newer than ours, another try has just made.
+    for (const { VersionId, Size } of current < 0 ? [] : own.slice(current + 1)) {
+      if (Size !== now.ContentLength || VersionId === undefined) continue
+      const version = { ...object, VersionId }
+      if (VersionId === copied || (await isSame(context, key, version, now))) await client.send(new DeleteObjectCommand(version))
+    }
   } catch (error) {
     throw problem(error, 'remove the version that was replaced of', key)
   }
+}
+
+/** Without a checksum on both sides nobody can say so. */
+async function isSame(
+  { client }: S3Context,
+  key: string,
+  version: { Bucket: string; Key: string; VersionId: string },
+  now: HeadObjectCommandOutput,
+): Promise<boolean> {
+  const { crc32 } = infoOf(key, await client.send(new HeadObjectCommand({ ...version, ChecksumMode: 'ENABLED' })))
+  return crc32 !== undefined && crc32 === infoOf(key, now).crc32
 }

@@ -76,7 +76,8 @@ export interface Thawing {
 export interface Classes {
   /**
    * The same object in that class: bytes, checksum and what was said of it stay. An object under a lock stays where it is.
-   * What a store that keeps versions has of it from before goes, also what an earlier call left. Safe to repeat.
+   * In a store that keeps versions the one that was moved goes, and older ones that are the same, as an earlier call left them.
+   * Safe to repeat.
    */
   moveTo(key: string, storageClass: string, signal?: AbortSignal): Promise<'moved' | 'there' | 'locked' | 'absent'>
   /** Asks for it to become readable; nothing where that was asked already, or is not needed. */

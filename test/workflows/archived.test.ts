@@ -1,9 +1,12 @@
 /** Points in an archive class: moved there by retention, and brought back by runs that wait; by the real activities on the stand-in for S3. */
+import { ListObjectVersionsCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import type { WorkflowHandle } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { viewQuery } from '../../src/contract/messages.ts'
+import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
 import { pointId } from '../../src/core/ids.ts'
 import { until } from '../../src/process/wait.ts'
+import { readAll } from '../../src/storage/store.ts'
 import { type ArchivingS3, startArchivingS3 } from '../support/archived.ts'
 import { type ArchivedSource, archivedSource } from '../support/workflows/archived.ts'
 import { endOf } from '../support/workflows/source.ts'
@@ -25,8 +28,8 @@ const start = (type: string, input: object = {}): Promise<WorkflowHandle> =>
   stage.client.workflow.start(type, { taskQueue: 'holdfast', workflowId: `${type}-${++count}`, args: [{ source: 'orders', ...input }] })
 const run = async (type: string, input?: object) => (await start(type, input)).result()
 const opened: ArchivedSource[] = []
-const open = async (transitions: string) => {
-  const source = await archivedSource(s3, `cold-${++count}`, transitions)
+const open = async (transitions: string, options?: { versions: boolean }) => {
+  const source = await archivedSource(s3, `cold-${++count}`, transitions, options)
   opened.push(source)
   return source
 }
@@ -68,6 +71,27 @@ describe('retention', () => {
     await stage.play(orders.fakes, async () => {
       expect(await run('retention')).toMatchObject([{ move: [{ id: old }], moved: { objects: 1 } }])
       expect(await orders.classes(old)).toEqual(['GLACIER', 'GLACIER'])
+    })
+  })
+
+  test('leaves an object that is not what was stored as it is, with what lies below it, and says so', async () => {
+    const orders = await open('[{ after: 90d, storageClass: GLACIER }]', { versions: true })
+    const old = daysAgo(100)
+    const { artifacts } = await orders.take(old)
+    await orders.take(daysAgo(1))
+    const { key = '' } = artifacts[0] ?? {}
+    const Key = `kept here/${key}`
+    const Body = Buffer.alloc((await readAll(orders.store, key)).length, 'x')
+    await s3.client.send(new PutObjectCommand({ Bucket: orders.bucket, Key, Body, ChecksumAlgorithm: 'CRC32' }))
+    await stage.play(orders.fakes, async () => {
+      const retention = await start('retention')
+      const unlike = { objects: 1, first: expect.stringContaining(`${key} has the store checksum`) }
+      expect(await retention.result()).toMatchObject([{ moved: { objects: 1, unlike } }])
+      const { typedSearchAttributes } = await retention.describe()
+      expect(typedSearchAttributes.get(SEARCH_ATTRIBUTES.outcome)).toBe('degraded')
+      expect(await orders.classes(old)).toEqual([undefined, 'GLACIER'])
+      const { Versions = [] } = await s3.client.send(new ListObjectVersionsCommand({ Bucket: orders.bucket, Prefix: Key }))
+      expect(Versions.map(({ StorageClass }) => StorageClass)).toEqual(['STANDARD', 'STANDARD'])
     })
   })
 })

@@ -46,7 +46,7 @@ interface RetentionDone {
   /** Points for another storage class; those that are old enough and stay; what was moved. */
   move?: { id: string; storageClass: string }[]
   stay?: { id: string; why: string }[]
-  moved?: { objects: number; bytes: number; locked: number }
+  moved?: { objects: number; bytes: number; locked: number; unlike?: { objects: number; first: string } }
   /** WAL before the recoverable window. */
   archive?: { segments: number; bytes: number; left?: string }
 }
@@ -156,13 +156,15 @@ function retentionLines(report: RetentionDone, dryRun: boolean): string[] {
       ({ id, storageClass }) => `  ${dryRun ? 'move  ' : 'moved '} ${id}  ${dryRun ? 'would go ' : ''}to ${storageClass}`,
     ),
     ...(report.stay ?? []).map(({ id, why }) => `  stays  ${id}  out of the archive: ${why}`),
-    ...(report.moved ? [movedLine(report.moved)] : []),
+    ...(report.moved ? movedLines(report.moved) : []),
     ...(report.archive ? [archiveLine(report.archive, dryRun)] : []),
   ]
 }
 
-function movedLine({ objects, bytes: size, locked }: NonNullable<RetentionDone['moved']>): string {
-  return `  moved  ${objects} objects, ${bytes(size)}${locked > 0 ? `; ${locked} objects are locked and stay in their class until that ends` : ''}`
+function movedLines({ objects, bytes: size, locked, unlike }: NonNullable<RetentionDone['moved']>): string[] {
+  const stay = locked > 0 ? `; ${locked} objects are locked and stay in their class until that ends` : ''
+  const left = unlike ? [`  left   ${unlike.objects} objects that are not what was stored, prove their points: ${unlike.first}`] : []
+  return [`  moved  ${objects} objects, ${bytes(size)}${stay}`, ...left]
 }
 
 function archiveLine({ segments, bytes: size, left }: NonNullable<RetentionDone['archive']>, dryRun: boolean): string {

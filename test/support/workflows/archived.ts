@@ -17,6 +17,7 @@ import type { Fakes } from './stage.ts'
 
 export interface ArchivedSource {
   fakes: Fakes
+  bucket: string
   store: Store
   catalog: ReturnType<typeof catalogOn>
   take(id: string, more?: Partial<Manifest>): Promise<Manifest>
@@ -28,8 +29,13 @@ export interface ArchivedSource {
 }
 
 /** `transitions` as in holdfast.yaml. */
-export async function archivedSource(s3: ArchivingS3, bucket: string, transitions: string): Promise<ArchivedSource> {
-  await s3.createBucket(bucket)
+export async function archivedSource(
+  s3: ArchivingS3,
+  bucket: string,
+  transitions: string,
+  options?: { versions: boolean },
+): Promise<ArchivedSource> {
+  await s3.createBucket(bucket, options)
   const store = s3.open(bucket)
   const scratch = await mkdtemp(join(tmpdir(), 'hf-archived-'))
   const config = parseConfig(
@@ -69,6 +75,7 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, retenti
   const real = { ...createProofActivities(wired), ...createRetentionActivities(wired), ...createRestoreActivities(wired) }
   return {
     fakes: sourceFakes({ ...failing(real as Fakes), listSources: async () => ['orders'] }),
+    bucket,
     store,
     catalog,
     restored,

@@ -1,7 +1,9 @@
 /** Objects moved between storage classes, on the stand-in for S3 that has them. */
-import { CopyObjectCommand, ListObjectVersionsCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3'
+import { CopyObjectCommand, ListObjectVersionsCommand, PutObjectCommand, PutObjectRetentionCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { crc32Of } from '../../../src/storage/crc.ts'
+import { createS3Classes } from '../../../src/storage/s3-classes.ts'
+import type { S3Context } from '../../../src/storage/s3-upload.ts'
 import { readAll, type Classes, type Store } from '../../../src/storage/store.ts'
 import { type ArchivingS3, startArchivingS3 } from '../../support/archived.ts'
 
@@ -87,6 +89,63 @@ it('a bucket that keeps versions keeps one only, also after a try that was kille
     [`kept here/${KEY}.more`, 'STANDARD'],
   ])
 })
+
+/** What another one writes over it, in the class: as an accident does, or a try of the same move. */
+async function overwrite(Bucket: string, Key: string, body: string, StorageClass: 'STANDARD' | 'GLACIER' = 'STANDARD') {
+  const put = new PutObjectCommand({ Bucket, Key, Body: body, StorageClass, ChecksumAlgorithm: 'CRC32' })
+  return (await s3.client.send(put)).VersionId
+}
+
+it('what was stored without a checksum leaves no version behind either, where the try that copied it comes to its end', async () => {
+  await s3.createBucket('no-checksums', { versions: true })
+  const store = s3.open('no-checksums')
+  await store.put(KEY, Buffer.from('an artifact'), { ifAbsent: true })
+  expect(await store.head(KEY)).not.toHaveProperty('crc32')
+  expect(await classesOf(store).moveTo(KEY, 'GLACIER_IR')).toBe('moved')
+  expect((await versionsOf('no-checksums')).map(({ StorageClass }) => StorageClass)).toEqual(['GLACIER_IR'])
+})
+
+it('below an object that was written over, the version from before stays, however often it is moved', async () => {
+  await s3.createBucket('written-over', { versions: true })
+  const store = s3.open('written-over')
+  await upload(store, KEY, Buffer.from('the good one'))
+  const [good] = await versionsOf('written-over')
+  await overwrite('written-over', `kept here/${KEY}`, 'the bad one!')
+  for (const [storageClass, outcome] of [
+    ['GLACIER_IR', 'moved'],
+    ['GLACIER_IR', 'there'],
+    ['GLACIER', 'moved'],
+  ] as const)
+    expect(await classesOf(store).moveTo(KEY, storageClass)).toBe(outcome)
+  const left = await versionsOf('written-over')
+  expect(left.map(({ StorageClass }) => StorageClass)).toEqual(['GLACIER', 'STANDARD'])
+  expect(left[1]?.VersionId).toBe(good?.VersionId)
+})
+
+it('what another try has put over the copy of this one stays', async () => {
+  await s3.createBucket('two-tries', { versions: true })
+  const Key = `kept here/${KEY}`
+  await upload(s3.open('two-tries'), KEY, Buffer.from('an artifact'))
+  let newer: string | undefined
+  const seen = async () => {
+    if ((await versionsOf('two-tries')).length === 2) newer = await overwrite('two-tries', Key, 'an artifact', 'GLACIER')
+  }
+  const client = betweenHeadAndListing(seen)
+  const context = { client, bucket: 'two-tries', full: (key: string) => `kept here/${key}`, name: 's3', problem: (error: unknown) => error }
+  expect(await createS3Classes(context as unknown as S3Context).moveTo(KEY, 'GLACIER')).toBe('moved')
+  const [current, copy, ...more] = await versionsOf('two-tries')
+  expect([current?.VersionId, copy?.StorageClass, more]).toEqual([newer, 'GLACIER', []])
+  expect(newer).toBeDefined()
+})
+
+function betweenHeadAndListing(act: () => Promise<void>) {
+  return {
+    async send(command: Parameters<typeof s3.client.send>[0]) {
+      if (command instanceof ListObjectVersionsCommand) await act()
+      return s3.client.send(command)
+    },
+  }
+}
 
 it('one under a lock stays where it is: its version would go on costing what it costs', async () => {
   const store = s3.open('locks')
