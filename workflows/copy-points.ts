@@ -18,6 +18,8 @@ export interface CopiesMade {
   /** Looked at there by this run. */
   proved: number
   passedOver: { id: string; why: string }[]
+  /** So many more were passed over. */
+  unnamed: number
 }
 
 export interface CopyReport {
@@ -77,8 +79,8 @@ async function bring(way: Way, view: View, report: CopyReport): Promise<void> {
   const warn = (what: string) => void report.warnings.push(`${to}: ${what}`)
   view.phase(`copy to ${to}`)
   view.step(to, 'running')
-  const { points, unproved, passedOver, left } = await heavy.planCopies.executeWithOptions({ summary: to }, [place])
-  const made: CopiesMade = { to, copied: [], bytes: 0, proved: 0, passedOver }
+  const { points, unproved, passedOver, unnamed = 0, left } = await heavy.planCopies.executeWithOptions({ summary: to }, [place])
+  const made: CopiesMade = { to, copied: [], bytes: 0, proved: 0, passedOver, unnamed }
   report.copies.push(made)
   for (const point of points) {
     try {

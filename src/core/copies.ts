@@ -18,11 +18,16 @@ export interface CopyWish {
 export interface CopyChoice {
   /** In the order in which they are brought: the newest first, and before each what it needs. */
   points: { id: string; again?: true }[]
-  /** What something speaks against. */
+  /** What the rules there would keep and something speaks against, the newest first. */
   passedOver: { id: string; why: string }[]
+  /** So many more of these. */
+  unnamed: number
   /** So many more wait for the next run. */
   left: number
 }
+
+/** Of what is passed over: a run's history and its record have an end. */
+const MOST_NAMED = 50
 
 /** `here` are the points of the source, `there` those of the other repository that are of it. */
 export function chooseCopies(here: readonly PointSummary[], there: readonly PointSummary[], wish: CopyWish, now: Date): CopyChoice {
@@ -31,11 +36,24 @@ export function chooseCopies(here: readonly PointSummary[], there: readonly Poin
     .sort(newestFirst)
     .map((point) => ({ point, why: objectionTo(point, here) ?? archived(point, here) }))
   const sound = wanted.flatMap(({ point, why }) => (why === undefined ? [point] : []))
-  const passedOver = wanted.flatMap(({ point, why }) => (why === undefined || has(there, point.id) ? [] : [{ id: point.id, why }]))
   const missing = staying(sound.slice(0, wish.newest), there, wish.rules, now)
   const damaged = sound.filter(({ id }) => there.some((copy) => copy.id === id && isDamaged(copy)))
   const points = [...damaged.map(({ id }) => ({ id, again: true as const })), ...withParents(missing, here, there).map((id) => ({ id }))]
-  return { points: points.slice(0, wish.most), passedOver, left: Math.max(0, points.length - wish.most) }
+  const kept = staying(reached(wanted, sound, wish.newest), there, wish.rules, now)
+  const passedOver = wanted.flatMap(({ point, why }) => (why !== undefined && kept.includes(point) ? [{ id: point.id, why }] : []))
+  return {
+    points: points.slice(0, wish.most),
+    passedOver: passedOver.slice(0, MOST_NAMED),
+    unnamed: Math.max(0, passedOver.length - MOST_NAMED),
+    left: Math.max(0, points.length - wish.most),
+  }
+}
+
+/** Of points that are older than the last of the newest nothing would be brought, whatever speaks against them. */
+function reached(wanted: { point: PointSummary }[], sound: PointSummary[], newest: number | undefined): PointSummary[] {
+  const last = newest === undefined ? undefined : sound[newest - 1]
+  const points = wanted.map(({ point }) => point)
+  return last ? points.slice(0, points.indexOf(last) + 1) : points
 }
 
 /** What a repository needs that has none of it yet is brought before it grows old: here it would have to be thawed. */

@@ -5,7 +5,7 @@ import type { Action } from '../program.ts'
 import { runWorkflow } from '../runs.ts'
 
 interface CopiesDone {
-  copies: { to: string; copied: string[]; bytes: number; proved: number; passedOver: { id: string; why: string }[] }[]
+  copies: { to: string; copied: string[]; bytes: number; proved: number; passedOver: { id: string; why: string }[]; unnamed?: number }[]
   warnings: string[]
 }
 
@@ -25,10 +25,11 @@ export function addCopyCommand(program: Command, action: Action): void {
 
 function lines({ copies, warnings }: CopiesDone): string[] {
   return [
-    ...copies.flatMap(({ to, copied, bytes: sent, proved, passedOver }) => [
+    ...copies.flatMap(({ to, copied, bytes: sent, proved, passedOver, unnamed = 0 }) => [
       `${to}: ${copied.length} copied, ${bytes(sent)}, ${proved} proved there`,
       ...copied.map((id) => `  copied ${id}`),
       ...passedOver.map(({ id, why }) => `  passed over ${id}  ${why}`),
+      ...(unnamed > 0 ? [`  passed over ${unnamed} more`] : []),
     ]),
     ...warnings.map((warning) => `warning: ${warning}`),
   ]

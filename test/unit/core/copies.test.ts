@@ -13,7 +13,7 @@ describe('copies are made of', () => {
     const here = [3, 2, 1].map((days) => point(days))
     expect(idsOf(here)).toEqual([here[2]?.id, here[1]?.id, here[0]?.id])
     expect(idsOf(here, [point(2)])).toEqual([here[2]?.id, here[0]?.id])
-    expect(choose(here, here)).toEqual({ points: [], passedOver: [], left: 0 })
+    expect(choose(here, here)).toEqual({ points: [], passedOver: [], unnamed: 0, left: 0 })
   })
 
   it('the kinds that are named; without any, all but what a restore replaced', () => {
@@ -62,8 +62,21 @@ describe('copies are made of', () => {
         { id: resting.id, why: expect.stringContaining(`rests on ${broken.id}`) },
         { id: broken.id, why: expect.stringContaining('depth full FAILED') },
       ],
+      unnamed: 0,
       left: 0,
     })
+  })
+
+  it('of these, only what would have been brought otherwise is told: at most 50 by name, and how many more', () => {
+    const broken = Array.from({ length: 80 }, (_, days) => point(days, failed))
+    const all = choose(broken)
+    expect(all.passedOver.map(({ id }) => id)).toEqual(broken.slice(0, 50).map(({ id }) => id))
+    expect(all.unnamed).toBe(30)
+    const kept = choose(broken, [], { rules: { ...NONE, keepLast: 3 } })
+    expect(kept.passedOver.map(({ id }) => id)).toEqual(broken.slice(0, 3).map(({ id }) => id))
+    expect(kept.unnamed).toBe(0)
+    const [newest, sound] = [point(0, failed), point(1)]
+    expect(choose([newest, sound, ...broken.slice(2)], [], { newest: 1 }).passedOver).toMatchObject([{ id: newest.id }])
   })
 
   it('points whose copy was found damaged, again', () => {
