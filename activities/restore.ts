@@ -48,8 +48,8 @@ export function createRestoreActivities(services: Services) {
   const read = async ({ source, id, repository }: Point) => {
     const { store, catalog } = await openSource(services, source, repository)
     const { manifest } = await catalog.readManifest(source, id)
-    const { identityFile } = config.encryption
-    const artifacts = (signal: AbortSignal) => createSource({ store, identityFile, headersOf: catalog.headers(), signal })
+    const artifacts = (signal: AbortSignal) =>
+      createSource({ store, identityFile: config.encryption.identityFile, headersOf: catalog.headers(), signal })
     return { manifest, artifacts }
   }
   const live = async (source: string) => {
@@ -76,11 +76,12 @@ export function createRestoreActivities(services: Services) {
       /** What is asked once everything is in its place. */
       afterwards?: string[]
     }> {
-      const { manifest, artifacts } = await read(place)
       const { source } = place
+      // Before the point is read: what no restore of this source would do is refused, whichever repository is away.
+      const over = target === 'live' ? await live(source) : undefined
+      const { manifest, artifacts } = await read(place)
       if (Object.keys(choice).length > 0) refuseUnknown(await services.repositoryDriver(source), source, choice)
-      if (target === 'beside') return { fingerprint: '' }
-      const over = await live(source)
+      if (!over) return { fingerprint: '' }
       await withProgress((context) => over.check(manifest, confirm ?? '', choice, { context, source: artifacts(context.signal) }))
       const around = over.restoresProjections?.(choice)
         ? withoutProjections(surroundingsOf(config, source))
