@@ -1,5 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type LockView, lockQuery } from '../../src/contract/messages.ts'
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
 import { until } from '../../src/process/wait.ts'
@@ -165,6 +165,36 @@ test('a point that cannot be read whole is not restored', async () => {
     expect(end).toMatchObject({ code: 'INTEGRITY', object: POINT })
     expect(end.message).toContain('expected aa, found bb')
     expect(steps()).toEqual(['resolvePoint', 'checkRestore', 'proveRestore', 'otherPlace', 'writeEvidence'])
+  })
+})
+
+describe('a point that is damaged, and whose copy is in an archive,', () => {
+  const proveRestore = async ({ repository }: { repository?: string }) => {
+    if (repository === 'cold') throw refused('POINT_ARCHIVED', 'cold has it in GLACIER')
+    return repository === 'far' ? { ok: true, failures: [] } : { ok: false, failures: ['read database: expected aa, found bb'] }
+  }
+  const nextOf =
+    (...places: string[]) =>
+    async ({ tried }: { tried: string[] }) => {
+      const repository = places.find((name) => !tried.includes(name))
+      return repository === undefined ? {} : { repository }
+    }
+
+  test('is taken from a third repository where it can be read', async () => {
+    await stage.play(sourceFakes({ proveRestore, otherPlace: nextOf('cold', 'far') }), async () => {
+      expect(await (await restore({})).result()).toMatchObject({ id: POINT, repository: 'far' })
+    })
+  })
+
+  test('is restored from there by whoever names it, which the refusal says, where no other has it', async () => {
+    await stage.play(sourceFakes({ proveRestore, otherPlace: nextOf('cold') }), async () => {
+      expect(await endOf((await restore({})).result())).toMatchObject({
+        code: 'POINT_ARCHIVED',
+        object: POINT,
+        message: expect.stringMatching(/expected aa, found bb; the copy of .* in cold is in an archive/),
+        next: expect.stringContaining('--repository cold'),
+      })
+    })
   })
 })
 

@@ -1,7 +1,7 @@
 /** A point that its repository no longer gives back whole, looked for where it has copies. */
 import { isCancellation, patched, proxyActivities } from '@temporalio/workflow'
 import type { ProofActivities } from '../../activities/proof.ts'
-import { rootFailure } from './failure.ts'
+import { failure, rootFailure } from './failure.ts'
 import { control } from './options.ts'
 
 const { otherPlace } = proxyActivities<ProofActivities>(control)
@@ -28,6 +28,8 @@ export interface Looked<T> {
 
 /** What says that the repository is at fault, and not the point. */
 const AT_FAULT = ['STORE_UNREACHABLE', 'STORE_DENIED', 'NOT_FOUND', 'INTEGRITY', 'SIGNATURE_INVALID']
+/** It may be readable at once elsewhere. */
+const ARCHIVED = 'POINT_ARCHIVED'
 
 /**
  * Looks at the point where it is, and where that fails in the next repository that has it. `problemOf` says what of a result
@@ -41,30 +43,43 @@ export async function wherever<T>(
   const warnings: string[] = []
   const tried: string[] = []
   let first: (() => Looked<T>) | undefined
+  let why: string | undefined
+  let archived: string | undefined
   for (let at = place; ; ) {
-    const { end, problem } = await lookAt(at, look, problemOf)
+    const { end, problem, code } = await lookAt(at, look, problemOf)
     if (problem === undefined) return { ...end(), warnings }
+    if (first && code === ARCHIVED) archived ??= at.repository
     first ??= end
+    why ??= problem
     // Runs of before there were copies end here.
     if (fixed || !patched('copies')) return first()
     tried.push(at.repository ?? '')
     const { repository } = await otherPlace({ source, id, tried })
+    if (repository === undefined && archived !== undefined) throw onlyArchived(source, id, archived, why)
     if (repository === undefined) return first()
     warnings.push(`${problem}: the copy of ${id} in ${repository} was taken`)
     at = { repository }
   }
 }
 
+/** Whoever names that repository waits until it is thawed. */
+function onlyArchived(source: string, id: string, repository: string, why = ''): Error {
+  return failure('POINT_ARCHIVED', `${why}; the copy of ${id} in ${repository} is in an archive`, {
+    object: id,
+    next: `holdfast restore ${source} ${id} --repository ${repository}, or holdfast verify with --thaw: both wait until it can be read`,
+  })
+}
+
 async function lookAt<T>(place: Place, look: (place: Place) => Promise<T>, problemOf: (result: T) => string | undefined) {
   try {
     const result = await look(place)
-    return { end: () => ({ result, place, warnings: [] }), problem: problemOf(result) }
+    return { end: () => ({ result, place, warnings: [] }), problem: problemOf(result), code: undefined }
   } catch (error) {
     const { code, message } = rootFailure(error)
-    if (isCancellation(error) || !AT_FAULT.includes(code)) throw error
+    if (isCancellation(error) || !(AT_FAULT.includes(code) || (code === ARCHIVED && patched('archived-copies')))) throw error
     const end = (): Looked<T> => {
       throw error
     }
-    return { end, problem: message }
+    return { end, problem: message, code }
   }
 }
