@@ -87,7 +87,7 @@ export function createRestoreActivities(services: Services) {
         ? withoutProjections(surroundingsOf(config, source))
         : surroundingsOf(config, source)
       const afterwards = over.afterwards?.map(({ name }) => name)
-      return { fingerprint: await over.fingerprint(), ...(around && { around }), ...(afterwards && { afterwards }) }
+      return { fingerprint: await over.fingerprint(choice), ...(around && { around }), ...(afterwards && { afterwards }) }
     },
 
     /** Throws where it is not well. */

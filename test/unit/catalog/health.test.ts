@@ -29,7 +29,7 @@ async function prove(minute: number, id: string, depth: Proof['depth'], ok = tru
   await catalog.appendProof(proofOf(manifest, digest, { depth, ok, completedAt }))
 }
 async function deleted(): Promise<string[]> {
-  const services = { config: { sources: { orders } }, catalog: async () => catalogOn(store) } as unknown as Services
+  const services = { config: { sources: { orders }, repositories: {} }, catalog: async () => catalogOn(store) } as unknown as Services
   return (await createRetentionActivities(services).planRetention({ source: 'orders' })).delete.map(({ id }) => id)
 }
 

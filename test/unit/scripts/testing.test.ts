@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -7,6 +7,7 @@ import { missingFrom } from '../../../scripts/complete-lock.ts'
 import { withLock } from '../../../scripts/lock.mjs'
 import { markOf, stopLeftovers } from '../../../scripts/testing/leftovers.ts'
 import { countsOf } from '../../../scripts/testing/report.ts'
+import { until } from '../../../src/process/wait.ts'
 
 let folder: string
 beforeEach(() => {
@@ -52,6 +53,9 @@ describe('what tests leave behind', () => {
     })
     const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (data) => resolve(Number(String(data)))))
     if (parent.exitCode === null) await new Promise((resolve) => parent.once('exit', resolve))
+    // Between fork and exec it is still the shell.
+    const becameSleep = () => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sleep')
+    await until(becameSleep, { timeoutMs: 10_000, what: 'the shell to become sleep' })
     expect(await stopLeftovers(run, 0)).toEqual([`process ${pid} was left behind: sleep 301 `])
     expect(await stopLeftovers(run, 0)).toEqual([])
   })
