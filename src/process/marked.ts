@@ -11,8 +11,12 @@ export async function stopMarked(mark: string, graceMs = 5_000): Promise<void> {
   const gone = async () => (await markedPids(mark)).length === 0
   const waiting = { timeoutMs: graceMs, everyMs: 50, what: `the processes of ${mark} to end` }
   await until(gone, waiting).catch(async () => {
-    await signalMarked(mark, 'SIGKILL')
-    await until(gone, { ...waiting, timeoutMs: 30_000 })
+    // Each time anew: one may have started another between the look and the signal.
+    const forced = async () => {
+      await signalMarked(mark, 'SIGKILL')
+      return gone()
+    }
+    await until(forced, { ...waiting, timeoutMs: 30_000 })
   })
 }
 

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createMigrateActivities } from '../../activities/migrate.ts'
 import type { Services } from '../../activities/services.ts'
-import { markOf } from '../../src/process/marked.ts'
+import { markOf, stopMarked } from '../../src/process/marked.ts'
 import { inActivity } from '../support/activity.ts'
 
 let dir: string
@@ -84,8 +84,7 @@ describe('a migration', () => {
     await inActivity(() => activities().endMigration())
     expect(await ended).toBe('SIGKILL')
     expect(other.exitCode ?? other.signalCode).toBeNull()
-    const gone = new Promise((done) => other.once('exit', done))
-    other.kill('SIGKILL')
-    await gone
+    // With what it started, which would outlive it.
+    await stopMarked('workflow/another-run', 0)
   }, 30_000)
 })
