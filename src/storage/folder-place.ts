@@ -1,7 +1,8 @@
 /** Gives a finished file its name in one step that survives a crash, and takes it only where the name is free. */
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { syncFolder, writeSynced } from './durable.ts'
 import { hasCode } from './folder-errors.ts'
 
 export interface Placer {
@@ -37,7 +38,7 @@ export function createPlacer(root: string): Placer {
     await mkdir(aside, { recursive: true })
     const file = join(aside, `${PREFIX}${randomBytes(8).toString('hex')}`)
     try {
-      await writeSynced(file, body)
+      await writeSynced(file, body, 0o640)
       return await place(file, target, options)
     } finally {
       await rm(file, { force: true })
@@ -68,27 +69,6 @@ async function placeOnce(root: string, file: string, target: string, { ifAbsent 
     if (!hasCode(error, 'ENOENT')) throw error
   })
   return 'created'
-}
-
-/** Writes a new file to the disk, not only to the page cache. */
-export async function writeSynced(path: string, body: Buffer): Promise<void> {
-  const file = await open(path, 'w', 0o640)
-  try {
-    await file.writeFile(body)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-/** A name survives a crash once its folder is synced. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }
 
 async function makeFolders(root: string, dir: string): Promise<void> {

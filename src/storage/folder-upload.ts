@@ -5,7 +5,8 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'nod
 import { join } from 'node:path'
 import { measure } from './crc.ts'
 import { folderProblem, hasCode } from './folder-errors.ts'
-import { type Placer, UPLOADS, writeSynced } from './folder-place.ts'
+import { writeSynced } from './durable.ts'
+import { type Placer, UPLOADS } from './folder-place.ts'
 import { compareKeys } from './keys.ts'
 import { conflict, unlike, uploadGone } from './problems.ts'
 import type { PendingUpload, Upload } from './store.ts'
@@ -32,7 +33,7 @@ export function createUploads(root: string, store: string, placer: Placer): Uplo
       const dir = join(aside, id)
       try {
         await mkdir(dir, { recursive: true })
-        await writeSynced(join(dir, ABOUT), Buffer.from(JSON.stringify({ key, started: new Date().toISOString() })))
+        await writeSynced(join(dir, ABOUT), Buffer.from(JSON.stringify({ key, started: new Date().toISOString() })), 0o640)
       } catch (error) {
         throw folderProblem(error, 'start an upload of', key)
       }

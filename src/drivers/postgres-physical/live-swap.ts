@@ -7,8 +7,9 @@ import { dirname, join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { processesIn } from '../../process/in-folder.ts'
+import { renameDurably } from '../../storage/durable.ts'
 import type { DriverContext } from '../driver.ts'
-import { begin, begun, forget, moved, type Under } from './live-note.ts'
+import { begin, begun, forget, type Under } from './live-note.ts'
 import { isThere, type LivePlace, statOf } from './live-place.ts'
 import { call, recovered, type Started, startServer, stopServer } from './live-start.ts'
 
@@ -54,17 +55,17 @@ export async function exchange(place: LivePlace, manifest: Manifest, wanted: Exc
 
 /** Throws SOURCE_LOCKED where a server was started on the old one before it was away: it would go on there, at the same address. */
 async function replaced(dataDir: string, copy: string, kept: string): Promise<void> {
-  if (await isThere(dataDir)) await moved(dataDir, kept)
+  if (await isThere(dataDir)) await renameDurably(dataDir, kept)
   const [first] = await processesIn(kept)
   if (first) {
-    await moved(kept, dataDir)
+    await renameDurably(kept, dataDir)
     throw new HoldfastError('SOURCE_LOCKED', `${first.name} (pid ${first.pid}) was started on ${dataDir} after its server was stopped`, {
       object: dataDir,
       retryable: false,
       next: 'find what starts it, like a supervisor that does not know of service.stop or Restart= of a unit, and end that; then start the restore again',
     })
   }
-  await moved(copy, dataDir)
+  await renameDurably(copy, dataDir)
 }
 
 /** Nothing is under way any more. What the copy's folder still has goes, but for a recovery that is yet to come. */
@@ -87,10 +88,10 @@ export async function putBack(place: LivePlace, { signal, onProgress }: DriverCo
     await stopServer(place, signal)
     if (!(await isNew())) return
     // Its recovery may have ended until it was stopped: then it stays, and is started again.
-    if (!(await recovered(dataDir))) await moved(dataDir, join(asideOf(dataDir, under.made), 'data'))
+    if (!(await recovered(dataDir))) await renameDurably(dataDir, join(asideOf(dataDir, under.made), 'data'))
   }
   const old = await isThere(under.kept)
-  if (old && !(await isThere(dataDir))) await moved(under.kept, dataDir)
+  if (old && !(await isThere(dataDir))) await renameDurably(under.kept, dataDir)
   if (place.service && (await isThere(dataDir))) await call(place.service.start, signal)
   await forget(dataDir)
 }

@@ -4,11 +4,12 @@
  * lock's holder is that command's own process, never the worker: a frozen worker holds nothing, and whoever raises the
  * epoch may kill the holder without killing a worker.
  */
-import { chmod, mkdir, open, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import { type Command, describe } from '../../process/command.ts'
 import { type RunOptions, type RunResult, run } from '../../process/run.ts'
+import { syncFolder, writeSynced } from '../../storage/durable.ts'
 import { killHolders } from './lock-holders.ts'
 
 /** All that the epoch needs to know of a site. */
@@ -177,25 +178,10 @@ async function prepare(site: EpochSite): Promise<void> {
 /** Writes a small file beside the epoch so that it survives a crash of the machine. */
 export async function writeBeside(site: EpochSite, name: string, text: string): Promise<void> {
   await prepare(site)
-  const file = await open(join(epochFolder(site), name), 'w', 0o644)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
+  await writeSynced(join(epochFolder(site), name), text, 0o644)
   await syncFolder(epochFolder(site))
 }
 
 export async function readBeside(site: { dataDir: string }, name: string): Promise<string | undefined> {
   return readFile(join(epochFolder(site), name), 'utf8').catch(() => undefined)
-}
-
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
 }

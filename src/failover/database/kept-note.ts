@@ -1,8 +1,9 @@
 /** The note beside a kept copy: of which fork it is, and whether its rows are exported. It outlives a failback that is cut short. */
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readJson, writeDurably } from '../../storage/durable.ts'
 import type { Fork } from './fork.ts'
-import { type Folders, readJson, readMark, writeDurably } from './rebuild-folders.ts'
+import { type Folders, readMark } from './rebuild-folders.ts'
 
 export interface Note extends Fork {
   /** All that only the copy has is exported: nobody needs it once its site streams. */

@@ -1,10 +1,10 @@
 /** The folders and files that stand beside a data directory while its site is rebuilt as a standby. */
 import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
+import { readJson, removeDurably, renameDurably, writeDurably } from '../../storage/durable.ts'
 import { controlFile, isPinned, pinnedFile } from './control-data.ts'
-import { syncFolder } from './epoch.ts'
 
 export interface Folders {
   data: string
@@ -70,39 +70,11 @@ export async function advanceMark(folders: Folders, mine: Mark): Promise<Mark> {
 }
 
 export async function clearMark(folders: Folders): Promise<void> {
-  await rm(folders.mark, { force: true })
-  await syncFolder(dirname(folders.mark))
+  await removeDurably(folders.mark)
 }
 
 /** What the fence, a crash or a former life as a standby left, and would keep a stopped folder from starting as what it was. */
 export async function asPrimary(site: { dataDir: string }): Promise<void> {
   if (await isPinned(site)) await renameDurably(pinnedFile(site), controlFile(site))
   for (const name of ['postmaster.pid', 'standby.signal', 'recovery.signal']) await rm(join(site.dataDir, name), { force: true })
-}
-
-export async function readJson<T>(path: string): Promise<T | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
-  return text === undefined ? undefined : (JSON.parse(text) as T)
-}
-
-/** Whole or not at all, also after a crash of the machine. */
-export async function writeDurably(path: string, text: string, mode = 0o600): Promise<void> {
-  const fresh = `${path}.new`
-  await rm(fresh, { force: true })
-  const file = await open(fresh, 'wx', mode)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await renameDurably(fresh, path)
-}
-
-export async function renameDurably(from: string, to: string): Promise<void> {
-  await rename(from, to)
-  await syncFolder(dirname(to))
 }
