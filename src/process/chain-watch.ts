@@ -26,8 +26,8 @@ export interface Watched {
   accept?: readonly number[]
 }
 
-/** Long enough to see the ends of programs that died of the same cause, before the others are stopped. */
-const SAME_CAUSE_MS = 50
+/** Long enough to see the ends of programs that died of the same cause, on a busy machine too, before the others are stopped. */
+const SAME_CAUSE_MS = 500
 
 /** Resolves once every program exited 0, all input was taken and all output is handed on; else rejects, with none left. */
 export async function superviseChain(chain: Watched): Promise<void> {
@@ -60,7 +60,7 @@ class StageEnded extends Error {}
 
 async function endBadly(chain: Watched, error: unknown): Promise<Error> {
   const { stages } = chain
-  if (error instanceof StageEnded || error instanceof InputRefused) await delay(SAME_CAUSE_MS)
+  if (error instanceof StageEnded || error instanceof InputRefused) await othersEnd(stages)
   for (const stage of stages) stage.stopped = stage.ended === undefined
   await chain.stop()
   stages.at(-1)?.child.stdout?.destroy()
@@ -71,10 +71,21 @@ async function endBadly(chain: Watched, error: unknown): Promise<Error> {
   return error as Error
 }
 
-/** The first that failed by itself, and not because the one that read from it was gone. */
+async function othersEnd(stages: Stage[]): Promise<void> {
+  const waiting = new AbortController()
+  const patience = delay(SAME_CAUSE_MS, undefined, { signal: waiting.signal }).catch(() => {})
+  await Promise.race([patience, Promise.all(stages.map((stage) => stage.exited))])
+  waiting.abort()
+}
+
+/**
+ * The first that failed by itself, and not because the one that read from it was gone. A program may close its output
+ * before it ends, and the next one then fails for want of input and ends earlier: who said why comes first in the chain's order.
+ */
 function blame(stages: Stage[]): HoldfastError {
   const inOrder = failed(stages).sort((a, b) => a.ended.at - b.ended.at)
-  const culprit = inOrder.find((stage) => !lostItsReader(stage)) ?? inOrder[0]
+  const alone = failed(stages).filter((stage) => !lostItsReader(stage))
+  const culprit = alone.find(({ stderr }) => stderr.text().trim() !== '') ?? inOrder.find((stage) => alone.includes(stage)) ?? inOrder[0]
   if (!culprit) throw new Error('a chain without a failed stage has nobody to blame')
   const all = stages.map((stage) => ({
     command: describe(stage.command),

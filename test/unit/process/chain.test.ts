@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
@@ -76,6 +78,14 @@ describe('a chain that fails', () => {
   it('blames the program that broke, not the one whose reader was gone', async () => {
     const [failure] = await failing(startChain([command('yes'), shell('head -c 100000; echo broke >&2; exit 5'), command('cat')]))
     expect(failure).toMatchObject({ message: expect.stringMatching(/exited with 5: broke$/) })
+  })
+
+  it('blames the program that gave nothing, not the next that found nothing and ended before it', async () => {
+    const mark = join(tmpdir(), `holdfast-chain-${process.pid}`)
+    const silent = shell('exec >&-; until test -e "$1"; do sleep 0.01; done; rm "$1"; echo no key >&2; exit 2', mark)
+    const after = shell('cat; echo empty input >&2; touch "$1"; exit 1', mark)
+    const [failure] = await failing(startChain([silent, after]))
+    expect(failure).toMatchObject({ message: expect.stringMatching(/exited with 2: no key$/) })
   })
 
   it('does not let a program outlive the one that read from it', async () => {
