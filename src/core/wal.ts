@@ -120,6 +120,12 @@ export function runsOf(timeline: number, archive: Archive): Run[] {
   return runs
 }
 
+/** The last of the timeline that was stored; undefined where there is none. */
+export function newestSegment({ segments }: Pick<Archive, 'segments'>, timeline: number): string | undefined {
+  const names = segments.map(({ wal }) => wal).filter((wal) => Number.parseInt(wal.slice(0, 8), 16) === timeline)
+  return names.sort().at(-1)
+}
+
 /** The timelines that end somewhere of their own: one whose every segment is on the way to a child is part of the child. */
 export function branchesOf(archive: Archive): number[] {
   const lastOf = new Map<number, number>()

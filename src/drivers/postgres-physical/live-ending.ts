@@ -2,7 +2,7 @@
 import { HoldfastError } from '../../core/errors.ts'
 import { describeTarget, onWay } from '../../core/planning.ts'
 import type { Manifest } from '../../core/records.ts'
-import { branchesOf } from '../../core/wal.ts'
+import { branchesOf, newestSegment } from '../../core/wal.ts'
 import type { RestoreTarget } from '../driver.ts'
 import { baseOf } from './bases.ts'
 import type { PhysicalEngine } from './engine.ts'
@@ -31,11 +31,7 @@ export async function endingOf(engine: PhysicalEngine, manifest: Manifest, to: R
   }
   const latest = { latest: true, timeline: await newestTimeline(engine, manifest) }
   const { timeline, archive } = await planStop(engine, manifest, latest)
-  const newest = archive.segments
-    .map(({ wal }) => wal)
-    .filter((wal) => Number.parseInt(wal.slice(0, 8), 16) === timeline)
-    .sort()
-    .at(-1)
+  const newest = newestSegment(archive, timeline)
   return {
     said: `the end of the archive on timeline ${timeline}${newest === undefined ? '' : `, ${newest}`}`,
     live: { stop: { latest: true }, timeline },

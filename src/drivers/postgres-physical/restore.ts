@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest, Reference } from '../../core/records.ts'
 import { choosePitrBase, describeTarget, goalOf } from '../../core/planning.ts'
-import { type Archive, parseLsn, segmentBefore, segmentName, timelineAt } from '../../core/wal.ts'
+import { type Archive, newestSegment, parseLsn, segmentBefore, segmentName, timelineAt } from '../../core/wal.ts'
 import { shellWord } from '../../process/shell.ts'
 import { until } from '../../process/wait.ts'
 import type { ArtifactSource, DriverContext, RestoreChoice, Restored, RestoreTarget } from '../driver.ts'
@@ -233,11 +233,7 @@ function requireReached(stopped: StoppedAt, to: RestoreTarget | undefined, archi
   }
   if (!to.latest) return
   // A restore_command that fails for want of a network looks to PostgreSQL like the end of the archive.
-  const newest = archive.segments
-    .map(({ wal }) => wal)
-    .filter((wal) => Number.parseInt(wal.slice(0, 8), 16) === timeline)
-    .sort()
-    .at(-1)
+  const newest = newestSegment(archive, timeline)
   if (newest && lastReplayed(stopped.reason) < newest) {
     throw new HoldfastError('TARGET_NOT_REACHED', `replay ended ${stopped.reason}, before the end of the archive: ${newest}`, {
       object: newest,
