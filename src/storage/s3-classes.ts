@@ -1,18 +1,16 @@
 /** Objects moved between the classes of S3: it has no call for that, so each is copied onto itself, by the store alone. */
 import {
   AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
   CopyObjectCommand,
-  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
   RestoreObjectCommand,
-  UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { HoldfastError } from '../core/errors.ts'
+import { copyInParts, copySource } from './s3-copy.ts'
 import { factsOf } from './s3-errors.ts'
 import { headOrNone, infoOf, isLocked } from './s3-head.ts'
 import type { S3Context } from './s3-upload.ts'
@@ -20,7 +18,6 @@ import type { Classes } from './store.ts'
 
 /** S3 copies up to 5 GB in one call; in parts no call lasts so long that its connection is taken for dead. */
 const PART_BYTES = 512 * 1024 * 1024
-const MOST_PARTS = 10_000
 
 interface Copying {
   key: string
@@ -67,14 +64,12 @@ export function createS3Classes(context: S3Context, partBytes = PART_BYTES): Cla
   }
 }
 
-const sourceOf = ({ bucket, full }: S3Context, key: string) => `${bucket}/${full(key).split('/').map(encodeURIComponent).join('/')}`
-
 async function copyWhole(context: S3Context, { key, found, StorageClass, signal }: Copying): Promise<void> {
   await context.client.send(
     new CopyObjectCommand({
       Bucket: context.bucket,
       Key: context.full(key),
-      CopySource: sourceOf(context, key),
+      CopySource: copySource(context.bucket, context.full(key)),
       CopySourceIfMatch: found.ETag,
       MetadataDirective: 'COPY',
       ChecksumAlgorithm: 'CRC32',
@@ -85,33 +80,21 @@ async function copyWhole(context: S3Context, { key, found, StorageClass, signal 
 }
 
 async function copyParts(context: S3Context, { key, found, StorageClass, partBytes, signal }: Copying): Promise<void> {
-  const { client, bucket } = context
-  const object = { Bucket: bucket, Key: context.full(key) }
+  const { client, bucket, full } = context
   const { ContentType, Metadata, ContentLength: size = 0, ETag } = found
+  const { crc32 } = infoOf(key, found)
   await abortEarlier(context, key)
   const kept = { ...(ContentType && { ContentType }), ...(Metadata && { Metadata }) }
   const checksum = { ChecksumType: 'FULL_OBJECT' } as const
-  const { UploadId } = await client.send(
-    new CreateMultipartUploadCommand({ ...object, ...kept, ...checksum, ChecksumAlgorithm: 'CRC32', StorageClass }),
-  )
-  const upload = { ...object, UploadId }
-  try {
-    const Parts: { PartNumber: number; ETag: string | undefined; ChecksumCRC32?: string | undefined }[] = []
-    const step = Math.max(partBytes, Math.ceil(size / MOST_PARTS))
-    for (let from = 0; from < size; from += step) {
-      const PartNumber = Parts.length + 1
-      const CopySourceRange = `bytes=${from}-${Math.min(from + step, size) - 1}`
-      const copy = { CopySource: sourceOf(context, key), CopySourceIfMatch: ETag, CopySourceRange, PartNumber }
-      const { CopyPartResult: part } = await client.send(new UploadPartCopyCommand({ ...upload, ...copy }), { abortSignal: signal })
-      Parts.push({ PartNumber, ETag: part?.ETag, ...(part?.ChecksumCRC32 && { ChecksumCRC32: part.ChecksumCRC32 }) })
-    }
-    const { crc32 } = infoOf(key, found)
-    const whole = { ...checksum, MpuObjectSize: size, ...(crc32 !== undefined && { ChecksumCRC32: crc32 }) }
-    await client.send(new CompleteMultipartUploadCommand({ ...upload, ...whole, MultipartUpload: { Parts } }))
-  } catch (error) {
-    await client.send(new AbortMultipartUploadCommand(upload)).catch(() => {})
-    throw error
-  }
+  await copyInParts({
+    client,
+    create: { Bucket: bucket, Key: full(key), ...kept, ...checksum, ChecksumAlgorithm: 'CRC32', StorageClass },
+    source: { CopySource: copySource(bucket, full(key)), CopySourceIfMatch: ETag },
+    size,
+    partBytes,
+    complete: { ...checksum, MpuObjectSize: size, ...(crc32 !== undefined && { ChecksumCRC32: crc32 }) },
+    signal,
+  })
 }
 
 /** Of a try that was killed: nothing else uploads to where an artifact stands. */

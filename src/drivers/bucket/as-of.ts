@@ -3,11 +3,11 @@ import { createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { GetBucketLifecycleConfigurationCommand, GetBucketVersioningCommand } from '@aws-sdk/client-s3'
+import { GetBucketLifecycleConfigurationCommand } from '@aws-sdk/client-s3'
 import { HoldfastError } from '../../core/errors.ts'
 import { inOrder } from '../common/in-order.ts'
 import type { DriverContext } from '../driver.ts'
-import { type Bucket, type Origin, withBucket } from './client.ts'
+import { type Bucket, type Origin, versioningOf, withBucket } from './client.ts'
 import type { Contents } from './contents.ts'
 import { lineOf, type Versioned } from './entries.ts'
 import { factsOfVersion, orGone, type Reading, readingOf } from './read-object.ts'
@@ -100,16 +100,13 @@ export async function requireKept(bucket: Bucket, { time, context: { signal } }:
       next: 'give a time with its offset, like 2026-01-15T12:00:00+01:00',
     })
   if (Date.parse(time) > Date.now()) throw outOfRange(time, 'it is yet to come')
-  const { name, client } = bucket
-  const { Status } = await bucket.call('look at the versioning of', name, signal, () =>
-    client.send(new GetBucketVersioningCommand({ Bucket: name }), { abortSignal: signal }),
-  )
-  if (Status !== 'Enabled')
+  const status = await versioningOf(bucket, signal)
+  if (status !== 'Enabled')
     throw new HoldfastError(
       'SOURCE_UNFIT',
-      `versioning of ${bucket.title} is ${Status?.toLowerCase() ?? 'off'}: it keeps nothing of earlier`,
+      `versioning of ${bucket.title} is ${status?.toLowerCase() ?? 'off'}: it keeps nothing of earlier`,
       {
-        object: name,
+        object: bucket.name,
         next: 'restore a recovery point; switch versioning on for the next time',
       },
     )

@@ -1,5 +1,5 @@
 /** The bucket by its API: every call is tried again where the store is out of reach, and its errors are those of a source. */
-import { GetBucketAclCommand, type S3Client } from '@aws-sdk/client-s3'
+import { GetBucketAclCommand, GetBucketVersioningCommand, type S3Client } from '@aws-sdk/client-s3'
 import { HoldfastError } from '../../core/errors.ts'
 import { createS3Client } from '../../storage/s3-client.ts'
 import { s3Problem } from '../../storage/s3-errors.ts'
@@ -110,4 +110,10 @@ export async function fingerprintOf({ config }: Origin, bucket: Bucket, below = 
     })
   const host = config.endpoint ? new URL(config.endpoint).host : config.region
   return `s3://${host}/${bucket.name}/${below}${config.prefix}#${acl.Owner?.ID ?? 'unknown'}`
+}
+
+/** Undefined where it was never switched on. */
+export async function versioningOf({ call, client, name }: Bucket, signal?: AbortSignal): Promise<'Enabled' | 'Suspended' | undefined> {
+  const ask = () => client.send(new GetBucketVersioningCommand({ Bucket: name }), { abortSignal: signal })
+  return (await call('look at the versioning of', name, signal, ask)).Status
 }

@@ -1,8 +1,7 @@
 /** Where copies of the objects are kept: a bucket with versions, of another region or store, which a point then only points into. */
-import { GetBucketVersioningCommand } from '@aws-sdk/client-s3'
 import type { Inventory, Manifest } from '../../core/records.ts'
 import type { DriverContext, Preflight } from '../driver.ts'
-import { type Bucket, type Origin, withBucket } from './client.ts'
+import { type Origin, versioningOf, withBucket } from './client.ts'
 import type { VersionsAt } from './versioned-contents.ts'
 
 export type Copies = Pick<VersionsAt, 'origin' | 'below'>
@@ -40,15 +39,8 @@ export async function copiesFindings(origin: Origin, { signal }: DriverContext):
   if (bucket === origin.config.bucket && endpoint === origin.config.endpoint)
     return finding(false, `${bucket} is the source itself: with it the copies are lost`, 'name another bucket')
   return withBucket(copies.origin, async (there) => {
-    const status = await versioningOf(there, signal)
+    const status = (await versioningOf(there, signal)) ?? 'off'
     const detail = `versioning of ${there.title}, where the copies are, is ${status}`
     return finding(status === 'Enabled', detail, 'switch it on: without it a copy that is written over is gone from every point')
   })
-}
-
-async function versioningOf({ call, client, name }: Bucket, signal: AbortSignal): Promise<string> {
-  const answer = await call('look at the versioning of', name, signal, () =>
-    client.send(new GetBucketVersioningCommand({ Bucket: name }), { abortSignal: signal }),
-  )
-  return answer.Status ?? 'off'
 }

@@ -1,7 +1,7 @@
 /** What the bucket looks like before a capture: by a few calls that change nothing. */
-import { GetBucketVersioningCommand, HeadBucketCommand } from '@aws-sdk/client-s3'
+import { HeadBucketCommand } from '@aws-sdk/client-s3'
 import type { DriverContext, Preflight } from '../driver.ts'
-import { type Origin, withBucket } from './client.ts'
+import { type Origin, versioningOf, withBucket } from './client.ts'
 import { copiesFindings } from './copies.ts'
 import { list } from './listing.ts'
 import { createNewest, replicationFindings } from './replication.ts'
@@ -15,9 +15,7 @@ export async function preflight(origin: Origin, context: DriverContext): Promise
     const { signal } = context
     const { name, client, title } = bucket
     await bucket.call('look at', name, signal, () => client.send(new HeadBucketCommand({ Bucket: name }), { abortSignal: signal }))
-    const versioning = await bucket.call('look at the versioning of', name, signal, () =>
-      client.send(new GetBucketVersioningCommand({ Bucket: name }), { abortSignal: signal }),
-    )
+    const versioning = await versioningOf(bucket, signal)
     const takes = selectionOf(origin.config)
     let [objects, bytes, seen] = [0, 0, 0]
     const newest = createNewest(origin.config)
@@ -33,7 +31,7 @@ export async function preflight(origin: Origin, context: DriverContext): Promise
       estimateBytes: bytes,
       findings: [
         { name: 'objects', ok: true, required: true, detail: `${title} has ${objects} objects${more}, ${bytes} bytes` },
-        { name: 'versioning', ok: true, required: false, detail: `versioning is ${versioning.Status ?? 'off'}` },
+        { name: 'versioning', ok: true, required: false, detail: `versioning is ${versioning ?? 'off'}` },
         ...(await copiesFindings(origin, context)),
         ...(await replicationFindings(origin, bucket, newest.objects, signal)),
       ],

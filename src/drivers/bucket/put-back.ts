@@ -4,11 +4,11 @@ import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { DeleteObjectCommand, GetBucketVersioningCommand } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { bytesOf } from '../../core/duration.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { DriverContext, RestoreChoice, Swapped } from '../driver.ts'
-import { type Bucket, type Origin, withBucket } from './client.ts'
+import { type Bucket, type Origin, versioningOf, withBucket } from './client.ts'
 import type { Contents } from './contents.ts'
 import type { Entry } from './entries.ts'
 import { entriesIn } from './indexed.ts'
@@ -48,10 +48,8 @@ export async function putBack(
     await contents.write(join(dir, 'lists'), differing(work, surplus), writing)
     if (to.mode === 'replace') await remove(work, surplus)
     await requireThere(work)
-    const versions = await bucket.call('look at the versioning of', bucket.name, signal, () =>
-      bucket.client.send(new GetBucketVersioningCommand({ Bucket: bucket.name })),
-    )
-    return { database: bucket.name, notes: [keptNote(choice, versions.Status === 'Enabled')] }
+    const versioning = await versioningOf(bucket, signal)
+    return { database: bucket.name, notes: [keptNote(choice, versioning === 'Enabled')] }
   })
 }
 

@@ -8,6 +8,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { crc32Of } from '../../storage/crc.ts'
+import { MOST_PARTS } from '../../storage/s3-copy.ts'
 import type { Bucket } from './client.ts'
 import type { Facts, Kept } from './entries.ts'
 import { plainTag } from './listing.ts'
@@ -23,9 +24,6 @@ export interface Written {
   etag: string
   version: string | undefined
 }
-
-/** What S3 takes. */
-export const MOST_PARTS = 10_000
 
 export async function putObject(writing: Writing, key: string, entry: Facts, body: AsyncIterable<Buffer>): Promise<Written> {
   const { bucket, partBytes, signal } = writing
