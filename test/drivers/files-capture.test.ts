@@ -2,44 +2,24 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { appendFileSync, createReadStream, rmSync, truncateSync } from 'node:fs'
-import { chmod, link, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, link, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { blake3 } from '@napi-rs/blake-hash'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import type { Manifest } from '../../src/core/records.ts'
 import type { Progress } from '../../src/drivers/driver.ts'
-import { filesSource } from '../../src/drivers/files/config.ts'
 import { type Entry, readEntries } from '../../src/drivers/files/entries.ts'
-import { createFiles } from '../../src/drivers/files/index.ts'
 import { asText, below } from '../../src/drivers/files/names.ts'
 import { indexIn, treeIn } from '../../src/drivers/files/scratch.ts'
 import { EVERYTHING } from '../../src/drivers/files/selection.ts'
 import { heardFrom } from '../../src/drivers/files/tar-messages.ts'
 import { walk } from '../../src/drivers/files/walk.ts'
 import { createSource } from '../../src/pipeline/read.ts'
-import { contextFor, failures, nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
+import { contextFor, failures, nextRequest, takePoint } from '../conformance/driver.ts'
+import { dir, driverOf, put, repository, root, useFolder } from '../support/files/live.ts'
 import { describeTree, fillTree } from '../support/files/tree.ts'
 
-let dir: string
-let root: string
-let repository: Repository
-beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-files-'))
-  root = join(dir, 'root')
-  await mkdir(root)
-  repository = await openRepository()
-})
-afterEach(async () => {
-  await rm(dir, { recursive: true, force: true })
-  await rm(repository.dir, { recursive: true, force: true })
-})
-
-const driverOf = (more: object = {}) => createFiles(filesSource.parse({ driver: 'files', repository: 'hot', root, ...more }))
-const put = async (name: string, text = name) => {
-  await mkdir(join(root, name, '..'), { recursive: true })
-  await writeFile(join(root, name), text)
-}
+useFolder()
 const take = (more: object = {}, context = contextFor()) => takePoint(driverOf(more), repository, nextRequest(), context)
 
 async function restored(manifest: Manifest, parts?: string[]): Promise<string> {

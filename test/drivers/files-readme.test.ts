@@ -1,8 +1,7 @@
 /** What the READMEs of files and command say is done as it stands there. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { lookUp } from '../../scripts/toolbox/find.ts'
 import { askLedger, ledger, ledgerCommands, ledgerContents, TOKEN } from '../../scripts/sources/command.ts'
@@ -16,7 +15,8 @@ import { createFiles } from '../../src/drivers/files/index.ts'
 import { createSource } from '../../src/pipeline/read.ts'
 import { run } from '../../src/process/run.ts'
 import { shellWord } from '../../src/process/shell.ts'
-import { nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
+import { nextRequest, takePoint } from '../conformance/driver.ts'
+import { dir, repository, root, useFolder } from '../support/files/live.ts'
 import { describeTree, fillTree } from '../support/files/tree.ts'
 
 const readmes = {
@@ -26,19 +26,7 @@ const readmes = {
 const blocks = (readme: keyof typeof readmes, mark: string) =>
   [...readmes[readme].matchAll(new RegExp(`\`\`\`${mark}\n([^]*?)\`\`\``, 'g'))].map(([, text]) => text ?? '')
 
-let dir: string
-let root: string
-let repository: Repository
-beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'hfr-'))
-  root = join(dir, 'root')
-  await mkdir(root)
-  repository = await openRepository()
-})
-afterEach(async () => {
-  await rm(dir, { recursive: true, force: true })
-  await rm(repository.dir, { recursive: true, force: true })
-})
+useFolder()
 
 const shell = (script: string, env: Record<string, string> = {}) =>
   run({ program: 'bash', args: ['-e', '-o', 'pipefail', '-c', script], cwd: dir, env }, { timeoutMs: 60_000 })

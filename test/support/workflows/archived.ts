@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createProofActivities } from '../../../activities/proof.ts'
-import { toFailure } from '../../../activities/errors.ts'
 import { createRestoreActivities } from '../../../activities/restore.ts'
 import { createRetentionActivities } from '../../../activities/retention.ts'
 import type { RepositoryDriver, Services } from '../../../activities/services.ts'
@@ -12,6 +11,7 @@ import type { Manifest } from '../../../src/core/records.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import type { ArchivingS3 } from '../archived.ts'
 import { catalogOn, manifestOf, putArtifact } from '../catalog.ts'
+import { failing } from './failing.ts'
 import { sourceFakes } from './source.ts'
 import type { Fakes } from './stage.ts'
 
@@ -98,17 +98,4 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, retenti
       return Promise.all(manifest.artifacts.map(async ({ key }) => (await store.head(key))?.storageClass))
     },
   }
-}
-
-/** Errors as the worker's interceptor makes them. */
-function failing(activities: Fakes): Fakes {
-  return Object.fromEntries(
-    Object.entries(activities).map(([name, run]) => [
-      name,
-      (input: Parameters<typeof run>[0]) =>
-        run(input).catch((error: unknown) => {
-          throw toFailure(error)
-        }),
-    ]),
-  )
 }

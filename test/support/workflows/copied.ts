@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCopyActivities } from '../../../activities/copies.ts'
-import { toFailure } from '../../../activities/errors.ts'
 import { createProofActivities } from '../../../activities/proof.ts'
 import { createRestoreActivities } from '../../../activities/restore.ts'
 import { createRetentionActivities } from '../../../activities/retention.ts'
@@ -14,6 +13,7 @@ import type { SetRecord } from '../../../src/core/sets.ts'
 import type { Manifest } from '../../../src/core/records.ts'
 import { createFolderStore } from '../../../src/storage/folder.ts'
 import { catalogOn, manifestOf, putArtifact } from '../catalog.ts'
+import { failing } from './failing.ts'
 import { sourceFakes } from './source.ts'
 import type { Fakes } from './stage.ts'
 
@@ -103,17 +103,4 @@ sets: { all: { sources: [orders] } }
     },
     close: () => rm(dir, { recursive: true, force: true }),
   }
-}
-
-/** Errors as the worker's interceptor makes them. */
-function failing(activities: Fakes): Fakes {
-  return Object.fromEntries(
-    Object.entries(activities).map(([name, run]) => [
-      name,
-      (input: Parameters<typeof run>[0]) =>
-        run(input).catch((error: unknown) => {
-          throw toFailure(error)
-        }),
-    ]),
-  )
 }
