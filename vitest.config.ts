@@ -7,7 +7,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // Most tests wait for a server half of their time: one more than the two cores that this is meant for.
+    maxWorkers: 3,
     isolate: true,
   },
 })
