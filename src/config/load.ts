@@ -1,14 +1,16 @@
 /** Reads holdfast.yaml. Every problem is told at once, each with its line, its key and what would be right. */
 import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { type Document, LineCounter, parseDocument } from 'yaml'
 import { HoldfastError } from '../core/errors.ts'
 import { explain } from './explain.ts'
 import { lineOf } from './lines.ts'
 import { checkMeaning } from './meaning.ts'
+import { strayPaths, withWholePaths } from './paths.ts'
 import { type PlacedProblem, type Problem, pathText } from './problem.ts'
 import { type Config, configSchema } from './schema.ts'
 
-/** Throws CONFIG_INVALID with all problems, also in `details.problems`. */
+/** With whole paths. Throws CONFIG_INVALID with all problems, also in `details.problems`. */
 export async function loadConfig(path: string): Promise<Config> {
   let text: string
   try {
@@ -25,14 +27,20 @@ export async function loadConfig(path: string): Promise<Config> {
       },
     )
   }
-  return parseConfig(text, path)
+  const { config, placed } = read(text, path)
+  const folder = dirname(resolve(path))
+  const stray = await strayPaths(config, folder)
+  if (stray.length > 0) throw invalid(path, placed(stray))
+  return withWholePaths(config, folder)
 }
 
 /** What every command reads where nothing else is said. */
 export const DEFAULT_FILE = 'holdfast.yaml'
 
-/** `file` is for messages. No message shows a value that may be a secret. */
-export function parseConfig(text: string, file: string): Config {
+/** With its paths as they stand; `file` is for messages. No message shows a value that may be a secret. */
+export const parseConfig = (text: string, file: string): Config => read(text, file).config
+
+function read(text: string, file: string): { config: Config; placed(problems: Problem[]): PlacedProblem[] } {
   const lines = new LineCounter()
   // Its pretty errors quote the text, which may hold a secret.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
@@ -40,11 +48,9 @@ export function parseConfig(text: string, file: string): Config {
   const value: unknown = document.toJS() ?? {}
   const { success, data, error } = configSchema.safeParse(value)
   const problems = [...(error?.issues ?? []).flatMap((issue) => explain(issue, value)), ...withoutMeaning(value)]
-  if (success && problems.length === 0) return data
-  throw invalid(
-    file,
-    problems.map((problem) => ({ ...problem, line: lineOf(document, problem.path, lines) })),
-  )
+  const placed = (all: Problem[]) => all.map((problem) => ({ ...problem, line: lineOf(document, problem.path, lines) }))
+  if (success && problems.length === 0) return { config: data, placed }
+  throw invalid(file, placed(problems))
 }
 
 function withoutMeaning(value: unknown): Problem[] {

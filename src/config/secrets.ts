@@ -1,6 +1,5 @@
 /** References to secrets, resolved in the worker at the last moment, never kept in a configuration. */
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
 import { hideSecret } from '../observability/redaction.ts'
 
@@ -8,15 +7,14 @@ const REFERENCE = /\$\{([^}]*)\}/g
 const KNOWN = /^(env|file):(.+)$/
 
 /**
- * The value with every `${env:NAME}` and `${file:/path}` in it put in place; paths are relative to `base`. A value
- * without a reference is taken as it stands. Throws SECRET_MISSING naming the reference, never a value. What it gives
- * is hidden from the logs from then on.
+ * The value with every `${env:NAME}` and `${file:/path}` in it put in place. A value without a reference is taken as it
+ * stands. Throws SECRET_MISSING naming the reference, never a value. What it gives is hidden from the logs from then on.
  */
-export async function resolveSecret(ref: string, base = '.'): Promise<string> {
+export async function resolveSecret(ref: string): Promise<string> {
   const parts: string[] = []
   let end = 0
   for (const found of ref.matchAll(REFERENCE)) {
-    parts.push(ref.slice(end, found.index), await lookUp(found[0], found[1] ?? '', base))
+    parts.push(ref.slice(end, found.index), await lookUp(found[0], found[1] ?? ''))
     end = found.index + found[0].length
   }
   if (ref.slice(end).includes('$' + '{'))
@@ -31,10 +29,20 @@ export function isLiteral(ref: string): boolean {
   return ref.match(REFERENCE) === null
 }
 
-async function lookUp(reference: string, inner: string, base: string): Promise<string> {
+/** SQL of assertions and commands of supervisors may hold ${…} of their own. */
+export const isOwnText = (key: string): boolean => ['assertions', 'checks', 'supervisor', 'fence'].includes(key)
+
+/** The value with other paths in its references to files. */
+export const mapFileReferences = (ref: string, change: (path: string) => string): string =>
+  ref.replace(REFERENCE, (whole: string, inner: string) => {
+    const [, kind, path] = KNOWN.exec(inner) ?? []
+    return kind === 'file' && path ? `\${file:${change(path)}}` : whole
+  })
+
+async function lookUp(reference: string, inner: string): Promise<string> {
   const [, kind, name] = KNOWN.exec(inner) ?? []
   if (!kind || !name) throw missing(reference, 'it is no reference', `write ${example('env')} or ${example('file')}`)
-  const value = kind === 'env' ? process.env[name] : await contentOf(reference, resolve(base, name))
+  const value = kind === 'env' ? process.env[name] : await contentOf(reference, name)
   if (value === undefined)
     throw missing(reference, 'there is no such environment variable', `set the environment variable ${name} for the worker`)
   if (value === '') throw missing(reference, 'it is empty', `give ${name} a value`)

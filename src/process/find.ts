@@ -4,11 +4,18 @@ import { delimiter, join, resolve } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
 import type { Command } from './command.ts'
 
-/** Absolute path of the command's program; throws TOOL_MISSING. */
-export function programOf(command: Pick<Command, 'program' | 'env' | 'cwd'>): string {
+type Named = Pick<Command, 'program' | 'env' | 'cwd'>
+
+/** Absolute path of the command's program, where there is one. */
+export function findProgram({ program, env, cwd }: Named): string | undefined {
+  const places = program.includes('/') ? [resolve(cwd ?? '.', program)] : onPath(program, env?.PATH ?? process.env.PATH)
+  return places.find(isProgram)
+}
+
+/** The same; throws TOOL_MISSING where there is none. */
+export function programOf(command: Named): string {
   const { program } = command
-  const found = program.includes('/') ? [resolve(command.cwd ?? '.', program)] : onPath(program, command.env?.PATH ?? process.env.PATH)
-  const path = found.find(isProgram)
+  const path = findProgram(command)
   if (path) return path
   throw new HoldfastError('TOOL_MISSING', `the program ${program} is not installed, or may not be executed`, {
     object: program,

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { publicKeyOfPem } from '../../catalog/signing.ts'
 import { readKeyFile } from '../../config/key-files.ts'
 import type { Config } from '../../config/schema.ts'
-import { isLiteral, resolveSecret } from '../../config/secrets.ts'
+import { isLiteral, isOwnText, resolveSecret } from '../../config/secrets.ts'
 import { parseConnection } from '../../drivers/postgres-common/connect.ts'
 import { run } from '../../process/run.ts'
 import type { Findings } from './finding.ts'
@@ -90,9 +90,7 @@ function hasPassword(address: string): boolean {
 function* stringsOf(value: unknown, path: string[] = []): Generator<{ path: string; field: string; value: string }> {
   // Of an entry of a list the name of the list.
   if (typeof value === 'string') yield { path: path.join('.'), field: path.findLast((key) => !/^\d+$/.test(key)) ?? '', value }
-  // SQL of assertions and commands of supervisors may hold ${…} of their own.
   else if (typeof value === 'object' && value !== null) {
-    for (const [key, inner] of Object.entries(value))
-      if (!['assertions', 'checks', 'supervisor', 'fence'].includes(key)) yield* stringsOf(inner, [...path, key])
+    for (const [key, inner] of Object.entries(value)) if (!isOwnText(key)) yield* stringsOf(inner, [...path, key])
   }
 }

@@ -22,8 +22,11 @@ export async function examineTools(config: Config, findings: Findings): Promise<
   findings.all.sort((a, b) => (a.object < b.object ? -1 : 1))
 }
 
+const PHYSICAL = ['pg_controldata', 'pg_checksums']
+const LOGICAL = ['pg_dump', 'pg_dumpall', 'pg_restore', 'psql', 'initdb', 'vacuumdb']
+
 /** Each once. */
-export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool[] {
+export function toolsOf({ repositories, sources, failoverGroups, applications }: Config): Tool[] {
   const version = (program: string, why: string, args = ['--version']): Tool => ({ program, args, why })
   const all = Object.values(sources)
   const groups = Object.values(failoverGroups)
@@ -38,7 +41,7 @@ export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool
       .flatMap(({ driver, binDir }) =>
         inFolder(
           binDir,
-          ['postgres', 'pg_amcheck', ...(driver !== 'postgres-physical' ? ['pg_dump', 'pg_restore', 'psql', 'initdb'] : [])],
+          ['postgres', 'pg_ctl', 'pg_amcheck', ...(driver === 'postgres-physical' ? PHYSICAL : LOGICAL)],
           'captures and proves',
         ),
       ),
@@ -65,9 +68,13 @@ export function toolsOf({ repositories, sources, failoverGroups }: Config): Tool
       : []),
     ...(all.some((source) => source.driver === 'files' && source.git.commit) ? [version('git', 'commits configuration')] : []),
     ...(all.some((source) => source.driver === 'files' && source.gpg !== undefined) ? [version('gpg', 'encrypts folders')] : []),
+    ...(Object.values(applications).some(({ type }) => type === 'kubernetes')
+      ? [version('kubectl', 'stops and starts applications', ['version', '--client'])]
+      : []),
+    ...(Object.values(applications).some(({ type }) => type === 'systemd') ? [version('systemctl', 'stops and starts applications')] : []),
     ...groups.flatMap(({ sites }) =>
       Object.values(sites).flatMap(({ binDir }) =>
-        inFolder(binDir, ['pg_rewind', 'pg_basebackup', 'pg_controldata', 'pg_waldump'], 'rebuilds a site'),
+        inFolder(binDir, ['psql', 'initdb', 'pg_rewind', 'pg_basebackup', 'pg_controldata', 'pg_waldump'], 'rebuilds a site'),
       ),
     ),
     ...(groups.some(({ traffic }) => traffic.some(({ type }) => type === 'rfc2136'))
