@@ -2,6 +2,7 @@
 import { retentionRules } from '../src/config/retention-rules.ts'
 import type { SourceConfig } from '../src/config/schema.ts'
 import { standingFailures } from '../src/core/proofs.ts'
+import type { Hold } from '../src/core/records.ts'
 import { planRetention } from '../src/core/retention.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { planTransitions, type TransitionPlan } from '../src/core/transitions.ts'
@@ -108,24 +109,11 @@ export function createRetentionActivities(services: Services) {
       })
     },
 
-    async holdPoint({
-      source,
-      id,
-      repository,
-      held,
-      actor,
-      reason,
-    }: {
-      source: string
-      id: string
-      repository?: string
-      held: boolean
-      actor: string
-      reason: string
-    }): Promise<void> {
-      const catalog = await catalogOf(source, repository)
-      await catalog.readManifest(source, id)
-      await catalog.addHold({ format: 'holdfast/v1', type: 'hold', source, id, held, actor, reason, at: new Date().toISOString() })
+    /** Its time is of the run: a second try finds the note of the first, and one that comes late stands before what was said since. */
+    async holdPoint({ repository, ...said }: Pick<Hold, 'source' | 'id' | 'held' | 'actor' | 'reason' | 'at'> & { repository?: string }) {
+      const catalog = await catalogOf(said.source, repository)
+      await catalog.readManifest(said.source, said.id)
+      await catalog.addHold({ format: 'holdfast/v1', type: 'hold', ...said })
     },
   }
 }

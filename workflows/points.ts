@@ -54,7 +54,7 @@ export async function holdRecoveryPoint(given: unknown): Promise<{ source: strin
   const view = createView({ source, kind: 'hold' })
   return reporting(view, async () => {
     await withLocks([`points/${source}`], { work: 'verify', wait: true, what: `hold ${recoveryPoint}` }, () =>
-      light.holdPoint({ source, id: recoveryPoint, ...place, held, actor, reason }),
+      light.holdPoint({ source, id: recoveryPoint, ...place, held, actor, reason, at: new Date(Date.now()).toISOString() }),
     )
     view.outcome('success')
     return { source, recoveryPoint, held }
