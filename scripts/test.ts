@@ -2,12 +2,13 @@
  * `npm test`: the toolbox, the checks of the sources, then every test. Arguments go to vitest: `npm test -- test/unit`.
  * The last line is `N passed, N failed`; the exit code is 0 only where nothing failed and something passed.
  */
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import { launch } from '../src/process/launch.ts'
 import { terminate } from '../src/process/terminate.ts'
+import { bundleWorkflows } from '../workers/workflows.ts'
 import { checkSources } from './testing/checks.ts'
 import { markOf, stopLeftovers } from './testing/leftovers.ts'
 import { type Counts, countsOf } from './testing/report.ts'
@@ -38,10 +39,14 @@ async function runTests(args: readonly string[]): Promise<Counts> {
   // The folder's report is beside it: in it, it would be a leftover.
   const folder = await mkdtemp(join(tmpdir(), 'hf-test-'))
   const report = `${folder}.json`
+  const workflows = `${folder}.js`
   // As the one it stands for: servers that run as another user keep their data below it.
   await chmod(folder, 0o1777)
   try {
-    const exitCode = await vitest(folder, ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args])
+    // Once, instead of seconds in each of the files and of the workers that need them.
+    await writeFile(workflows, await bundleWorkflows(stop.signal))
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+    const exitCode = await vitest({ TMPDIR: folder, HOLDFAST_WORKFLOW_BUNDLE: workflows, ...markOf(folder) }, [...reporters, ...args])
     // A server that was told to stop when its test ended may need a moment; after a Ctrl-C nobody told it.
     const left = [
       ...(await stopLeftovers(folder, stop.signal.aborted ? 500 : 10_000)),
@@ -55,13 +60,13 @@ async function runTests(args: readonly string[]): Promise<Counts> {
   } finally {
     await rm(folder, { recursive: true, force: true })
     await rm(report, { force: true })
+    await rm(workflows, { force: true })
   }
 }
 
-async function vitest(folder: string, args: readonly string[]): Promise<number | null> {
+async function vitest(env: Record<string, string>, args: readonly string[]): Promise<number | null> {
   stop.signal.throwIfAborted()
   const program = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
-  const env = { TMPDIR: folder, ...markOf(folder) }
   const launched = launch({ program: process.execPath, args: [program, 'run', ...args], cwd: ROOT, env }, ['ignore', 'inherit', 'inherit'])
   const end = () => void terminate(launched, { graceMs: 5_000 }).catch((error: unknown) => say(messageOf(error)))
   stop.signal.addEventListener('abort', end, { once: true })

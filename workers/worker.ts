@@ -1,5 +1,4 @@
 /** A worker process: one connection, one Temporal worker for each queue that its roles serve, an orderly end. */
-import { fileURLToPath } from 'node:url'
 import { Client } from '@temporalio/client'
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
 import { createAdoptActivities } from '../activities/adopt.ts'
@@ -23,9 +22,9 @@ import { StragglerInterceptor } from '../activities/straggler.ts'
 import type { Config } from '../src/config/schema.ts'
 import { CONTROL_QUEUE, DATA_QUEUE, hostQueue } from '../src/contract/vocabulary.ts'
 import { HoldfastError } from '../src/core/errors.ts'
-import { run } from '../src/process/run.ts'
 import { connectionSettings, unreachable } from '../src/temporal/connection.ts'
 import { createServices } from './services.ts'
+import { bundleWorkflows } from './workflows.ts'
 
 export interface WorkerRoles {
   control: boolean
@@ -144,12 +143,8 @@ function interceptors(extra: Pick<WorkerOptions, 'interceptors'>): Pick<WorkerOp
   }
 }
 
-/** Bundled in a process of its own, unless that was done beforehand: what it takes, some 170 MB, goes with that process. */
+/** Unless they were bundled beforehand: it takes seconds. */
 async function workflows(): Promise<Pick<WorkerOptions, 'workflowBundle'>> {
   const codePath = process.env['HOLDFAST_WORKFLOW_BUNDLE']
-  if (codePath) return { workflowBundle: { codePath } }
-  const program = fileURLToPath(new URL('./bundle.ts', import.meta.url))
-  const { stdout, truncated } = await run({ program: process.execPath, args: [program] }, { timeoutMs: 120_000 })
-  if (truncated) throw new HoldfastError('UNEXPECTED', `the bundle of the workflows is longer than ${stdout.length} bytes and was cut`)
-  return { workflowBundle: { code: stdout } }
+  return { workflowBundle: codePath ? { codePath } : { code: await bundleWorkflows() } }
 }

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker'
+import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker'
 import { DeterminismViolationError } from '@temporalio/workflow'
 import { beforeAll, describe, expect, test } from 'vitest'
 import * as workflows from '../../workflows/index.ts'
 import { activitiesOf, type History, readHistory } from '../support/crash/history.ts'
+import { workflowCode } from '../support/workflows/bundle.ts'
 
 Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR', forward: {} } } })
 
@@ -19,12 +20,9 @@ const typeOf = (history: History): string => {
   const first = history.events?.[0] as { workflowExecutionStartedEventAttributes?: { workflowType?: { name?: string } } } | undefined
   return first?.workflowExecutionStartedEventAttributes?.workflowType?.name ?? ''
 }
-const bundle = (file: string) =>
-  bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL(file, import.meta.url)), logger: new DefaultLogger('ERROR') })
-
-let today: WorkflowBundleWithSourceMap
+let today: { code: string }
 beforeAll(async () => {
-  today = await bundle('../../workflows/index.ts')
+  today = { code: await workflowCode() }
 })
 
 test('there is a recorded run of every workflow', () => {
@@ -40,7 +38,8 @@ describe('a recorded run goes on with the workflows of today; after a wanted cha
 })
 
 test('a workflow that was changed under its runs is found out', async () => {
-  const changed = await bundle('changed/index.ts')
+  const workflowsPath = fileURLToPath(new URL('changed/index.ts', import.meta.url))
+  const changed = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') })
   const replayed = Worker.runReplayHistory({ workflowBundle: changed }, read('backup'), 'backup')
   await expect(replayed).rejects.toBeInstanceOf(DeterminismViolationError)
 })

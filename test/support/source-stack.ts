@@ -50,7 +50,9 @@ export async function openSourceStack(openers: Record<string, OpenSample>, optio
     const client = await connectClient({ address: temporal.address, namespace: 'default' })
     cleanup.add(() => client.connection.close())
     await registerSearchAttributes(client)
-    const env = Object.assign({}, ...Object.values(samples).map((sample) => sample.env)) as Record<string, string>
+    // The worker bundles its workflows itself, as it does wherever it is installed.
+    const own = { HOLDFAST_WORKFLOW_BUNDLE: '' }
+    const env = Object.assign(own, ...Object.values(samples).map((sample) => sample.env)) as Record<string, string>
     const worker = await startWorkerProcess(dir, configFile, { roles: 'control,data,host:here', env })
     cleanup.add(() => worker.stop())
     return { configFile, client, samples, run: runOn(client), close: cleanup.end }

@@ -3,10 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createProofActivities } from '../../../activities/proof.ts'
+import { createRecoverActivities } from '../../../activities/recover.ts'
 import { createRestoreActivities } from '../../../activities/restore.ts'
 import { createRetentionActivities } from '../../../activities/retention.ts'
 import type { RepositoryDriver, Services } from '../../../activities/services.ts'
 import { parseConfig } from '../../../src/config/load.ts'
+import { newestFirst } from '../../../src/core/points.ts'
 import type { Manifest } from '../../../src/core/records.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import type { ArchivingS3 } from '../archived.ts'
@@ -56,9 +58,14 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, retenti
   const restored: string[] = []
   const driver: Partial<RepositoryDriver> = {
     kind: 'files',
-    restore: async (_, { artifacts }, source, { dir }) => {
+    restore: async (_, { artifacts }, source, { dir, to }) => {
       for (const artifact of artifacts) restored.push(String(Buffer.concat(await (await source.read(artifact)).toArray())))
-      return { target: { kind: 'scratch', dir, connection: dir, database: 'orders' }, bytes: 1 }
+      const stoppedAt = to && { time: to.time ?? '', paused: false }
+      return { target: { kind: 'scratch', dir, connection: dir, database: 'orders' }, bytes: 1, ...(stoppedAt && { stoppedAt }) }
+    },
+    plan: async ({ time = '' }, manifests) => {
+      const { id } = manifests.filter(({ createdAt }) => createdAt <= time).sort(newestFirst)[0] as Manifest
+      return { label: id, timeline: 1, pointId: id }
     },
     verify: async () => [{ name: 'files', ok: true, expected: '1', actual: '1' }],
     destroy: async () => {},
@@ -72,7 +79,12 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, retenti
     scratchRoot: () => scratch,
   }
   const wired = services as Services
-  const real = { ...createProofActivities(wired), ...createRetentionActivities(wired), ...createRestoreActivities(wired) }
+  const real = {
+    ...createProofActivities(wired),
+    ...createRetentionActivities(wired),
+    ...createRestoreActivities(wired),
+    ...createRecoverActivities(wired),
+  }
   return {
     fakes: sourceFakes({ ...failing(real as Fakes), listSources: async () => ['orders'] }),
     bucket,

@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCopyActivities } from '../../../activities/copies.ts'
 import { createProofActivities } from '../../../activities/proof.ts'
+import { createRecoverActivities } from '../../../activities/recover.ts'
 import { createRestoreActivities } from '../../../activities/restore.ts'
 import { createRetentionActivities } from '../../../activities/retention.ts'
 import type { RepositoryDriver, Services } from '../../../activities/services.ts'
 import { createSetActivities } from '../../../activities/sets.ts'
 import { parseConfig } from '../../../src/config/load.ts'
+import { HoldfastError } from '../../../src/core/errors.ts'
+import { newestFirst } from '../../../src/core/points.ts'
 import type { SetRecord } from '../../../src/core/sets.ts'
 import type { Manifest } from '../../../src/core/records.ts'
 import { createFolderStore } from '../../../src/storage/folder.ts'
@@ -25,6 +28,8 @@ export interface CopiedSource {
   take(id: string, more?: Partial<Manifest>): Promise<Manifest>
   /** What a restore read. */
   readonly restored: string[]
+  /** What a recovery to a point in time reads beside the point. */
+  readonly log: { there: boolean }
   idsIn(repository: Repository): Promise<string[]>
   catalog(repository: Repository): Promise<ReturnType<typeof catalogOn>>
   /** Changes a byte of an artifact. */
@@ -56,11 +61,19 @@ sets: { all: { sources: [orders] } }
   )
   const catalog = async (repository: Repository) => catalogOn(await createFolderStore(pathOf(repository)))
   const restored: string[] = []
+  const log = { there: true }
   const driver: Partial<RepositoryDriver> = {
     kind: 'files',
-    restore: async (_, { artifacts }, source, { dir: target }) => {
+    restore: async (_, { artifacts }, source, { dir: target, to }) => {
       for (const artifact of artifacts) restored.push(String(Buffer.concat(await (await source.read(artifact)).toArray())))
-      return { target: { kind: 'scratch', dir: target, connection: target, database: 'orders' }, bytes: 1 }
+      const stoppedAt = to && { time: to.time ?? '', paused: false }
+      return { target: { kind: 'scratch', dir: target, connection: target, database: 'orders' }, bytes: 1, ...(stoppedAt && { stoppedAt }) }
+    },
+    plan: async ({ time = '' }, manifests) => {
+      if (!log.there) throw new HoldfastError('NOT_FOUND', 'there is no folder /srv/log')
+      const base = manifests.filter(({ createdAt }) => createdAt <= time).sort(newestFirst)[0]
+      if (!base) throw new HoldfastError('TARGET_OUT_OF_RANGE', `no point is as old as ${time}`)
+      return { label: base.id, timeline: 1, pointId: base.id }
     },
     verify: async () => [{ name: 'files', ok: true, expected: '1', actual: '1' }],
     destroy: async () => {},
@@ -79,10 +92,12 @@ sets: { all: { sources: [orders] } }
     ...createProofActivities(wired),
     ...createRetentionActivities(wired),
     ...createRestoreActivities(wired),
+    ...createRecoverActivities(wired),
   }
   return {
     fakes: sourceFakes({ ...failing(real as Fakes), listSources: async () => ['orders'] }),
     restored,
+    log,
     pathOf,
     findSet: () => createSetActivities(wired).findSet({ set: 'all' }),
     catalog,

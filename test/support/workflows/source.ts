@@ -50,6 +50,7 @@ export function sourceFakes(own: Fakes = {}): Fakes {
     checkMigration: async () => ({ said: '' }),
     endMigration: async () => undefined,
     liveFingerprint: async () => ({ fingerprint: FINGERPRINT }),
+    planRecovery: async () => ({ id: POINT, timeline: 1, walSwitched: true, warnings: [] }),
     recoverToPoint: async ({ source, target, instance }) => ({
       source,
       instance,

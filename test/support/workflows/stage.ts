@@ -1,9 +1,9 @@
 /** A stage for workflows: a real server and real workers, with activities that a test writes. Hosts answer on their own queues. */
-import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker'
 import { createLockActivities } from '../../../activities/lock.ts'
 import { startTemporal, type TemporalServer } from '../../../scripts/toolbox/temporal.ts'
+import { workflowCode } from './bundle.ts'
 
 Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging: { filter: 'ERROR', forward: {} } } })
 
@@ -29,13 +29,6 @@ export interface Stage {
   close(): Promise<void>
 }
 
-let bundled: Promise<{ code: string }> | undefined
-const bundle = () =>
-  (bundled ??= bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../../workflows/index.ts', import.meta.url)),
-    logger: new DefaultLogger('ERROR'),
-  }))
-
 export async function openStage(): Promise<Stage> {
   const server = await startTemporal({ searchAttributes: ATTRIBUTES })
   const connection = await Connection.connect({ address: server.address })
@@ -57,14 +50,14 @@ export async function openStage(): Promise<Stage> {
           },
         ]),
       )
-      const code = await bundle()
+      const code = await workflowCode()
       const workers = await Promise.all(
         ['holdfast', 'holdfast-data', 'holdfast-host-db1', 'holdfast-host-db2'].map((taskQueue) =>
           Worker.create({
             connection: native,
             taskQueue,
             activities: counted,
-            ...(taskQueue === 'holdfast' && { workflowBundle: code }),
+            ...(taskQueue === 'holdfast' && { workflowBundle: { code } }),
             stickyQueueScheduleToStartTimeout: '1s',
           }),
         ),
