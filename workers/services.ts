@@ -4,10 +4,10 @@ import type { Client } from '@temporalio/client'
 import { currentHost, groupOfSource, primarySite, repositoryHost, sourceAt } from '../activities/placement.ts'
 import { type RepositoryDriver, type Services, sourceOf } from '../activities/services.ts'
 import { type Catalog, createCatalog } from '../src/catalog/catalog.ts'
-import { createSigner, createVerifier } from '../src/catalog/signing.ts'
-import { readKeyFile } from '../src/config/key-files.ts'
+import { createVerifier } from '../src/catalog/signing.ts'
 import { type Config, isPostgres, type SourceConfig } from '../src/config/schema.ts'
 import { resolveSecret } from '../src/config/secrets.ts'
+import { openSigner } from '../src/config/signer.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { DriverWiring, SourceDriver } from '../src/drivers/driver.ts'
 import { formatConnection, parseConnection } from '../src/drivers/postgres-common/connect.ts'
@@ -62,11 +62,8 @@ function wire(config: Config): Omit<WiredServices, 'client'> {
 }
 
 export async function openCatalog(config: Config, store: Promise<Store>): Promise<Catalog> {
-  const { keyId, privateKeyFile, publicKeys } = config.signing
-  const signer = privateKeyFile
-    ? createSigner({ keyId, privateKeyPem: await readKeyFile('signing key', privateKeyFile), file: privateKeyFile })
-    : undefined
-  return createCatalog({ store: await store, signer, verifier: createVerifier(publicKeys) })
+  const [signer, opened] = await Promise.all([openSigner(config.signing), store])
+  return createCatalog({ store: opened, signer, verifier: createVerifier(config.signing.publicKeys) })
 }
 
 /** On the site that is primary now, where the source is of a pair. */

@@ -20,6 +20,8 @@ export interface Signer {
 export interface Verifier {
   /** Throws SIGNATURE_INVALID, naming the object; returns the id of the key that signed. */
   verify(record: object, object: string): string
+  /** Whether there is a public key of that id. */
+  trusts(keyId: string): boolean
 }
 
 /** What precedes the 32 raw bytes in the SubjectPublicKeyInfo of an ed25519 key. */
@@ -42,6 +44,7 @@ export function createSigner({ keyId, privateKeyPem, file }: { keyId: string; pr
 export function createVerifier(publicKeys: Record<string, string>): Verifier {
   const keys = new Map(Object.entries(publicKeys).map(([keyId, raw]) => [keyId, publicKeyOf(keyId, raw)]))
   return {
+    trusts: (keyId) => keys.has(keyId),
     verify(record, object) {
       const signature = signatureSchema.safeParse((record as { signature?: unknown }).signature)
       if (!signature.success) throw invalid(object, 'it carries no signature')

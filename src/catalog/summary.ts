@@ -39,6 +39,7 @@ export function summarise(manifest: Manifest, proofs: Proof[], holds: Hold[]): P
     held: holds.at(-1)?.held ?? false,
     ...(proof === undefined ? {} : { proof }),
     good: proof?.ok === true && (proof.depth === 'restore' || proof.depth === 'full'),
+    signers: [...new Set([manifest, ...proofs, ...holds].flatMap(({ signature }) => signature?.keyId ?? []))].sort(),
   }
 }
 

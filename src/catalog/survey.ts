@@ -41,7 +41,11 @@ export async function survey(context: CatalogContext, source?: string): Promise<
   const generation = await readGeneration(context)
   const known = new Map(generation.entries.map((entry) => [nameOf(entry.summary), entry]))
   const found = await findPoints(context.store, source)
-  const covered = (point: Found) => known.get(nameOf(point))?.fingerprint === fingerprintOf(point)
+  const covered = (point: Found) => {
+    const entry = known.get(nameOf(point))
+    // A key that is not trusted any more takes its points along, whoever signed the index.
+    return entry?.fingerprint === fingerprintOf(point) && entry.summary.signers?.every((keyId) => context.verifier.trusts(keyId)) === true
+  }
   const fresh = await mapConcurrently(
     found.filter((point) => !covered(point)),
     (point) => readPoint(context, point),
@@ -125,7 +129,7 @@ function indexable(read: Read[]): IndexEntry[] {
 }
 
 /** Counted up where summaries of the same records come out otherwise: those that the index has are made anew. */
-const RULES = 2
+const RULES = 3
 
 function fingerprintOf({ manifest, proofs, holds }: Found): string {
   const lines = [manifest, ...proofs, ...holds].map(({ key, size }) => `${key} ${size}`)

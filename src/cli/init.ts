@@ -68,7 +68,8 @@ async function requireAbsent(file: string): Promise<void> {
   if (there) throw existing(file)
 }
 
-async function writeNew(file: string, text: string, mode: number): Promise<void> {
+/** Refuses with INPUT_INVALID where it is there. */
+export async function writeNew(file: string, text: string, mode: number): Promise<void> {
   await writeFile(file, text, { mode, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') throw existing(file)
     throw new HoldfastError('INPUT_INVALID', `${file} cannot be written: ${error.message}`, { object: file, cause: error })

@@ -207,5 +207,7 @@ export interface PointSummary {
   proof?: { depth: ProofDepth; at: string; ok: boolean }
   /** Proved: restore or full, no newer proof failed, and no older failure stands. */
   good: boolean
+  /** Ids of the keys that signed its manifest, proofs and holds. */
+  signers?: string[]
 }
 type PointKindName = (typeof POINT_KINDS)[number]

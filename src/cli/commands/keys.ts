@@ -1,6 +1,11 @@
-/** rotate-keys and check-keys: for whom what is stored can be read. */
+/** rotate-keys and check-keys: for whom what is stored can be read; new-signing-key: by whom it is written. */
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { generateSigningKey } from '../../catalog/signing.ts'
+import { loadConfig } from '../../config/load.ts'
+import { HoldfastError } from '../../core/errors.ts'
 import type { CommandContext } from '../context.ts'
+import { writeNew } from '../init.ts'
 import type { Action } from '../program.ts'
 import { runWorkflow } from '../runs.ts'
 
@@ -32,6 +37,11 @@ export function addKeyCommands(program: Command, action: Action): void {
     .option('--detach', 'do not wait: print the id of the run', false)
     .action(action(rotate))
   program
+    .command('new-signing-key <file>')
+    .description('make another key to sign with, and say what becomes of it in the configuration; overwrites nothing')
+    .requiredOption('--id <name>', 'what it is called from now on, like key-2027; no key before it had that name')
+    .action(action(newSigningKey))
+  program
     .command('check-keys [source]')
     .description('open the oldest point of one source, or of all, by a worker that has an identity; fails where one does not open')
     .action(
@@ -40,6 +50,27 @@ export function addKeyCommands(program: Command, action: Action): void {
         context.output.result(result, result?.sources.flatMap(checkedLines) ?? [])
       }),
     )
+}
+
+async function newSigningKey(context: CommandContext, path: string, { id }: { id: string }): Promise<void> {
+  const { signing } = await loadConfig(context.options.config)
+  if (Object.hasOwn(signing.publicKeys, id))
+    throw new HoldfastError(
+      'INPUT_INVALID',
+      `signing.publicKeys has a key "${id}" already: what that one signed would not be trusted any more`,
+      {
+        object: id,
+        next: 'give the new key an id of its own',
+      },
+    )
+  const file = resolve(path)
+  const { privateKeyPem, publicKey } = generateSigningKey()
+  await writeNew(file, privateKeyPem, 0o600)
+  context.output.result({ file, keyId: id, publicKey }, [
+    `wrote ${file}, readable by you only`,
+    `first, on every machine, beside the keys that are there: signing.publicKeys.${id}: ${JSON.stringify(publicKey)}`,
+    `then, where it signs: signing.keyId: ${id}, signing.privateKeyFile: ${file}`,
+  ])
 }
 
 async function rotate(

@@ -15,6 +15,7 @@ interface Filter {
   good: boolean
   verified: boolean
   tag?: string
+  signedBy?: string
 }
 
 export function addPointCommands(program: Command, action: Action): void {
@@ -25,6 +26,7 @@ export function addPointCommands(program: Command, action: Action): void {
     .option('--good', 'only proved ones', false)
     .option('--verified', 'the same as --good', false)
     .option('-t, --tag <tag>', 'with this tag only')
+    .option('--signed-by <key>', 'only those that have a record signed by the key of this id')
     .action(
       action(async (context, source: string | undefined, filter: Filter) => {
         const { points, problems, copies } = await surveyAll(context, source)
@@ -122,8 +124,9 @@ export function problemLines(problems: Survey['problems']): string[] {
   return problems.map(({ key, code, message }) => `NOT TRUSTED ${key}: ${code}: ${message}`)
 }
 
-function fits(point: PointSummary, { kind, good, verified, tag }: Filter): boolean {
-  return (!kind || point.kind === kind) && (!(good || verified) || point.good) && (!tag || point.tags.includes(tag))
+function fits(point: PointSummary, { kind, good, verified, tag, signedBy }: Filter): boolean {
+  const signed = !signedBy || point.signers?.includes(signedBy)
+  return signed === true && (!kind || point.kind === kind) && (!(good || verified) || point.good) && (!tag || point.tags.includes(tag))
 }
 
 function table(points: PlacedPoint[]): string[] {
@@ -148,7 +151,7 @@ function manifestLines(manifest: Manifest): (string | undefined)[] {
   const { consistency, reference } = manifest
   return [
     `${manifest.source} ${manifest.id} (${manifest.driver}, ${manifest.kind})`,
-    `created ${manifest.createdAt}, completed ${manifest.completedAt}`,
+    `created ${manifest.createdAt}, completed ${manifest.completedAt}, signed by ${manifest.signature?.keyId}`,
     manifest.description && `description: ${manifest.description}`,
     `plain ${bytes(manifest.sizeBytes)}, stored ${bytes(manifest.storedBytes)}, ${manifest.fileCount} files`,
     `consistent at ${[consistency.lsn, consistency.restorePoint, consistency.time].filter(Boolean).join(', ')}`,

@@ -1,9 +1,9 @@
 /** wal-push, wal-fetch, wal-list: the log of an engine that ships it by commands of its own. They need no Temporal. */
 import { constants } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
-import { createSigner, createVerifier } from '../../catalog/signing.ts'
-import { readKeyFile } from '../../config/key-files.ts'
+import { createVerifier } from '../../catalog/signing.ts'
 import { loadConfig } from '../../config/load.ts'
+import { openSigner } from '../../config/signer.ts'
 import { recipientsOf } from '../../config/recipients.ts'
 import type { Config } from '../../config/schema.ts'
 import { seconds } from '../../core/duration.ts'
@@ -34,7 +34,7 @@ function addWalCommands(program: Command, action: Action): void {
           const { signing, encryption } = config
           const recipients = recipientsOf(encryption)
           const { compressionLevel } = archiveOf(config, archive)
-          const signer = await signerOf(signing)
+          const signer = await openSigner(signing)
           const pushed = await pushWal({ ...reading, store, signer, recipients, compressionLevel }, path, signal)
           context.output.result(pushed, [])
           return EXIT.ok
@@ -126,11 +126,6 @@ function archiveOf({ archives }: Config, name: string): Config['archives'][strin
   if (archive) return archive
   const next = `name one of archives in holdfast.yaml: ${Object.keys(archives).join(', ') || 'there is none'}`
   throw new HoldfastError('NOT_FOUND', `there is no archive "${name}"`, { object: name, next })
-}
-
-async function signerOf({ keyId, privateKeyFile }: Config['signing']) {
-  if (!privateKeyFile) return undefined
-  return createSigner({ keyId, privateKeyPem: await readKeyFile('signing key', privateKeyFile), file: privateKeyFile })
 }
 
 const STOPS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

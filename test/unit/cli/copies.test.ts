@@ -81,6 +81,14 @@ describe('list', () => {
     expect((await run('list', 'orders')).code).toBe(6)
   })
 
+  it('names the points that a key has signed something of, and show says whose the manifest is', async () => {
+    await fill()
+    const { keyId } = SIGNING
+    expect(JSON.parse((await run('--json', 'list', 'orders', '--signed-by', keyId)).stdout)).toMatchObject({ total: 2 })
+    expect(JSON.parse((await run('--json', 'list', 'orders', '--signed-by', 'another')).stdout)).toMatchObject({ total: 0 })
+    expect((await run('show', 'orders', YOUNG)).stdout).toContain(`signed by ${keyId}`)
+  })
+
   it('says of a point what its own repository says', async () => {
     await fill()
     await prove('dr', YOUNG, false, '2100-01-01T00:00:00Z')
