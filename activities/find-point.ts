@@ -6,17 +6,11 @@ import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import { type Choice, newestFirst, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
 import type { PointSummary } from '../src/core/records.ts'
 import { archiveOf } from '../src/core/transitions.ts'
+import { type InPlace, lookInPlaces } from './in-places.ts'
 import { inTime } from './in-time.ts'
-import { repositoryOf, type Services, sourceOf } from './services.ts'
+import { type Services, sourceOf } from './services.ts'
 
-export interface Found extends Choice {
-  /** Another one than that of the source. */
-  repository?: string
-  /** Why, where the one of the source should have had it. */
-  instead?: string
-  /** The storage class that has to be asked before all of the point can be read, wherever it is. */
-  archived?: string
-}
+export type Found = Choice & InPlace
 
 interface Wish {
   source: string
@@ -32,34 +26,19 @@ interface Wish {
 
 export function createFindPoint(services: Services) {
   const { config } = services
-  const surveyOf = async (repository: string, source: string) => (await services.catalog(repository)).survey(source)
-
   return {
     async resolvePoint({ source, recoveryPoint, sound = false, repository, readable = false }: Wish): Promise<Found> {
-      const own = sourceOf(config, source).repository
-      const places = repository === undefined ? repositoriesOf(sourceOf(config, source)) : [repositoryOf(config, source, repository)]
-      const failures: unknown[] = []
-      let archived: Found | undefined
-      for (const place of places) {
-        const wanted = archived?.id ?? recoveryPoint
-        try {
-          const { points, problems } = await (places.length > 1 ? inTime(surveyOf(place, source), place) : surveyOf(place, source))
+      return lookInPlaces(services, {
+        source,
+        repository,
+        look({ points, problems, wanted = recoveryPoint }) {
           if (!points.some(({ id }) => id === wanted)) refuseUntrusted(problems, wanted)
           const open = readable && isUnnamed(wanted) ? thawed(points) : points
-          const choice = (sound && wanted === 'latest' && soundestOf(open)) || choosePoint(open, source, wanted)
-          const why = failures.length > 0 ? insteadOf(own, place, failures[0], recoveryPoint) : undefined
-          const at = { ...(place !== own && { repository: place }), ...(why !== undefined && { instead: why }) }
-          const archive = archiveOf(points.find(({ id }) => id === choice.id) as PointSummary, points)
-          if (archive === undefined) return { ...choice, ...at }
-          // Another repository may have the same point where it can be read at once.
-          archived ??= { ...choice, ...at, archived: archive }
-        } catch (error) {
-          if (!(error instanceof HoldfastError) || error.code === 'CANCELLED') throw error
-          if (archived === undefined) failures.push(error)
-        }
-      }
-      if (archived) return archived
-      throw failures[0]
+          return (sound && wanted === 'latest' && soundestOf(open)) || choosePoint(open, source, wanted)
+        },
+        goesOn: ({ code }) => code !== 'CANCELLED',
+        instead: (own, place, failure) => insteadOf(own, place, failure, recoveryPoint),
+      })
     },
 
     /** The next repository that has the point, for a run that has tried some of them in vain; `''` is that of the source. */

@@ -1,16 +1,17 @@
 /** Bringing data back: a copy at one moment beside the live database, or a point in its place. */
 import { isPostgres } from '../src/config/schema.ts'
 import type { PitrTarget } from '../src/contract/inputs.ts'
-import { warningsOf } from '../src/core/points.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Restored } from '../src/drivers/driver.ts'
 import { lookAtCopy } from '../src/drivers/postgres-common/copied-tables.ts'
 import { copyBackCommand } from '../src/drivers/postgres-common/copy-back.ts'
 import { createSource } from '../src/pipeline/read.ts'
 import { withProgress } from './context.ts'
+import { type Base, type BaseWish, findBase } from './find-base.ts'
+import type { InPlace } from './in-places.ts'
 import { destroyInstances, instanceDir, instanceFolders, withOwnInstance } from './instances.ts'
 import { hostsOfSource } from './placement.ts'
-import { openSource, type Services, sourceOf } from './services.ts'
+import { openSource, repositoryOf, type Services, sourceOf } from './services.ts'
 
 export interface RecoveryReport {
   source: string
@@ -18,6 +19,8 @@ export interface RecoveryReport {
   /** The host that it runs on. */
   host?: string
   base: string
+  /** Where that was taken from, where it is not the one of the source. */
+  repository?: string
   target: PitrTarget
   stoppedAt: NonNullable<Restored['stoppedAt']>
   connection: string
@@ -36,6 +39,9 @@ interface RecoverInput {
   target: PitrTarget
   into: string
   tables: string[]
+  base?: Base
+  /** Where that is, where it is not the one of the source. */
+  repository?: string
   instance: string
   workflowId: string
   runId: string
@@ -46,41 +52,21 @@ const noSuchTable = (name: string) =>
 
 export function createRecoverActivities(services: Services) {
   const { config } = services
-  const open = (source: string) => openSource(services, source)
-  /** False where the live side is away: what was archived before is all there is then. */
-  const switchWal = async (source: string): Promise<boolean> => {
-    try {
-      return (await (await services.driver(source)).switchWal?.()) !== undefined
-    } catch {
-      return false
-    }
-  }
-
   return {
+    /** Which point a recovery begins with, and where it is taken from: that of its source as long as it can. */
+    async planRecovery(wish: BaseWish): Promise<Base & InPlace> {
+      return withProgress(({ host }) => findBase(services, wish, host))
+    },
+
     async recoverToPoint(input: RecoverInput): Promise<RecoveryReport> {
       return withProgress(async (context) => {
         const started = Date.now()
         const { source, target } = input
-        const { store, catalog } = await open(source)
+        // Runs of before it was looked for by itself have no base.
+        const base = input.base ?? (await findBase(services, { source, target, repository: repositoryOf(config, source) }, context.host))
+        const { store, catalog } = await openSource(services, source, input.repository)
+        const { manifest } = await catalog.readManifest(source, base.id)
         const driver = await services.repositoryDriver(source, context.host)
-        if (!driver.plan)
-          throw new HoldfastError('INPUT_INVALID', `${source} is ${driver.kind}, which knows no point in time`, {
-            object: source,
-            next: 'use a source whose log is archived: of the drivers postgres-physical, raft-cluster; or an event store, postgres-events',
-          })
-        // The WAL that follows the target has to be in the archive: without it nobody knows that the target was reached.
-        const walSwitched = await switchWal(source)
-        const points = await catalog.listPoints(source)
-        const manifests = await Promise.all(points.map(async ({ id }) => (await catalog.readManifest(source, id)).manifest))
-        const choice = await driver.plan(target, manifests)
-        const manifest = manifests.find(({ id, reference }) => id === choice.pointId || reference?.label === choice.label)
-        if (!manifest)
-          throw new HoldfastError(
-            'TARGET_OUT_OF_RANGE',
-            `The base ${choice.label} for this target has no recovery point in the catalogue`,
-            { object: choice.label },
-          )
-        const base = points.find(({ id }) => id === manifest.id)
         const dir = instanceDir(services, source, input.instance)
         const artifacts = createSource({
           store,
@@ -91,7 +77,7 @@ export function createRecoverActivities(services: Services) {
         return withOwnInstance(context, driver, { dir, instance: input.instance }, async (own) => {
           const restored = await driver.restore(context, manifest, artifacts, {
             dir: own.dir,
-            to: { timeline: choice.timeline, ...target },
+            to: { timeline: base.timeline, ...target },
             promote: input.into === 'beside',
           })
           if (!restored.stoppedAt)
@@ -110,14 +96,14 @@ export function createRecoverActivities(services: Services) {
             stoppedAt: restored.stoppedAt,
             connection,
             database,
-            walSwitched,
+            walSwitched: base.walSwitched,
             tables: tables.map((table) => ({
               name: table.name,
               rows: table.rows,
               copyBack: copyBackCommand(connection, live, table, suffix),
             })),
             ...(restored.notes && { notes: restored.notes }),
-            warnings: [...(base ? warningsOf(base, points) : []), ...missing.map(noSuchTable)],
+            warnings: [...base.warnings, ...missing.map(noSuchTable)],
             seconds: (Date.now() - started) / 1000,
           }
         })

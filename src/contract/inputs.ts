@@ -87,6 +87,7 @@ export const pitrInput = z.strictObject({
   target: pitrTarget,
   into: z.enum(['beside', 'scratch']).default('beside'),
   tables: z.array(z.string()).default([]),
+  repository,
 })
 export const backupSetInput = z.strictObject({
   set: z.string().min(1, 'a set is named as in sets of holdfast.yaml, like everything'),

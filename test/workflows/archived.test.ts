@@ -133,4 +133,22 @@ describe('a point in an archive', () => {
       expect(await run('verifyRestore', { recoveryPoint: old, depth: 'read' })).toMatchObject({ id: old, ok: true })
     })
   })
+
+  test('is what a recovery to a point in time begins with once it is thawed, by itself and without a lock meanwhile', async () => {
+    const orders = await open('[{ after: 90d, storageClass: GLACIER }]')
+    const [old, young] = [daysAgo(100), daysAgo(1)]
+    for (const id of [old, young]) await orders.take(id)
+    await stage.play(orders.fakes, async () => {
+      await run('retention')
+      await s3.thawAfter(1_000_000)
+      const recovery = await start('pointInTimeRecovery', { target: { time: new Date(Date.now() - 50 * 86_400_000).toISOString() } })
+      const waits = async () => (await recovery.query(viewQuery)).steps.find(({ name }) => name === 'thaw')?.detail
+      await until(async () => (await waits()) !== undefined, { what: 'the run to wait for the thaw', timeoutMs: 20_000 })
+      expect(await run('verifyRestore', { recoveryPoint: young, depth: 'read' })).toMatchObject({ ok: true })
+      expect(orders.restored).toEqual([])
+      await s3.thawAfter(1)
+      expect(await recovery.result()).toMatchObject({ base: old, outcome: 'success' })
+      expect(orders.restored).toEqual([`files of ${old}`, `more of ${old}`])
+    })
+  })
 })

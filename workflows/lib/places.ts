@@ -17,6 +17,8 @@ export interface Whereabouts {
   place: Place
   /** Somebody named the repository: no other one is asked. */
   fixed: boolean
+  /** Called for one that was found damaged, where another one is tried after it. */
+  damaged?(place: Place): Promise<unknown>
 }
 
 export interface Looked<T> {
@@ -36,7 +38,7 @@ const ARCHIVED = 'POINT_ARCHIVED'
  * is the fault of the repository. Where no other one has the point, it ends as the first look did.
  */
 export async function wherever<T>(
-  { source, id, place, fixed }: Whereabouts,
+  { source, id, place, fixed, damaged }: Whereabouts,
   look: (place: Place) => Promise<T>,
   problemOf: (result: T) => string | undefined = () => undefined,
 ): Promise<Looked<T>> {
@@ -57,8 +59,20 @@ export async function wherever<T>(
     const { repository } = await otherPlace({ source, id, tried })
     if (repository === undefined && archived !== undefined) throw onlyArchived(source, id, archived, why)
     if (repository === undefined) return first()
+    if (code === 'INTEGRITY') warnings.push(...(await noted(() => damaged?.(at), at)))
     warnings.push(`${problem}: the copy of ${id} in ${repository} was taken`)
     at = { repository }
+  }
+}
+
+/** A note that cannot be left keeps nobody from the copy. */
+async function noted(note: () => Promise<unknown> | undefined, { repository = 'its repository' }: Place): Promise<string[]> {
+  try {
+    await note()
+    return []
+  } catch (error) {
+    if (isCancellation(error)) throw error
+    return [`no proof of what is wrong could be left in ${repository}: ${rootFailure(error).message}`]
   }
 }
 

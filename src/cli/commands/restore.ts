@@ -25,6 +25,8 @@ interface Recovered {
   instance: string
   host?: string
   base: string
+  /** Of the copy that was taken. */
+  repository?: string
   connection: string
   seconds: number
   stoppedAt: { lsn?: string; time?: string; sequence?: string; timeline?: number }
@@ -56,6 +58,7 @@ interface PitrOptions {
   sequence?: number
   latest?: true
   timeline?: number
+  repository?: string
   table?: string[]
 }
 
@@ -114,11 +117,12 @@ export function addRestoreCommands(program: Command, action: Action): void {
     .option('--sequence <number>', 'the last event of an event store', Number)
     .option('--latest', 'the end of the archive')
     .option('--timeline <number>', 'where more than one branch holds the target', Number)
+    .option('--repository <name>', 'begin with the copy in this repository of the configuration')
     .option('--table <name>', 'a table to count and to give a copy command for; again for more', again)
     .action(
       action(async (context, source: string, o: PitrOptions) => {
-        const { table, ...target } = o
-        const { result } = await runWorkflow<Recovered>(context, 'pointInTimeRecovery', { source, target, tables: table })
+        const { table, repository, ...target } = o
+        const { result } = await runWorkflow<Recovered>(context, 'pointInTimeRecovery', { source, target, tables: table, repository })
         context.output.result(result, result ? recoveredLines(source, result) : [])
       }),
     )
@@ -260,9 +264,9 @@ const onHost = (host: string | undefined) => (host === undefined ? '' : ` on ${h
 
 /** Commands stand at the beginning of their lines: a space before them could become part of a name that has lines. */
 export function recoveredLines(source: string, recovered: Recovered): string[] {
-  const { base, stoppedAt, seconds, connection, tables, notes = [], warnings = [], instance, host } = recovered
+  const { base, repository, stoppedAt, seconds, connection, tables, notes = [], warnings = [], instance, host } = recovered
   return [
-    `recovered from ${base} to ${placeOf(stoppedAt)} in ${seconds.toFixed(1)} s`,
+    `recovered from ${base} ${repository ? `in ${repository} ` : ''}to ${placeOf(stoppedAt)} in ${seconds.toFixed(1)} s`,
     `connect${onHost(host)}: psql "${connection}"`,
     ...tables.flatMap(({ name, rows, copyBack }) => [`${name}: ${rows} rows; copy back with:`, copyBack]),
     ...notes,
