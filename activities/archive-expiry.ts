@@ -42,7 +42,7 @@ export function createArchiveExpiry(services: Services) {
   }
 }
 
-interface Point {
+export interface Point {
   manifest: Manifest
   sound: boolean
   failed: boolean
@@ -54,7 +54,7 @@ function sharingArchive(sources: Record<string, SourceConfig>, name: string): st
   return Object.keys(sources).filter((other) => stanza(sources[other]) !== undefined && stanza(sources[other]) === stanza(sources[name]))
 }
 
-async function pointsOf(services: Services, source: string): Promise<Point[]> {
+export async function pointsOf(services: Services, source: string): Promise<Point[]> {
   const catalog = await services.catalog(sourceOf(services.config, source).repository)
   const points = await catalog.listPoints(source)
   const failed = standingFailures(points).map(({ id }) => id)
@@ -67,7 +67,7 @@ async function pointsOf(services: Services, source: string): Promise<Point[]> {
 }
 
 /** Why now is no time to take WAL away: while anything is wrong, more of it may be needed than anybody thought. */
-async function unfitness(services: Services, source: string, points: Point[], context: DriverContext): Promise<string | undefined> {
+export async function unfitness(services: Services, source: string, points: Point[], context: DriverContext): Promise<string | undefined> {
   const failed = points.filter((point) => point.failed).map(({ manifest }) => manifest.id)
   if (failed.length > 0) return `the failed proof of ${failed.join(', ')} stands`
   try {

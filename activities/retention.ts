@@ -1,6 +1,7 @@
 /** What may go, and its going: the engine's own files first asked for, the manifest always first to disappear. */
+import { keptLogs } from '../src/config/logs.ts'
 import { retentionRules } from '../src/config/retention-rules.ts'
-import type { SourceConfig } from '../src/config/schema.ts'
+import type { Config, SourceConfig } from '../src/config/schema.ts'
 import { standingFailures } from '../src/core/proofs.ts'
 import type { Hold } from '../src/core/records.ts'
 import { planRetention } from '../src/core/retention.ts'
@@ -10,6 +11,7 @@ import type { ArchiveExpiry, SnapshotExpiry } from '../src/drivers/driver.ts'
 import { createArchiveExpiry, windowOf } from './archive-expiry.ts'
 import { withProgress } from './context.ts'
 import { createHostSnapshots } from './host-snapshots.ts'
+import { createLogExpiry, type LogPlan } from './log-expiry.ts'
 import { createMoves, type Moved, transitionsOf } from './moves.ts'
 import { repositoryOf, type Services, sourceOf } from './services.ts'
 
@@ -34,6 +36,9 @@ export interface RetentionReport {
   /** The span of which every moment stays recoverable: there is an archive, of which what lies before may go. */
   pitrWindow?: string
   archive?: ArchiveExpiry
+  /** Archives of `holdfast wal-push` that have a rule, and what goes of each. */
+  keepLogs?: { archive: string; keep: string }[]
+  logs?: LogPlan[]
   /** How long the engine's own snapshots stay where the source is. */
   keepSnapshots?: string
   snapshots?: SnapshotExpiry
@@ -45,6 +50,7 @@ export function createRetentionActivities(services: Services) {
   return {
     ...createMoves(services),
     ...createArchiveExpiry(services),
+    ...createLogExpiry(services),
     ...createHostSnapshots(services),
 
     async listSources(): Promise<string[]> {
@@ -139,15 +145,20 @@ async function planOf(services: Services, source: string, repository: string | u
     ...(failed.length > 0 && { failed }),
     ...(move.length > 0 && { move }),
     ...(stay.length > 0 && { stay }),
-    ...(place === configured.repository ? besidePoints(configured) : { repository: place }),
+    ...(place === configured.repository ? besidePoints(config, configured) : { repository: place }),
   }
 }
 
-/** Its archive and its snapshots are where the source is: their time goes by the points of there. */
-function besidePoints(source: SourceConfig): Pick<RetentionReport, 'pitrWindow' | 'keepSnapshots'> {
+/** Its archive, its log and its snapshots are where the source is: their time goes by the points of there. */
+function besidePoints(config: Config, source: SourceConfig): Pick<RetentionReport, 'pitrWindow' | 'keepLogs' | 'keepSnapshots'> {
   const window = windowOf(source)
+  const logs = keptLogs(config, source)
   const keep = 'keepSnapshots' in source ? source.keepSnapshots : undefined
-  return { ...(window !== undefined && { pitrWindow: window }), ...(keep !== undefined && { keepSnapshots: keep }) }
+  return {
+    ...(window !== undefined && { pitrWindow: window }),
+    ...(logs.length > 0 && { keepLogs: logs }),
+    ...(keep !== undefined && { keepSnapshots: keep }),
+  }
 }
 
 export type RetentionActivities = ReturnType<typeof createRetentionActivities>

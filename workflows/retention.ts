@@ -26,7 +26,11 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
         const left = report.locked.length + report.held.length + (report.needed?.length ?? 0)
         const gone = `${report.delete.length - left} ${input.dryRun ? 'would go' : 'deleted'}`
         const stayed = left > 0 ? `, ${left} locked, held or needed` : ''
-        view.step(source, 'done', `${gone}, ${report.keep.length} kept${stayed}${movesOf(report)}${walOf(report, input.dryRun)}`)
+        view.step(
+          source,
+          'done',
+          `${gone}, ${report.keep.length} kept${stayed}${movesOf(report)}${walOf(report, input.dryRun)}${logsOf(report, input.dryRun)}`,
+        )
         reports.push(report)
       } catch (error) {
         view.step(source, 'failed', rootFailure(error).message)
@@ -54,15 +58,25 @@ function walOf({ archive }: RetentionReport, dryRun: boolean): string {
   return `; ${archive.segments} WAL segments ${dryRun ? 'would go' : 'deleted'}`
 }
 
+function logsOf({ logs = [] }: RetentionReport, dryRun: boolean): string {
+  return logs
+    .map(({ archive, segments, left }) =>
+      left === undefined ? `; ${segments} segments of ${archive} ${dryRun ? 'would go' : 'deleted'}` : `; none of ${archive}: ${left}`,
+    )
+    .join('')
+}
+
 function prune(view: View, source: string, { repository, dryRun }: RetentionInput): Promise<RetentionReport> {
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
     const plan = await planRetention({ source, ...(repository !== undefined && { repository }) })
     const archived = plan.pitrWindow !== undefined
     const keep = plan.keepSnapshots
     const moves = dryRun ? [] : (plan.move ?? [])
-    if (!archived && keep === undefined && (dryRun || plan.delete.length === 0) && moves.length === 0) return plan
+    const { keepLogs = [] } = plan
+    if (!archived && keep === undefined && keepLogs.length === 0 && (dryRun || plan.delete.length === 0) && moves.length === 0) return plan
     const { host } = await resolveSource({ source, repositoryOnly: true })
-    const { deletePoints, movePoints, expireArchive, expireSnapshots } = proxyActivities<RetentionActivities>(dataOn(host))
+    const activities = proxyActivities<RetentionActivities>(dataOn(host))
+    const { deletePoints, movePoints, expireArchive, expireSnapshots } = activities
     const remember = async (report: object) => {
       const missing = await record(view, { workflow: 'retention', source }, 'success', report)
       if (missing !== undefined)
@@ -88,12 +102,41 @@ function prune(view: View, source: string, { repository, dryRun }: RetentionInpu
       if (!dryRun && snapshots.removed > 0) await remember({ source, snapshots })
       report = { ...report, snapshots }
     }
-    if (!archived) return report
     // After the points: what these needed of the archive goes as well.
+    const leaving = plan.delete.map(({ id }) => id)
+    if (keepLogs.length > 0)
+      report = { ...report, logs: await pruneLogs(activities, keepLogs, { source, leaving: dryRun ? leaving : [], dryRun }, remember) }
+    if (!archived) return report
     const archive = await expireArchive.executeWithOptions({ summary: `WAL of ${source} before the last ${plan.pitrWindow}` }, [
-      { source, leaving: plan.delete.map(({ id }) => id), dryRun },
+      { source, leaving, dryRun },
     ])
     if (!dryRun && archive.segments > 0) await remember({ source, archive })
     return { ...report, archive }
   })
+}
+
+type Activities = ReturnType<typeof proxyActivities<RetentionActivities>>
+
+/** What goes is looked for first, and written down as it was found, however often its going is tried. */
+async function pruneLogs(
+  { planLog, removeLog }: Pick<Activities, 'planLog' | 'removeLog'>,
+  keepLogs: NonNullable<RetentionReport['keepLogs']>,
+  { source, leaving, dryRun }: { source: string; leaving: string[]; dryRun: boolean },
+  remember: (report: object) => Promise<void>,
+): Promise<NonNullable<RetentionReport['logs']>> {
+  const logs: NonNullable<RetentionReport['logs']> = []
+  for (const { archive, keep } of keepLogs) {
+    const request = { source, archive, keep }
+    let log = await planLog.executeWithOptions({ summary: `log ${archive} of before the last ${keep}` }, [{ ...request, leaving }])
+    if (!dryRun && log.last !== undefined) {
+      const { last } = log
+      log = {
+        ...log,
+        ...(await removeLog.executeWithOptions({ summary: `${log.segments} segments of ${archive}` }, [{ ...request, last }])),
+      }
+      await remember({ source, log })
+    }
+    logs.push(log)
+  }
+  return logs
 }

@@ -22,6 +22,8 @@ export function checkMeaning(config: unknown, report: Report): void {
     mustExist(at('repository'), source.repository, 'repository', repositories, report)
     mustExist(at('group'), source.group, 'failover group', failoverGroups, report)
     mustExist(at('wal', 'archive'), fields(source.wal).archive, 'archive', archives, report)
+    for (const [index, one] of list(fields(source.wal).earlier).entries())
+      mustExist(at('wal', 'earlier', index), one, 'archive', archives, report)
     checkCalendars(source, at, report)
     for (const [index, one] of list(source.copies).entries()) {
       const [to, schedule] = typeof one === 'string' ? [one] : [fields(one).to, fields(fields(one).schedule)]

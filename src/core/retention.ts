@@ -37,13 +37,15 @@ interface Done {
   needed?: readonly unknown[]
   failed?: readonly unknown[]
   archive?: { unhealthy?: true }
+  logs?: readonly { unhealthy?: true; locked?: string }[]
   moved?: { unlike?: unknown }
 }
 
 /** Something should have gone and could not, or nothing may go; or an object is not what it was stored as. */
-export const fellShort = ({ failed, needed, locked, archive, moved, delete: listed }: Done): boolean =>
+export const fellShort = ({ failed, needed, locked, archive, logs = [], moved, delete: listed }: Done): boolean =>
   failed !== undefined ||
   archive?.unhealthy === true ||
+  logs.some((log) => log.unhealthy === true || log.locked !== undefined) ||
   needed !== undefined ||
   moved?.unlike !== undefined ||
   (locked.length > 0 && locked.length === listed.length)

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import type { Artifact, Assertion, Content, Inventory, Manifest, Reference } from '../core/records.ts'
 import type { PointKind } from '../core/ids.ts'
 import type { Command } from '../process/command.ts'
+import type { Held } from '../wal/contents.ts'
 import type { FetchingArchive } from '../wal/fetch.ts'
 
 export interface Progress {
@@ -231,6 +232,25 @@ export interface ArchiveExpiry {
   unhealthy?: true
 }
 
+/** A log that `holdfast wal-push` archives, and what is to be kept of it. */
+export interface LogKeeping {
+  archive: string
+  held: readonly Held[]
+  /** Every point that stays, of whichever archive. */
+  points: readonly Manifest[]
+  /** What was archived since stays. */
+  before: Date
+}
+
+export interface LogLeaving {
+  /** Names of what goes, oldest first: never with a gap before what stays. */
+  go: string[]
+  /** So many more are old enough, and stay for this point. */
+  needed?: { segments: number; by: string }
+  /** Why nothing may go. */
+  left?: string
+}
+
 /** A backup that was taken without Holdfast, and can become a point. */
 export interface FoundBackup {
   /** The same whenever and wherever it is found: a digest, a label of the engine. */
@@ -373,6 +393,8 @@ export interface SourceDriver {
    * with `dryRun` only says how much that is. Why nothing may go is a result, not an error.
    */
   expireArchive?(keeping: ArchiveKeeping): Promise<ArchiveExpiry>
+  /** What of a log that `holdfast wal-push` archives no point needs any more; takes nothing away. */
+  planLog?(keeping: LogKeeping): LogLeaving
   /** Whether so much came since the newest point that another one is due: for a source whose points follow what is written. */
   due?(context: DriverContext, newest: Manifest | undefined): Promise<Due>
   /** Removes what the engine keeps of its own snapshots where the source is, as far as it is in good points. */

@@ -34,8 +34,11 @@ export interface Contents {
 
 export interface Held {
   name: string
+  /** Of what has no record: when its newest object was stored. */
   archivedAt: Date
   storedBytes: number
+  /** Keys of what is stored of it, but for its record. */
+  objects: string[]
 }
 
 export async function contentsOf(archive: ReadingArchive): Promise<Contents> {
@@ -52,7 +55,7 @@ export async function contentsOf(archive: ReadingArchive): Promise<Contents> {
     gaps: gapsOf(wal),
     newestAt: newestOf(held),
     others: held.length - segments.length,
-    unrecorded,
+    unrecorded: unrecorded.length,
   }
 }
 
@@ -61,19 +64,28 @@ function newestOf(held: readonly Held[]): string | null {
   return times.length === 0 ? null : new Date(times.reduce((one, other) => Math.max(one, other))).toISOString()
 }
 
-/** Every name that is archived. */
-export async function heldIn({ archive, store }: Pick<ReadingArchive, 'archive' | 'store'>): Promise<{ held: Held[]; unrecorded: number }> {
-  const found = new Map<string, { record?: Date; storedBytes: number }>()
+/** Every name that is archived, and what stands there under a name without a record. */
+export async function heldIn({ archive, store }: Pick<ReadingArchive, 'archive' | 'store'>): Promise<{ held: Held[]; unrecorded: Held[] }> {
+  const found = new Map<string, Held & { record?: Date }>()
   for await (const { key, size, modified } of store.list(archivePrefix(archive))) {
     const place = parseWalKey(archive, key)
     if (!place) continue
-    const entry = found.get(place.name) ?? { storedBytes: 0 }
+    const entry = found.get(place.name) ?? { name: place.name, archivedAt: modified, storedBytes: 0, objects: [] }
     found.set(place.name, entry)
     if (place.isRecord) entry.record = modified
-    else entry.storedBytes += size
+    else {
+      entry.storedBytes += size
+      entry.objects.push(key)
+    }
+    if (modified > entry.archivedAt) entry.archivedAt = modified
   }
-  const held = [...found].flatMap(([name, { record, storedBytes }]) => (record ? [{ name, archivedAt: record, storedBytes }] : []))
-  return { held, unrecorded: found.size - held.length }
+  const held: Held[] = []
+  const unrecorded: Held[] = []
+  for (const { record, ...file } of found.values()) {
+    if (record) held.push({ ...file, archivedAt: record })
+    else unrecorded.push(file)
+  }
+  return { held, unrecorded }
 }
 
 /** All segments of a cluster have the size that it was made with. */

@@ -9,7 +9,9 @@ import { createDriver } from '../../src/drivers/raft-cluster/index.ts'
 import { wayFrom } from '../../src/drivers/raft-cluster/wal.ts'
 import { createSource } from '../../src/pipeline/read.ts'
 import { until } from '../../src/process/wait.ts'
+import { heldIn } from '../../src/wal/contents.ts'
 import { pushWal } from '../../src/wal/push.ts'
+import { removeWal } from '../../src/wal/remove.ts'
 import { contextFor, nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
 import { SIGNING, signer } from '../support/catalog.ts'
 import { type ClusterSource, fill, openClusterSource, put } from '../support/raft-cluster.ts'
@@ -136,18 +138,41 @@ describe('recovery to a moment', { timeout: 240_000 }, () => {
     }
   })
 
-  it('reads an archive of holdfast wal-push as well', async () => {
+  /** The archive as `holdfast wal-push` would have filled it, and the source on it. */
+  async function shipped() {
     const verifier = createVerifier({ [SIGNING.keyId]: SIGNING.publicKey })
     const shop = { archive: 'shop', store: repository.store, verifier, identityFile: repository.identity.file }
     const pushing = { ...shop, signer, recipients: [repository.identity.recipient], compressionLevel: 3 }
     for (const name of await readdir(archive)) await pushWal(pushing, join(archive, name))
     const named = await createDriver(source.config({ wal: { archive: 'shop' } }), { source: 'orders', archive: async () => shop })
-    const taken = { ...manifest, inventory: { ...manifest.inventory, wal: { archive: 'shop' } } }
-    expect(await named.window?.()).toMatchObject({ archive: 'shop', gaps: [] })
+    return { named, taken: { ...manifest, inventory: { ...manifest.inventory, wal: { archive: 'shop' } } } }
+  }
+  const restoredOn = async (named: SourceDriver, taken: Manifest) => {
     const to = { time: wanted.time }
     const { target, stoppedAt } = await named.restore(contextFor(), taken, artifacts(), { dir: scratch(), to })
     expect(stoppedAt?.time).toBe(wanted.time)
+    const addr = await readFile(join(scratch(), 'node.json'), 'utf8')
+    expect(await source.contents({ url: `http://${addr}` })).toBe(wanted.contents)
     await named.destroy({ dir: target.dir })
+  }
+
+  it('reads an archive of holdfast wal-push as well, also once all has gone that no point needs', async () => {
+    const { named, taken } = await shipped()
+    expect(await named.window?.()).toMatchObject({ archive: 'shop', gaps: [] })
+    await restoredOn(named, taken)
+    const { held } = await heldIn({ archive: 'shop', store: repository.store })
+    const keeping = { archive: 'shop', held, points: [taken], before: new Date(Date.now() + 1000) }
+    const { go = [], needed } = named.planLog?.(keeping) ?? {}
+    expect(go.length).toBeGreaterThan(0)
+    expect(needed).toEqual({ segments: held.length - go.length, by: taken.id })
+    const files = held.filter(({ name }) => go.includes(name))
+    expect(await removeWal({ archive: 'shop', store: repository.store }, files)).toBeUndefined()
+    expect(await named.window?.()).toMatchObject({ segments: held.length - go.length, gaps: [] })
+    await restoredOn(named, taken)
+    // One segment more, and it is refused.
+    const [needle] = held.filter(({ name }) => !go.includes(name))
+    await removeWal({ archive: 'shop', store: repository.store }, needle ? [needle] : [])
+    await expect(named.plan?.({ latest: true }, [taken])).rejects.toMatchObject({ code: 'TARGET_OUT_OF_RANGE' })
   })
 })
 

@@ -116,6 +116,84 @@ test('an archive that nothing is taken from because something is wrong is no suc
     })
 })
 
+const withLogs = async (request: { source: string }) => ({
+  ...(await planRetention(request)),
+  keepLogs: [
+    { archive: 'pages-2', keep: '30d' },
+    { archive: 'pages-1', keep: '7d' },
+  ],
+})
+const planLog = async ({ archive, keep }: { archive: string; keep: string }) =>
+  archive === 'pages-2'
+    ? { archive, keep, segments: 3, bytes: 48, first: '1-10.wal', last: '21-30.wal' }
+    : { archive, keep, segments: 0, bytes: 0 }
+
+test('of a log that its engine ships what is planned goes after the points, each archive by its rule, and stands in the record', async () => {
+  const planned: unknown[] = []
+  const removed: unknown[] = []
+  const fakes = sourceFakes({
+    planRetention: withLogs,
+    planLog: async (request: { archive: string; keep: string }) => {
+      planned.push(request)
+      return planLog(request)
+    },
+    removeLog: async (request: unknown) => {
+      removed.push(request)
+      return {}
+    },
+  })
+  await stage.play(fakes, async () => {
+    const run = await start('retention', { source: 'orders' })
+    expect(await run.result()).toMatchObject([
+      {
+        logs: [
+          { archive: 'pages-2', segments: 3 },
+          { archive: 'pages-1', segments: 0 },
+        ],
+      },
+    ])
+    expect(planned).toEqual([
+      { source: 'orders', archive: 'pages-2', keep: '30d', leaving: [] },
+      { source: 'orders', archive: 'pages-1', keep: '7d', leaving: [] },
+    ])
+    expect(removed).toEqual([{ source: 'orders', archive: 'pages-2', keep: '30d', last: '21-30.wal' }])
+    expect(stage.ran.filter((name) => /deletePoints|Log|writeEvidence/.test(name))).toEqual([
+      ...['deletePoints', 'writeEvidence'],
+      ...['planLog', 'removeLog', 'writeEvidence', 'planLog'],
+    ])
+    expect(await outcomeOf(run)).toBe('success')
+  })
+})
+
+test('a dry run says what of a log would go once its points are gone, and removes nothing', async () => {
+  const leaving: unknown[] = []
+  const fakes = sourceFakes({
+    planRetention: withLogs,
+    planLog: async (request: { archive: string; keep: string; leaving: string[] }) => {
+      leaving.push(request.leaving)
+      return planLog(request)
+    },
+  })
+  await stage.play(fakes, async () => {
+    const run = await start('retention', { source: 'orders', dryRun: true })
+    expect(await run.result()).toMatchObject([{ logs: [{ segments: 3, last: '21-30.wal' }, { segments: 0 }] }])
+    expect(leaving).toEqual(Array(2).fill(OLD.map(({ id }) => id)))
+    expect(stage.ran).not.toContain('removeLog')
+    expect(stage.ran).not.toContain('writeEvidence')
+  })
+})
+
+test('a log that is locked, or that nothing may go of because something is wrong, is no success', async () => {
+  const locked = { planLog, removeLog: async () => ({ locked: '11-20.wal' }) }
+  const unwell = { planLog: async (request: object) => ({ ...request, segments: 0, bytes: 0, left: 'why', unhealthy: true }) }
+  for (const fakes of [locked, unwell])
+    await stage.play(sourceFakes({ planRetention: withLogs, ...fakes } as never), async () => {
+      const run = await start('retention', { source: 'orders' })
+      await run.result()
+      expect(await outcomeOf(run)).toBe('degraded')
+    })
+})
+
 test('a point is deleted once its id was given twice, and not before', async () => {
   await stage.play(sourceFakes(), async () => {
     const wrong = await start('deleteRecoveryPoint', { source: 'orders', recoveryPoint: POINT, confirm: 'yes' })

@@ -53,7 +53,11 @@ function isExpression(text: string): boolean {
 }
 
 const wal = z.union([
-  z.strictObject({ archive: name.describe('of archives: where the nodes ship their log to with holdfast wal-push'), names }),
+  z.strictObject({
+    archive: name.describe('of archives: where the nodes ship their log to with holdfast wal-push'),
+    earlier: z.array(name).default([]).describe('of archives: those of before the cluster was restored, of which retention goes on'),
+    names,
+  }),
   z.strictObject({ dir: folder.describe('on the worker: where archive_command of the nodes copies segments to'), names }),
 ])
 

@@ -25,7 +25,7 @@ export async function archiveOfNow({ config }: Origin, node: Node, signal: Abort
 export async function requireNewArchive({ config }: Origin, manifest: Manifest): Promise<void> {
   const old = fact(manifest, 'wal', 'archive')
   if (typeof old !== 'string' || !config.wal) return
-  const next = `give wal of the source and archive_command of every node another archive than ${old}; the old one stays what recovery points of before are replayed from`
+  const next = `give wal of the source and archive_command of every node another archive than ${old}; name the old one in wal.earlier, for it stays what recovery points of before are replayed from`
   if (archiveNameOf(config.wal) === old)
     throw new HoldfastError('SOURCE_UNFIT', `a cluster restored from ${manifest.id} would mix its log with the one in ${old}`, {
       object: old,

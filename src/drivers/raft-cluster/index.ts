@@ -6,6 +6,7 @@ import type { RaftClusterConfig } from './config.ts'
 import { isDue } from './due.ts'
 import { createLive } from './live.ts'
 import type { Origin } from './node.ts'
+import { planLog } from './old-log.ts'
 import { expireSnapshots } from './old-snapshots.ts'
 import { resumeOurs } from './pause.ts'
 import { preflight } from './preflight.ts'
@@ -44,6 +45,7 @@ export async function createDriver(
       return { label: base.id, timeline: 1, pointId: base.id }
     },
     window: async () => windowOf(await openArchive(origin, archiveOfSource(config))),
+    planLog: (keeping) => planLog(config, keeping),
     due: (context, newest) => isDue(config, context, newest),
     ...(config.keepSnapshots !== undefined && {
       expireSnapshots: (context: DriverContext, keeping: SnapshotKeeping) => expireSnapshots(origin, context, keeping),

@@ -2,27 +2,20 @@
 import { copyFile, mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
+import type { LogSegment } from '../../core/log-expiry.ts'
 import type { Manifest } from '../../core/records.ts'
-import { heldIn } from '../../wal/contents.ts'
+import { type Held, heldIn } from '../../wal/contents.ts'
 import { fetchWal } from '../../wal/fetch.ts'
 import type { DriverContext, DriverWiring, RestoreTarget } from '../driver.ts'
 import { NAMES, type RaftClusterConfig } from './config.ts'
 import type { Origin } from './node.ts'
 import { fact } from './parts.ts'
 
-export interface Segment {
-  name: string
-  first: number
-  last: number
-  /** No entry of it is later than this. */
-  archivedAt: Date
-}
-
 export interface WalArchive {
   name: string
   /** In the order of their entries. */
-  segments: Segment[]
-  fetch(segment: Segment, into: string, signal: AbortSignal): Promise<void>
+  segments: LogSegment[]
+  fetch(segment: LogSegment, into: string, signal: AbortSignal): Promise<void>
 }
 
 type Wal = NonNullable<RaftClusterConfig['wal']>
@@ -30,11 +23,13 @@ type Wal = NonNullable<RaftClusterConfig['wal']>
 /** As a point names it: the names of segments do not tell one history from another, so that each has an archive of its own. */
 export const archiveNameOf = (wal: Wal): string => ('archive' in wal ? wal.archive : wal.dir)
 
+export const namesOf = (wal: RaftClusterConfig['wal']): string => wal?.names ?? NAMES
+
 type From = Pick<Origin, 'config' | 'archive'>
 
 /** By the name that a point gives it, which may be one of before the cluster was restored. */
 export async function openArchive({ config, archive }: From, name: string): Promise<WalArchive> {
-  const names = config.wal?.names ?? NAMES
+  const names = namesOf(config.wal)
   return name.startsWith('/') ? fromFolder(name, names) : fromRepository(name, names, archive)
 }
 
@@ -53,7 +48,7 @@ async function fromRepository(name: string, names: string, open: DriverWiring['a
   const { held } = await heldIn(archive)
   return {
     name,
-    segments: inOrder(held.map((one) => segmentOf(names, one.name, one.archivedAt))),
+    segments: segmentsOf(names, held),
     async fetch(segment, into, signal) {
       if (await fetchWal(archive, segment.name, join(into, segment.name), signal)) return
       throw new HoldfastError('TARGET_OUT_OF_RANGE', `${segment.name} was taken out of ${name} meanwhile`, { object: segment.name })
@@ -72,12 +67,16 @@ async function fromFolder(dir: string, names: string): Promise<WalArchive> {
   return { name: dir, segments: inOrder(segments), fetch: (segment, into) => copyFile(join(dir, segment.name), join(into, segment.name)) }
 }
 
-function segmentOf(names: string, name: string, archivedAt: Date): Segment | undefined {
+function segmentOf(names: string, name: string, archivedAt: Date): LogSegment | undefined {
   const { first, last } = new RegExp(names).exec(name)?.groups ?? {}
   return first !== undefined && last !== undefined ? { name, first: Number(first), last: Number(last), archivedAt } : undefined
 }
 
-const inOrder = (segments: readonly (Segment | undefined)[]): Segment[] =>
+/** In the order of their entries; what has no such name is none. */
+export const segmentsOf = (names: string, held: readonly Held[]): LogSegment[] =>
+  inOrder(held.map(({ name, archivedAt }) => segmentOf(names, name, archivedAt)))
+
+const inOrder = (segments: readonly (LogSegment | undefined)[]): LogSegment[] =>
   segments.filter((segment) => segment !== undefined).sort((a, b) => a.first - b.first || a.last - b.last)
 
 export interface Gap {
@@ -86,14 +85,14 @@ export interface Gap {
 }
 export interface Way {
   /** Those that have entries after the beginning, up to the first gap. */
-  segments: Segment[]
+  segments: LogSegment[]
   /** The last entry that can be reached. */
   through: number
   gap?: Gap
 }
 
 /** On from an entry: segments of two leaders may overlap. */
-export function wayFrom(index: number, segments: readonly Segment[]): Way {
+export function wayFrom(index: number, segments: readonly LogSegment[]): Way {
   const way: Way = { segments: [], through: index }
   for (const segment of segments) {
     if (segment.last <= way.through) continue
@@ -185,7 +184,7 @@ export async function fetchRoute({ archive, segments }: Route, into: string, { s
 }
 
 /** Every hole that there is between two segments. */
-export function gapsOf(segments: readonly Segment[]): Gap[] {
+export function gapsOf(segments: readonly LogSegment[]): Gap[] {
   const gaps: Gap[] = []
   let through = (segments[0]?.first ?? 1) - 1
   for (const { first, last } of segments) {

@@ -6,6 +6,7 @@ import { generateSigningKey } from '../../../src/catalog/signing.ts'
 import { examineConfig, examineSecrets } from '../../../src/cli/doctor/config.ts'
 import { collect, type DoctorFinding, report } from '../../../src/cli/doctor/finding.ts'
 import { examineRepositories } from '../../../src/cli/doctor/repositories.ts'
+import { examineSources } from '../../../src/cli/doctor/sources.ts'
 import { clockOffset } from '../../../src/cli/doctor/servers.ts'
 import { queuesOf } from '../../../src/cli/doctor/temporal.ts'
 import { tlsOfPostgres, tlsOfTemporal, tlsOfUrl } from '../../../src/cli/doctor/tls.ts'
@@ -91,6 +92,28 @@ describe('doctor on keys', () => {
     expect(all).toMatchObject([
       { name: 'private key', detail: expect.stringContaining(`the private signing key "k" in ${privateKeyFile} is not ed25519`) },
     ])
+  })
+})
+
+describe('doctor on a log', () => {
+  it('finds a rule that no retention goes by', async () => {
+    const pages = { driver: 'raft-cluster', repository: 'hot', nodes: { a: { url: 'http://a:1', dataDir: '/pages' } } }
+    const archives = { old: { repository: 'hot', keep: '30d' }, now: { repository: 'hot', keep: '30d' }, forever: { repository: 'hot' } }
+    const services = { driver: async () => Promise.reject(new Error('not asked here')) } as never
+    const of = (wal: object) => parseConfig(JSON.stringify({ ...config, archives, sources: { pages: { ...pages, wal } } }), 'x')
+    const about = async (wal: object) =>
+      (await findings((shown, into) => examineSources(shown, into, services), of(wal)))
+        .filter(({ name }) => name === 'keep')
+        .map(({ object, ok }) => [object, ok])
+    expect(await about({ archive: 'now' })).toEqual([
+      ['archives.old', false],
+      ['archives.now', true],
+    ])
+    expect(await about({ archive: 'now', earlier: ['old'] })).toEqual([
+      ['archives.old', true],
+      ['archives.now', true],
+    ])
+    expect(() => of({ archive: 'now', earlier: ['older'] })).toThrow('no archive "older"')
   })
 })
 
