@@ -28,6 +28,7 @@ export interface Scenario {
 
 export const TABLES = 200
 const source = { source: 'orders' }
+const pitr = { ...source, target: { time: '2026-01-15T12:00:00Z' }, tables: ['public.orders'] }
 const noApproval = { approvals: { count: 0, withinMs: 1 } }
 const by = { actor: 'bo', reason: 'looks right' }
 const FAILOVER = { group: 'shop', mode: 'unplanned', reason: 'east is down', requestedBy: 'ana' }
@@ -175,7 +176,6 @@ function backups(): Scenario[] {
 function recoveries(): Scenario[] {
   const restore = { ...source, recoveryPoint: 'latest', requestedBy: 'ana' }
   const live = { ...restore, target: 'live', confirm: FINGERPRINT }
-  const pitr = { ...source, target: { time: '2026-01-15T12:00:00Z' }, tables: ['public.orders'] }
   return [
     { name: 'verifyRestore', type: 'verifyRestore', input: source, fakes: sourceFakes() },
     { name: 'restore', type: 'restore', input: live, fakes: sourceFakes() },
@@ -237,6 +237,7 @@ function adoption(): Scenario {
 function copies(): Scenario[] {
   const copied: Fakes = { resolveSource: async () => ({ driver: 'postgres-logical', copies: ['dr'] }) }
   const whole = (place: object) => 'repository' in place
+  const recovered = sourceFakes()['recoverToPoint'] as Fakes[string]
   const damaged: Fakes = {
     otherPlace: async () => ({ repository: 'dr' }),
     proveRestore: async (asked) => ({
@@ -258,6 +259,18 @@ function copies(): Scenario[] {
     { name: 'backup-copied', type: 'backup', input: source, fakes: sourceFakes(copied) },
     { name: 'verifyRestore-copy', type: 'verifyRestore', input: { ...source, depth: 'read' }, fakes: sourceFakes(damaged) },
     { name: 'restore-copy', type: 'restore', input: { ...source, recoveryPoint: POINT, requestedBy: 'ana' }, fakes: sourceFakes(damaged) },
+    {
+      name: 'pointInTimeRecovery-copy',
+      type: 'pointInTimeRecovery',
+      input: pitr,
+      fakes: sourceFakes({
+        ...damaged,
+        recoverToPoint: async (asked) => {
+          if (!whole(asked)) throw refused('INTEGRITY', 'damaged')
+          return recovered(asked)
+        },
+      }),
+    },
   ]
 }
 
@@ -286,6 +299,15 @@ function archived(): Scenario[] {
       type: 'restore',
       input: { ...source, recoveryPoint: POINT, requestedBy: 'ana' },
       fakes: sourceFakes(thaws()),
+    },
+    {
+      name: 'pointInTimeRecovery-archived',
+      type: 'pointInTimeRecovery',
+      input: pitr,
+      fakes: sourceFakes({
+        ...thaws(),
+        planRecovery: async () => ({ id: POINT, timeline: 1, walSwitched: true, warnings: [], archived: 'GLACIER' }),
+      }),
     },
     { name: 'verifyRestore-archived', ends: 'FAILED', type: 'verifyRestore', input: source, fakes: sourceFakes(thaws()) },
   ]
