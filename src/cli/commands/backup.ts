@@ -1,13 +1,14 @@
 /** backup, verify, prune: what schedules do, by hand. */
 import type { Command } from 'commander'
 import { PROOF_DEPTHS } from '../../contract/vocabulary.ts'
-import { EXIT } from '../../core/errors.ts'
+import { EXIT, HoldfastError } from '../../core/errors.ts'
 import { POINT_KINDS } from '../../core/ids.ts'
-import { again, type CommandContext } from '../context.ts'
+import { again, type CommandContext, oneOf } from '../context.ts'
 import { bytes } from '../output.ts'
 import type { Action } from '../program.ts'
 import { type RetentionDone, retentionLines } from '../retention-report.ts'
 import { runWorkflow } from '../runs.ts'
+import { verifyUnproved } from '../verify-unproved.ts'
 
 interface BackupDone {
   id: string
@@ -42,6 +43,7 @@ interface BackupOptions {
 }
 interface VerifyOptions {
   depth: string
+  unproved: boolean
   repository?: string
   keep: boolean
   thaw: boolean
@@ -66,7 +68,8 @@ export function addBackupCommands(program: Command, action: Action): void {
   program
     .command('verify <source> [point]')
     .description('prove a recovery point by restoring it: the newest by default, or "random"')
-    .option('--depth <depth>', `one of ${DEPTHS}; only the last two make it good`, 'full')
+    .option('--depth <depth>', `one of ${DEPTHS}; only the last two make it good`, oneOf(PROOF_DEPTHS), 'full')
+    .option('--unproved', 'every point that is not proved yet, one after the other; one that fails keeps none from its turn', false)
     .option('--keep', 'leave the scratch instance running', false)
     .option('--repository <name>', 'the copy there; without it its own, or where that is away or damaged, a copy')
     .option('--thaw', 'of a point in an archive class: ask for it, and wait until it can be read, which takes hours', false)
@@ -96,10 +99,28 @@ async function backup(context: CommandContext, source: string, o: BackupOptions)
 }
 
 async function verify(context: CommandContext, source: string, point: string | undefined, o: VerifyOptions): Promise<number> {
+  if (o.unproved) return proveAll(context, source, point, o)
   const input = { source, recoveryPoint: point, depth: o.depth, keep: o.keep, repository: o.repository, thaw: o.thaw }
   const { workflowId, result } = await runWorkflow<ProofDone>(context, 'verifyRestore', input, { detach: o.detach })
   context.output.result(result ?? { workflowId }, result ? proofLines(source, result) : [workflowId])
   return result?.ok === false ? EXIT.integrity : EXIT.ok
+}
+
+async function proveAll(context: CommandContext, source: string, point: string | undefined, o: VerifyOptions): Promise<number> {
+  if (point !== undefined || o.keep || o.detach)
+    throw new HoldfastError(
+      'INPUT_INVALID',
+      '--unproved stands for all points that need it, each proved and awaited: no point, --keep or --detach',
+      {
+        object: source,
+        next: `holdfast verify ${source} --unproved`,
+      },
+    )
+  const { depth, repository, thaw } = o
+  return verifyUnproved(context, { source, depth, repository, thaw }, async (recoveryPoint) => {
+    const { result } = await runWorkflow<ProofDone>(context, 'verifyRestore', { source, recoveryPoint, depth, repository, thaw })
+    return result as ProofDone
+  })
 }
 
 function backupLines({ id, storedBytes, seconds, warnings, proof, copies = [] }: BackupDone): (string | undefined)[] {
