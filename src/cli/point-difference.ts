@@ -2,6 +2,7 @@
 import { HoldfastError } from '../core/errors.ts'
 import { differenceOf, type FileChange, type PointDifference } from '../core/point-difference.ts'
 import { type CommandContext, withServices } from './context.ts'
+import { fromPlaces } from './from-places.ts'
 import { bytes } from './output.ts'
 
 /** From the repository alone: the source may be gone, and Temporal down. */
@@ -9,7 +10,7 @@ export async function comparePoints(
   context: CommandContext,
   source: string,
   points: [string, string],
-  choice: Readonly<Record<string, unknown>> = {},
+  { repository, ...choice }: { repository?: string | undefined } & Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const ignored = Object.keys(choice).find((option) => choice[option] !== undefined)
   if (ignored !== undefined)
@@ -18,14 +19,10 @@ export async function comparePoints(
       next: `leave --${ignored} out`,
     })
   const found = await withServices(context, async (services, config) => {
-    const repository = config.sources[source]?.repository
-    if (repository === undefined)
-      throw new HoldfastError('NOT_FOUND', `no source "${source}"; there is ${Object.keys(config.sources).join(', ') || 'none'}`, {
-        object: source,
-      })
-    const catalog = await services.catalog(repository)
-    const [from, to] = points
-    return differenceOf((await catalog.readManifest(source, from)).manifest, (await catalog.readManifest(source, to)).manifest)
+    const read = (id: string) =>
+      fromPlaces(services, config, { source, repository }, async ({ catalog }) => (await catalog.readManifest(source, id)).manifest)
+    const [from, to] = [await read(points[0]), await read(points[1])]
+    return { ...differenceOf(from.found, to.found), warnings: [...new Set([...from.warnings, ...to.warnings])] }
   })
   context.output.result(found, differenceLines(found))
 }
@@ -33,7 +30,15 @@ export async function comparePoints(
 /** So many of each: the whole is in the document of --json. */
 const SHOWN = 100
 
-export function differenceLines({ source, from, to, files, unknown, facts }: PointDifference): string[] {
+export function differenceLines({
+  source,
+  from,
+  to,
+  files,
+  unknown,
+  facts,
+  warnings = [],
+}: PointDifference & { warnings?: string[] }): string[] {
   const { added, changed, removed, same } = files
   return [
     `${source} from ${from} to ${to}: ${added.length} files added, ${changed.length} changed, ${removed.length} removed, ${same} the same`,
@@ -42,6 +47,7 @@ export function differenceLines({ source, from, to, files, unknown, facts }: Poi
     ...some(removed, ({ name, before = 0 }: FileChange) => `- ${name}  ${bytes(before)}`),
     ...some(unknown, (name) => `? ${name}  stored as a stream: whether it holds the same is told by the facts alone`),
     ...some(facts, ({ thing, fact, before = 'none', after = 'none' }) => `  ${thing}: ${fact} ${before}, then ${after}`),
+    ...warnings.map((warning) => `warning: ${warning}`),
   ]
 }
 

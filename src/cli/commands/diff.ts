@@ -2,18 +2,20 @@
 import { hostname } from 'node:os'
 import { type Command, Option } from 'commander'
 import type { Catalog } from '../../catalog/catalog.ts'
-import { soundestOf } from '../../core/points.ts'
+import { type Choice, soundestOf } from '../../core/points.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { changeLines } from '../../drivers/difference.ts'
 import type { Difference, RestoreChoice } from '../../drivers/driver.ts'
 import { createSource } from '../../pipeline/read.ts'
 import { again, type CommandContext, withServices } from '../context.ts'
+import { fromPlaces, sourceIn } from '../from-places.ts'
 import { comparePoints } from '../point-difference.ts'
 import type { Action } from '../program.ts'
 
-interface DiffOptions {
+type DiffOptions = {
   part?: string[]
   mode?: RestoreChoice['mode']
+  repository?: string
 }
 
 export function addDiffCommand(program: Command, action: Action): void {
@@ -24,56 +26,67 @@ export function addDiffCommand(program: Command, action: Action): void {
     )
     .option('--part <name>', 'only this part of the point; again for more', again)
     .addOption(new Option('--mode <mode>', 'what becomes of what is there already, as of a restore').choices(['replace', 'upsert']))
+    .option('--repository <name>', 'by the copies in this repository of the configuration')
     .action(
-      action(async (context, source: string, point: string | undefined, other: string | undefined, { part, mode }: DiffOptions) => {
-        if (point !== undefined && other !== undefined) return comparePoints(context, source, [point, other], { part, mode })
-        const found = await differenceFor(context, source, point ?? 'latest', { ...(part && { parts: part }), ...(mode && { mode }) })
+      action(async (context, source: string, point: string | undefined, other: string | undefined, o: DiffOptions) => {
+        const { part, mode, repository } = o
+        if (point !== undefined && other !== undefined) return comparePoints(context, source, [point, other], o)
+        const choice = { ...(part && { parts: part }), ...(mode && { mode }) }
+        const found = await differenceFor(context, { source, wanted: point ?? 'latest', repository }, choice)
         context.output.result(found, lines(found))
       }),
     )
 }
 
-type Found = Difference & { source: string; id: string; host: string; warnings: string[] }
+interface Wanted {
+  source: string
+  /** An id, or latest. */
+  wanted: string
+  repository: string | undefined
+}
 
-async function differenceFor(context: CommandContext, source: string, wanted: string, choice: RestoreChoice): Promise<Found> {
+type Found = Difference & { source: string; id: string; repository: string; host: string; warnings: string[] }
+
+async function differenceFor(context: CommandContext, { source, wanted, repository }: Wanted, choice: RestoreChoice): Promise<Found> {
   return withServices(context, async (services, config) => {
-    const configured = config.sources[source]
-    if (!configured)
-      throw new HoldfastError('NOT_FOUND', `no source "${source}"; there is ${Object.keys(config.sources).join(', ') || 'none'}`, {
-        object: source,
-      })
+    sourceIn(config, source)
     const driver = await services.driver(source)
     if (!driver.diff)
       throw new HoldfastError('INPUT_INVALID', `a point of ${driver.kind} cannot be compared with what is live`, {
         object: source,
         next: 'restore it beside the live one and look',
       })
-    const catalog = await services.catalog(configured.repository)
-    const { id, warnings } = await choose(catalog, source, wanted)
-    const { manifest } = await catalog.readManifest(source, id)
     const stopping = new AbortController()
     const stop = () => stopping.abort(new Error('stopped by Ctrl-C'))
     process.on('SIGINT', stop)
+    let chosen: Choice | undefined
     try {
       const { signal } = stopping
-      const artifacts = createSource({
-        store: await services.store(configured.repository),
-        identityFile: config.encryption.identityFile,
-        headersOf: catalog.headers(),
-        signal,
+      const looked = await fromPlaces(services, config, { source, repository }, async (place) => {
+        // The same point, where the first repository said which one is the newest.
+        chosen ??= await choose(place.catalog, source, wanted)
+        const { manifest } = await place.catalog.readManifest(source, chosen.id)
+        const artifacts = createSource({
+          store: await services.store(place.repository),
+          identityFile: config.encryption.identityFile,
+          headersOf: place.catalog.headers(),
+          signal,
+        })
+        const found = await driver.diff?.(manifest, choice, { context: { signal, onProgress: () => {} }, source: artifacts })
+        return { ...(found as Difference), id: manifest.id }
       })
-      const found = await driver.diff(manifest, choice, { context: { signal, onProgress: () => {} }, source: artifacts })
-      return { source, id, host: hostname(), warnings, ...found }
+      const warnings = [...(chosen?.warnings ?? []), ...looked.warnings]
+      return { source, repository: looked.repository, host: hostname(), ...looked.found, warnings }
     } finally {
       process.off('SIGINT', stop)
     }
   })
 }
 
-async function choose(catalog: Catalog, source: string, wanted: string): Promise<{ id: string; warnings: string[] }> {
+async function choose(catalog: Catalog, source: string, wanted: string): Promise<Choice> {
   if (wanted !== 'latest') return { id: wanted, warnings: [] }
   const found = soundestOf(await catalog.listPoints(source))
-  if (found) return { id: found.id, warnings: found.warnings }
+  if (found) return found
   throw new HoldfastError('NOT_FOUND', `${source} has no recovery point`, { object: source, next: `holdfast backup ${source}` })
 }
 

@@ -1,5 +1,5 @@
 /** `holdfast diff`: what a restore would change, with no Temporal and nothing written. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -17,9 +17,12 @@ import { describeTree } from '../../support/files/tree.ts'
 import { catchStreams } from './support.ts'
 
 const ID = '20260101_000000_manual'
+/** Left in a copy only. */
+const OLD = '20250101_000000_manual'
 let dir: string
 let configFile: string
 const root = () => join(dir, 'conf')
+const hot = () => join(dir, 'hot')
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdfast-diff-'))
@@ -31,12 +34,16 @@ beforeAll(async () => {
   configFile = join(dir, 'holdfast.yaml')
   const files = { driver: 'files', repository: 'hot', root: root() }
   const config = {
-    repositories: { hot: { type: 'folder', path: join(dir, 'repository') } },
+    repositories: { hot: { type: 'folder', path: hot() }, dr: { type: 'folder', path: join(dir, 'dr') } },
     encryption: { recipients: [recipient], identityFile },
     signing: { keyId: 'test', privateKeyFile, publicKeys: { test: publicKey } },
-    sources: { conf: files, empty: files, orders: { driver: 'postgres-logical', connection: 'host=none', repository: 'hot' } },
+    sources: {
+      conf: { ...files, copies: ['dr'] },
+      empty: files,
+      orders: { driver: 'postgres-logical', connection: 'host=none', repository: 'hot' },
+    },
   }
-  await mkdir(join(dir, 'repository'))
+  for (const repository of [hot(), join(dir, 'dr')]) await mkdir(repository)
   await writeFile(configFile, stringify(config))
   for (const name of ['same', 'changed', 'removed']) await writeFile(join(root(), name), 'text')
   const services = openServices(await loadConfig(configFile))
@@ -44,7 +51,10 @@ beforeAll(async () => {
   const request = { id: ID, kind: 'manual' as const, attempt: 1 }
   const sink = createSink({ store: await services.store('hot'), prefix: dataPrefix('conf', ID), attempt: 1, recipients: [recipient] })
   const captured = await driver.capture(contextFor(), request, sink)
-  await (await services.catalog('hot')).publishManifest({ ...manifestOf('files', request, captured, {}), source: 'conf' })
+  const manifest = { ...manifestOf('files', request, captured, {}), source: 'conf' }
+  await (await services.catalog('hot')).publishManifest(manifest)
+  await (await services.catalog('hot')).copyPoint(await services.store('dr'), 'conf', ID)
+  await (await services.catalog('dr')).publishManifest({ ...manifest, id: OLD, artifacts: [] })
   await services.close()
   await writeFile(join(root(), 'changed'), 'other text')
   await rm(join(root(), 'removed'))
@@ -84,4 +94,47 @@ it.each([
   const { code, stderr } = await holdfast('diff', source)
   expect(code).toBe(exitCode)
   expect(stderr).toContain(message)
+})
+
+/** All artifacts there, cut by a byte. */
+async function damage(): Promise<void> {
+  const folder = join(hot(), dataPrefix('conf', ID))
+  for (const name of await readdir(folder)) await truncate(join(folder, name), (await stat(join(folder, name))).size - 1)
+}
+
+it.each([
+  ['gone', () => rename(hot(), `${hot()}-gone`)],
+  ['without the objects of the point', damage],
+])('is told by a copy where the repository of the source is %s, which is said', async (_, harm) => {
+  await cp(hot(), `${hot()}-whole`, { recursive: true })
+  await harm()
+  try {
+    const { code, stdout } = await holdfast('diff', 'conf')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`^${ID} over ${root()} on \\S+: 1 added, 1 changed, 1 removed, 1 the same\n`))
+    expect(stdout).toMatch(/^warning: hot: .*; the copy in dr was taken$/m)
+    expect((await holdfast('diff', 'conf', ID, '--repository', 'hot')).code).not.toBe(0)
+  } finally {
+    await rm(hot(), { recursive: true, force: true })
+    await rename(`${hot()}-whole`, hot())
+  }
+})
+
+it('of two points has each from where it is', async () => {
+  const { code, stdout } = await holdfast('--json', 'diff', 'conf', OLD, ID)
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({
+    from: OLD,
+    to: ID,
+    warnings: [expect.stringContaining(`no recovery point ${OLD}; the copy in dr`)],
+  })
+  expect((await holdfast('diff', 'conf', OLD, ID, '--repository', 'dr')).stdout).not.toContain('warning')
+})
+
+it('by copies that there are none of is refused', async () => {
+  for (const points of [[ID], [OLD, ID]])
+    expect(await holdfast('diff', 'conf', ...points, '--repository', 'far')).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining('it has them in hot, dr'),
+    })
 })
