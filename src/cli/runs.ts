@@ -49,7 +49,7 @@ const isLacking = (result: Partial<Ended> | undefined | Parameters<typeof fellSh
   Array.isArray(result) ? result.some(fellShort) : result?.outcome === 'degraded'
 
 /** What the run would say itself, without a server and at once. */
-function requireValid(type: WorkflowType, input: unknown): void {
+export function requireValid(type: WorkflowType, input: unknown): void {
   const { schema, example } = WORKFLOWS[type]
   const { success, error } = schema.safeParse(input)
   if (success) return

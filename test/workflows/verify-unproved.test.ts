@@ -108,8 +108,8 @@ test('one that fails keeps none from its turn; the exit code is that of a failed
   })
 })
 
-test('a point, a scratch instance to keep, and not to wait make no sense with it', async () => {
-  for (const word of [[NEW], ['--keep'], ['--detach']])
+test('a point, a scratch instance to keep, not to wait and a depth that nobody knows make no sense with it', async () => {
+  for (const word of [[NEW], ['--keep'], ['--detach'], ['--depth', 'deep']])
     expect((await holdfast('verify', 'orders', '--unproved', ...word)).code).toBe(EXIT.usage)
   expect((await holdfast('verify', 'nobody', '--unproved')).code).toBe(EXIT.notFound)
 })

@@ -3,11 +3,11 @@ import type { Command } from 'commander'
 import { PROOF_DEPTHS } from '../../contract/vocabulary.ts'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
 import { POINT_KINDS } from '../../core/ids.ts'
-import { again, type CommandContext, oneOf } from '../context.ts'
+import { again, type CommandContext } from '../context.ts'
 import { bytes } from '../output.ts'
 import type { Action } from '../program.ts'
 import { type RetentionDone, retentionLines } from '../retention-report.ts'
-import { runWorkflow } from '../runs.ts'
+import { requireValid, runWorkflow } from '../runs.ts'
 import { verifyUnproved } from '../verify-unproved.ts'
 
 interface BackupDone {
@@ -68,7 +68,7 @@ export function addBackupCommands(program: Command, action: Action): void {
   program
     .command('verify <source> [point]')
     .description('prove a recovery point by restoring it: the newest by default, or "random"')
-    .option('--depth <depth>', `one of ${DEPTHS}; only the last two make it good`, oneOf(PROOF_DEPTHS), 'full')
+    .option('--depth <depth>', `one of ${DEPTHS}; only the last two make it good`, 'full')
     .option('--unproved', 'every point that is not proved yet, one after the other; one that fails keeps none from its turn', false)
     .option('--keep', 'leave the scratch instance running', false)
     .option('--repository <name>', 'the copy there; without it its own, or where that is away or damaged, a copy')
@@ -117,6 +117,7 @@ async function proveAll(context: CommandContext, source: string, point: string |
       },
     )
   const { depth, repository, thaw } = o
+  requireValid('verifyRestore', { source, depth })
   return verifyUnproved(context, { source, depth, repository, thaw }, async (recoveryPoint) => {
     const { result } = await runWorkflow<ProofDone>(context, 'verifyRestore', { source, recoveryPoint, depth, repository, thaw })
     return result as ProofDone
