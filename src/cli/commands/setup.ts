@@ -47,17 +47,19 @@ export function addSetupCommands(program: Command, action: Action): void {
     .command('apply')
     .description('make schedules and search attributes in Temporal as the configuration says')
     .option('--dry-run', 'show the difference, and make nothing', false)
+    .option('--no-schedules', 'the search attributes only, and of schedules nothing: for the hour after a total loss')
     .action(
-      action((context, o: { dryRun: boolean }) =>
+      action((context, o: { dryRun: boolean; schedules: boolean }) =>
         withClient(context, async (client, config) => {
           const searchAttributes = await registerSearchAttributes(client, o)
-          const changes = await reconcileSchedules(client, config, o)
+          const changes = o.schedules ? await reconcileSchedules(client, config, o) : { create: [], update: [], delete: [], unchanged: [] }
           const schedules = (['create', 'update', 'delete', 'unchanged'] as const).flatMap((what) =>
             changes[what].map((id) => `${what.padEnd(9)} ${id}`),
           )
           context.output.result({ searchAttributes, ...changes }, [
             ...searchAttributes.map((name) => `create    search attribute ${name}`),
             ...schedules,
+            o.schedules ? undefined : 'schedules are left alone: holdfast apply makes them',
           ])
         }),
       ),
