@@ -12,6 +12,12 @@ export function archivesOf(source: SourceConfig): string[] {
 export const ownersOf = ({ sources }: Pick<From, 'sources'>, archive: string): string[] =>
   Object.keys(sources).filter((name) => archivesOf(sources[name] as SourceConfig).includes(archive))
 
+/** What segments of the archive look like where a source says it. */
+export function namesIn(config: Pick<From, 'sources'>, archive: string): string | undefined {
+  const [owner] = ownersOf(config, archive).map((name) => config.sources[name])
+  return owner && 'wal' in owner ? owner.wal?.names : undefined
+}
+
 /** Those of the source that have a rule. */
 export function keptLogs({ archives }: Pick<From, 'archives'>, source: SourceConfig): { archive: string; keep: string }[] {
   return archivesOf(source).flatMap((archive) => {

@@ -1,9 +1,8 @@
 /** Which segments of a log may go: from the old end on, as far as they are old enough and no recovery point is replayed with them. Pure. */
+import type { Entries } from './log.ts'
 
-export interface LogSegment {
+export interface LogSegment extends Entries {
   name: string
-  first: number
-  last: number
   /** No entry of it is later than this. */
   archivedAt: Date
 }

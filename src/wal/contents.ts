@@ -2,6 +2,7 @@
 import { type Archive, branchesOf, DEFAULT_SEGMENT_BYTES, runsOf, segmentName, wayOf } from '../core/wal.ts'
 import { archivePrefix, parseWalKey, parseWalName } from './names.ts'
 import { findRecord, type ReadingArchive } from './record.ts'
+import { readSeries, type Series } from './series.ts'
 
 export interface Timeline {
   timeline: number
@@ -28,6 +29,10 @@ export interface Contents {
   newestAt: string | null
   /** Partial segments, backup labels, histories, and what other engines archived. */
   others: number
+  /** Of other engines, as far as their names tell an order. */
+  series: Series[]
+  /** Of other engines, with names of which nobody can tell whether any are missing between them. */
+  unread: number
   /** Objects that no record names: of pushes under way, or that were killed. */
   unrecorded: number
 }
@@ -41,7 +46,8 @@ export interface Held {
   objects: string[]
 }
 
-export async function contentsOf(archive: ReadingArchive): Promise<Contents> {
+/** `names` is what segments of another engine look like, where the configuration says it. */
+export async function contentsOf(archive: ReadingArchive, names?: string): Promise<Contents> {
   const { held, unrecorded } = await heldIn(archive)
   const segments = held.filter(({ name }) => parseWalName(name).kind === 'segment')
   const wal: Archive = {
@@ -49,12 +55,18 @@ export async function contentsOf(archive: ReadingArchive): Promise<Contents> {
     segments: segments.map(({ name, archivedAt }) => ({ wal: name, storedAt: archivedAt.toISOString() })),
     histories: await historiesOf(archive, held),
   }
+  const { series, unread } = readSeries(
+    held.map(({ name }) => name).filter((name) => parseWalName(name).kind === 'other'),
+    names,
+  )
   return {
     segmentBytes: wal.segmentBytes,
     timelines: timelinesOf(segments),
     gaps: gapsOf(wal),
     newestAt: newestOf(held),
     others: held.length - segments.length,
+    series,
+    unread: unread.length,
     unrecorded: unrecorded.length,
   }
 }

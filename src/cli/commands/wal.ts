@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { createVerifier } from '../../catalog/signing.ts'
 import { loadConfig } from '../../config/load.ts'
+import { namesIn } from '../../config/logs.ts'
 import { openSigner } from '../../config/signer.ts'
 import { recipientsOf } from '../../config/recipients.ts'
 import type { Config } from '../../config/schema.ts'
@@ -16,8 +17,8 @@ import { pushWal } from '../../wal/push.ts'
 import type { ReadingArchive } from '../../wal/record.ts'
 import type { Action, Family } from '../build.ts'
 import type { CommandContext } from '../context.ts'
-import { bytes, columns } from '../output.ts'
 import { plainFailure } from '../plain-failure.ts'
+import { contentsLines } from '../wal-contents.ts'
 
 /** What PostgreSQL takes as "there is no such file". */
 const NOT_ARCHIVED = 1
@@ -64,16 +65,17 @@ function addWalCommands(program: Command, action: Action): void {
 
   program
     .command('wal-list <archive>')
-    .description('what an archive holds, by timeline; 3 where segments are missing in between')
+    .description('what an archive holds, by timeline or by what its names count; 3 where segments are missing in between')
     .option('--within <duration>', '3 too where nothing was archived for longer, like 5m', within)
     .action(
       action((context, archive: string, options: { within?: number }) =>
-        withArchive(context, archive, async ({ reading }) => {
-          const contents = await contentsOf(reading)
+        withArchive(context, archive, async ({ reading, config }) => {
+          const contents = await contentsOf(reading, namesIn(config, archive))
           const stale = isStale(contents, options.within)
           const said = stale ? [`STALE ${contents.newestAt === null ? 'nothing is archived' : `nothing since ${contents.newestAt}`}`] : []
-          context.output.result({ archive, ...contents, stale }, [...lines(contents), ...said])
-          return contents.gaps.length > 0 || stale ? EXIT.degraded : EXIT.ok
+          context.output.result({ archive, ...contents, stale }, [...contentsLines(contents), ...said])
+          const gaps = [contents, ...contents.series].some((one) => one.gaps.length > 0)
+          return gaps || stale ? EXIT.degraded : EXIT.ok
         }),
       ),
     )
@@ -146,14 +148,4 @@ function awaitStop(): { signal: AbortSignal; exitCode(): number; end(): void } {
       for (const name of STOPS) process.off(name, onSignal)
     },
   }
-}
-
-function lines({ timelines, gaps, others, unrecorded }: Contents): string[] {
-  const rows = timelines.map((t) => [String(t.timeline), t.first, t.last, String(t.segments), bytes(t.storedBytes), t.lastAt])
-  return [
-    ...(rows.length === 0 ? ['no segments'] : columns([['timeline', 'first', 'last', 'segments', 'stored', 'last archived'], ...rows])),
-    ...gaps.map(({ from, to, segments }) => `MISSING ${from}${segments > 1 ? ` to ${to}, ${segments} segments` : ''}`),
-    ...(others > 0 ? [`${others} other files`] : []),
-    ...(unrecorded > 0 ? [`${unrecorded} not finished: being archived now, or their push was killed and comes again`] : []),
-  ]
 }

@@ -2,6 +2,7 @@
 import { copyFile, mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
+import { byEntries, entriesOf, type Gap, gapsIn } from '../../core/log.ts'
 import type { LogSegment } from '../../core/log-expiry.ts'
 import type { Manifest } from '../../core/records.ts'
 import { type Held, heldIn } from '../../wal/contents.ts'
@@ -68,8 +69,8 @@ async function fromFolder(dir: string, names: string): Promise<WalArchive> {
 }
 
 function segmentOf(names: string, name: string, archivedAt: Date): LogSegment | undefined {
-  const { first, last } = new RegExp(names).exec(name)?.groups ?? {}
-  return first !== undefined && last !== undefined ? { name, first: Number(first), last: Number(last), archivedAt } : undefined
+  const entries = entriesOf(new RegExp(names), name)
+  return entries && { name, ...entries, archivedAt }
 }
 
 /** In the order of their entries; what has no such name is none. */
@@ -77,12 +78,8 @@ export const segmentsOf = (names: string, held: readonly Held[]): LogSegment[] =
   inOrder(held.map(({ name, archivedAt }) => segmentOf(names, name, archivedAt)))
 
 const inOrder = (segments: readonly (LogSegment | undefined)[]): LogSegment[] =>
-  segments.filter((segment) => segment !== undefined).sort((a, b) => a.first - b.first || a.last - b.last)
+  segments.filter((segment) => segment !== undefined).sort(byEntries)
 
-export interface Gap {
-  from: number
-  to: number
-}
 export interface Way {
   /** Those that have entries after the beginning, up to the first gap. */
   segments: LogSegment[]
@@ -183,17 +180,6 @@ export async function fetchRoute({ archive, segments }: Route, into: string, { s
   }
 }
 
-/** Every hole that there is between two segments. */
-export function gapsOf(segments: readonly LogSegment[]): Gap[] {
-  const gaps: Gap[] = []
-  let through = (segments[0]?.first ?? 1) - 1
-  for (const { first, last } of segments) {
-    if (first > through + 1) gaps.push({ from: through + 1, to: first - 1 })
-    through = Math.max(through, last)
-  }
-  return gaps
-}
-
 export function windowOf({ name, segments }: WalArchive) {
   const last = segments.reduce((most, segment) => Math.max(most, segment.last), 0)
   return {
@@ -201,6 +187,6 @@ export function windowOf({ name, segments }: WalArchive) {
     segments: segments.length,
     entries: segments[0] ? `${segments[0].first} to ${last}` : 'none',
     ...(segments.length > 0 && { archivedAt: new Date(Math.max(...segments.map(({ archivedAt }) => archivedAt.getTime()))).toISOString() }),
-    gaps: gapsOf(segments),
+    gaps: gapsIn(segments),
   }
 }
