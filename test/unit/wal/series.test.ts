@@ -35,6 +35,7 @@ describe('segments that count', () => {
     expect(gapsOf(['0008.log', '0009.log', '000c.log', '000d.log'])).toEqual([
       ['*.log', 'hexadecimal', [{ from: '000a.log', to: '000b.log', missing: 2 }]],
     ])
+    expect(gapsOf(['0008.log', '0009.log', '000C.log', '000D.log'])[0]?.[2]).toEqual([{ from: '000A.log', to: '000B.log', missing: 2 }])
     expect(gapsOf(['0008.log', '0009.log', '0010.log'])).toEqual([['*.log', 'decimal', []]])
   })
 
@@ -70,6 +71,7 @@ describe('the expression of the source', () => {
       [NAMES, 'entries', [{ from: '10', to: '11', missing: 2 }]],
     ])
     expect(readSeries(['1-5.wal', '3-9.wal', '6-9.wal', '12-14.wal']).unread).toHaveLength(4)
+    expect(gapsOf(['1-9.wal', '2-3.wal', '10-12.wal'], NAMES)).toEqual([[NAMES, 'entries', []]])
     expect(gapsOf(['1-5.wal', '20-25.wal'], NAMES)).toEqual([[NAMES, 'entries', [{ from: '6', to: '19', missing: 14 }]]])
   })
 
@@ -91,8 +93,9 @@ it.each([
   ['days', ['20250130.wal', '20250131.wal', '20250201.wal']],
   ['days and times', ['20250130-120000.wal', '20250130-120100.wal']],
   ['a term and an index', ['1-5.wal', '2-6.wal', '3-7.wal']],
+  ['entries that overlap', ['1-5.wal', '6-9.wal', '8-12.wal']],
   ['no numbers at all', ['first.wal', 'second.wal']],
-  ['numbers that no computer counts to', ['90071992547409930.wal', '90071992547409931.wal']],
+  ['numbers beyond what can be counted exactly', ['9007199254740991.wal', '9007199254740992.wal']],
 ])('names that are %s tell of no gaps, and are said to tell nothing', (_, names) => {
   expect(readSeries(names)).toEqual({ series: [], unread: names })
 })
