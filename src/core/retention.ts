@@ -13,6 +13,8 @@ export interface KeepRules {
   weekly?: number | undefined
   monthly?: number | undefined
   yearly?: number | undefined
+  /** Nobody asked for this `keepLast`. */
+  byDefault?: boolean | undefined
 }
 
 export interface RetentionRules extends KeepRules {
@@ -127,9 +129,9 @@ function* keptBy(points: PointSummary[], rules: KeepRules, now: Date): Iterable<
     for (const counted of countedOf(points)) for (const point of newestOfEach(counted, rule)) yield [point, rule.name]
 }
 
-function countsOf({ keepLast = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0 }: KeepRules): Rule[] {
+function countsOf({ keepLast = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0, byDefault }: KeepRules): Rule[] {
   return [
-    { name: `last ${keepLast}`, count: keepLast, bucketOf: ({ id }) => id },
+    { name: `last ${keepLast}${byDefault ? ' by default' : ''}`, count: keepLast, bucketOf: ({ id }) => id },
     { name: `daily ${daily}`, count: daily, bucketOf: ({ createdAt }) => day(createdAt) },
     { name: `weekly ${weekly}`, count: weekly, bucketOf: ({ createdAt }) => monday(createdAt) },
     { name: `monthly ${monthly}`, count: monthly, bucketOf: ({ createdAt }) => day(createdAt).slice(0, 7) },

@@ -14,6 +14,12 @@ describe('retention keeps', () => {
     expect(deleted(points, { keepLast: 3 })).toEqual(ids(points.slice(3)))
   })
 
+  it('what nobody asked for, and says so', () => {
+    const reasons = (rules: Partial<RetentionRules>) => plan([point(0), point(1)], rules).keep.at(-1)?.reasons
+    expect(reasons({ keepLast: 7, byDefault: true })).toEqual(['last 7 by default'])
+    expect(reasons({ keepLast: 7 })).toEqual(['last 7'])
+  })
+
   it('everything within a time', () => {
     const points = [0, 10, 29, 31].map((days) => point(days))
     expect(deleted(points, { keepWithin: '30d' })).toEqual(ids(points.slice(3)))

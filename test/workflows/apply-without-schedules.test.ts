@@ -53,3 +53,9 @@ it('apply --no-schedules makes the search attributes, and touches no schedule, n
   expect(await ask('--no-schedules')).toMatchObject({ code: EXIT.ok, update: [], delete: [] })
   expect((await schedule.describe()).scheduleId).toBe(ID)
 })
+
+it('apply says how long points are kept where nobody has said it', async () => {
+  await configure('{}')
+  const said = await program('--config', join(dir, 'holdfast.yaml'), 'apply', '--dry-run')
+  expect(said.stdout).toContain('keeps     points of orders by default: retention.keepLast: 7\n')
+})

@@ -4,6 +4,7 @@ import { EXIT, HoldfastError } from '../../core/errors.ts'
 import { reconcileSchedules } from '../../temporal/schedules.ts'
 import { registerSearchAttributes } from '../../temporal/search-attributes.ts'
 import { loadConfig } from '../../config/load.ts'
+import { rulesByDefault } from '../../config/retention-rules.ts'
 import { again, type CommandContext, withClient } from '../context.ts'
 import { outside, outsideLines } from '../doctor/bare.ts'
 import { AREAS, examine, report } from '../doctor/index.ts'
@@ -56,9 +57,11 @@ export function addSetupCommands(program: Command, action: Action): void {
           const schedules = (['create', 'update', 'delete', 'unchanged'] as const).flatMap((what) =>
             changes[what].map((id) => `${what.padEnd(9)} ${id}`),
           )
-          context.output.result({ searchAttributes, ...changes }, [
+          const byDefault = rulesByDefault(config)
+          context.output.result({ searchAttributes, ...changes, byDefault }, [
             ...searchAttributes.map((name) => `create    search attribute ${name}`),
             ...schedules,
+            ...Object.entries(byDefault).map(([name, rules]) => `keeps     points of ${name} by default: ${rules.join(', ')}`),
             o.schedules ? undefined : 'schedules are left alone: holdfast apply makes them',
           ])
         }),

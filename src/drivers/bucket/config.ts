@@ -1,10 +1,8 @@
 /** What a source of this driver is configured with. */
 import { z } from 'zod'
 import { assertionName, everySource, schedulesOf, verifyWith } from '../../config/schema/every-source.ts'
-import { retention } from '../../config/schema/retention.ts'
+import { retention, usualRetention } from '../../config/schema/retention.ts'
 import { awsKey, duration, secret, size } from '../../config/schema/values.ts'
-
-const LATEST = { scheduled: { keepLast: 7 }, incremental: { keepLast: 30 } }
 
 const ofObject = z.strictObject({
   name: assertionName,
@@ -46,7 +44,7 @@ export const bucketSource = z.strictObject({
   ...everySource,
   schedules: schedulesOf('scheduled', 'incremental'),
   verify: verifyWith(z.union([ofObject, ofPrefix])),
-  retention: retention.prefault({ kinds: LATEST }),
+  retention: retention.prefault(usualRetention('bucket')),
   bucket: z.string().min(3).describe('its name'),
   region: z.string().default('us-east-1').describe('of the bucket'),
   endpoint: z.url().optional().describe('of a store that is not AWS, like https://s3.example:9000'),

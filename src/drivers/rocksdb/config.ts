@@ -1,10 +1,8 @@
 /** What a source of this driver is configured with. */
 import { z } from 'zod'
 import { assertionName, everySource, schedulesOf, verifyWith } from '../../config/schema/every-source.ts'
-import { retention } from '../../config/schema/retention.ts'
+import { retention, usualRetention } from '../../config/schema/retention.ts'
 import { command, duration, taskHost } from '../../config/schema/values.ts'
-
-const LATEST = { scheduled: { keepLast: 7 }, incremental: { keepLast: 10 } }
 
 const get = z.strictObject({
   name: assertionName,
@@ -27,7 +25,7 @@ export const rocksdbSource = z.strictObject({
     .describe('the folder of the database'),
   schedules: schedulesOf('scheduled', 'incremental'),
   verify: verifyWith(z.union([get, ask])),
-  retention: retention.prefault({ kinds: LATEST }),
+  retention: retention.prefault(usualRetention('rocksdb')),
   autoVerify: everySource.autoVerify.default(true),
   freshness: duration.default('48h').describe('status and stats complain where the newest point is older'),
   sizeLimit: everySource.sizeLimit.default('100GB'),

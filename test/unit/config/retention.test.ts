@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../src/config/load.ts'
-import { retentionRules } from '../../../src/config/retention-rules.ts'
+import { retentionRules, rulesByDefault } from '../../../src/config/retention-rules.ts'
 import type { HoldfastError } from '../../../src/core/errors.ts'
 
 const config = (...lines: string[]) => `repositories:
@@ -35,13 +35,41 @@ function problemsOf(...lines: string[]): { line: number; path: string; message: 
 
 describe('the rules of retention', () => {
   it('are seven points of any kind where nothing is said, and the recoverable window', () => {
-    expect(rulesOf('hot')).toEqual({ keepLast: 7, daily: 0, weekly: 0, monthly: 0, yearly: 0, kinds: {}, pitrWindow: '7d' })
+    expect(rulesOf('hot')).toEqual({
+      keepLast: 7,
+      byDefault: true,
+      daily: 0,
+      weekly: 0,
+      monthly: 0,
+      yearly: 0,
+      kinds: {},
+      pitrWindow: '7d',
+    })
   })
 
   it('are those of a kind, stated with the others or where its schedule is', () => {
     const schedules = 'schedules: { full: { calendar: "Sun 02:00", retention: 90d, yearly: 7 }, incremental: { calendar: hourly } }'
     const rules = rulesOf('hot', schedules, 'retention: { keepLast: 3, kinds: { incremental: { keepLast: 10 } } }')
     expect(rules).toMatchObject({ keepLast: 3, kinds: { full: { keepWithin: '90d', yearly: 7 }, incremental: { keepLast: 10 } } })
+  })
+
+  it('say of themselves what nobody asked for', () => {
+    expect(rulesOf('hot', 'retention: { weekly: 4 }')).toMatchObject({ keepLast: 7, weekly: 4, byDefault: true })
+    expect(rulesOf('hot', 'retention: { keepLast: 7 }')).not.toHaveProperty('byDefault')
+    const there = rulesOf('dr', 'retention: { keepLast: 3, repositories: { dr: { yearly: 7 } } }')
+    expect(there).toMatchObject({ keepLast: 7, yearly: 7, byDefault: true })
+  })
+
+  it('are listed source by source where they hold by default, those of a driver as well', () => {
+    const more = [
+      '  store: { driver: rocksdb, host: db1, path: /srv/store, repository: hot }',
+      '  other: { driver: rocksdb, host: db1, path: /srv/other, repository: hot, retention: { keepLast: 3, kinds: { scheduled: { keepLast: 7 } } } }',
+    ]
+    const text = `${config('retention: { keepLast: 1 }')}${more.join('\n')}\n`
+    expect(rulesByDefault(parseConfig(text, 'holdfast.yaml'))).toEqual({
+      store: ['retention.keepLast: 7', 'retention.kinds.scheduled.keepLast: 7', 'retention.kinds.incremental.keepLast: 10'],
+    })
+    expect(rulesByDefault(parseConfig(config(), 'holdfast.yaml'))).toEqual({ orders: ['retention.keepLast: 7'] })
   })
 
   it('of a repository stand instead of all the others', () => {
