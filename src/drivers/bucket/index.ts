@@ -5,6 +5,7 @@ import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { capture } from './capture.ts'
 import type { Origin } from './client.ts'
 import type { BucketSourceConfig } from './config.ts'
+import { diff } from './difference.ts'
 import { createLive } from './live.ts'
 import { preflight } from './preflight.ts'
 import { restoreScratch } from './restore.ts'
@@ -33,5 +34,6 @@ export function createBucket(origin: Origin): SourceDriver {
     verify: (context, manifest, target, options) => verify(origin, context, manifest, target, options),
     destroy: ({ dir }) => removeOwnFolder(dir),
     live: createLive(origin),
+    diff: (manifest, choice, looking) => diff(origin, manifest, choice, looking),
   }
 }

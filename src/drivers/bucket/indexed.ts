@@ -1,8 +1,9 @@
 /** The index of a point, which every kind of point has. */
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { HoldfastError } from '../../core/errors.ts'
-import type { Manifest } from '../../core/records.ts'
+import type { Artifact, Manifest } from '../../core/records.ts'
 import type { ArtifactSource, DriverContext } from '../driver.ts'
 import { type Entry, entriesOf, type Facts } from './entries.ts'
 
@@ -15,10 +16,16 @@ export interface Point {
 }
 
 export async function fetchIndex({ manifest, source }: Point, path: string): Promise<void> {
+  await rm(path, { force: true })
+  await source.toFile(indexOf(manifest), path)
+}
+
+export const readIndex = ({ manifest, source }: Point): Promise<Readable> => source.read(indexOf(manifest))
+
+function indexOf(manifest: Manifest): Artifact {
   const index = manifest.artifacts.find(({ part }) => part === INDEX)
   if (!index) throw damaged(manifest, 'names no index')
-  await rm(path, { force: true })
-  await source.toFile(index, path)
+  return index
 }
 
 export const entriesIn = <T extends Facts = Entry>(path: string): AsyncGenerator<T> =>
