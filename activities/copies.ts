@@ -5,11 +5,18 @@ import { retentionRules } from '../src/config/retention-rules.ts'
 import { chooseCopies, type CopyChoice } from '../src/core/copies.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { withProgress } from './context.ts'
-import { type Services, sourceOf } from './services.ts'
+import { openSource, type Services, sourceOf } from './services.ts'
+import { chooseThawed, type Frozen } from './thawed-copies.ts'
 
 interface Way {
   source: string
   to: string
+}
+
+type PlannedCopies = CopyChoice & {
+  unproved: string[]
+  /** In an archive of the repository that they come from. */
+  frozen?: Frozen[]
 }
 
 /** More wait for the next run: each is a few events in the history of this one. */
@@ -38,17 +45,21 @@ export function createCopyActivities(services: Services) {
       return { targets: targets.map((target) => ({ to: target.to, verify: target.verify })) }
     },
 
-    /** What is selected and is not there; with what is there and nobody has looked at. */
-    async planCopies({ source, to }: Way): Promise<CopyChoice & { unproved: string[] }> {
-      return withProgress(async () => {
+    /** What is selected and is not there; with what is there and nobody has looked at, and, with `thaw`, what has to be thawed first. */
+    async planCopies({ source, to, thaw = false }: Way & { thaw?: boolean }): Promise<PlannedCopies> {
+      return withProgress(async ({ signal }) => {
         const { kinds, newest } = targetOf({ source, to })
         const rules = retentionRules(sourceOf(config, source), to)
-        const catalog = await from(source)
+        const { store, catalog } = await openSource(services, source)
         const [here, there] = [await catalog.listPoints(source), await (await services.catalog(to)).listPoints(source)]
-        const choice = chooseCopies(here, there, { kinds, newest, rules, most: MOST }, new Date())
+        const now = new Date()
+        const choose = (thawed?: ReadonlySet<string>) => chooseCopies(here, there, { kinds, newest, rules, most: MOST, thawed }, now)
+        const { choice, frozen } = thaw
+          ? await chooseThawed({ source, store, catalog, here, signal }, choose)
+          : { choice: choose(), frozen: [] }
         const states = await catalog.compareCopies(await services.store(to), source)
         const unproved = states.flatMap(({ id, looked }) => (looked || choice.points.some((point) => point.id === id) ? [] : [id]))
-        return { ...choice, unproved: unproved.slice(0, MOST) }
+        return { ...choice, unproved: unproved.slice(0, MOST), ...(frozen.length > 0 && { frozen }) }
       })
     },
 

@@ -8,6 +8,7 @@ import { parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
+import { awaitReadable } from './lib/thaw.ts'
 import { createView, type View } from './lib/view.ts'
 
 export interface CopiesMade {
@@ -18,6 +19,8 @@ export interface CopiesMade {
   /** Looked at there by this run. */
   proved: number
   passedOver: { id: string; why: string }[]
+  /** Of the log that the engine ships, by its archives. */
+  logs?: { archive: string; segments: number; bytes: number }[]
   /** So many more were passed over. */
   unnamed: number
 }
@@ -29,6 +32,7 @@ export interface CopyReport {
   warnings: string[]
 }
 
+type Input = ReturnType<typeof parseInput<'copyPoints'>>
 type Target = Awaited<ReturnType<CopyActivities['copyTargets']>>['targets'][number]
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
@@ -43,15 +47,24 @@ export async function copyPoints(given: CopyPointsInput): Promise<CopyReport & E
 
 const outcomeOf = ({ warnings }: CopyReport) => (warnings.length > 0 ? 'degraded' : 'success')
 
-async function copyTo({ source, to }: CopyPointsInput, view: View): Promise<CopyReport> {
+async function copyTo({ source, to, thaw }: Input, view: View): Promise<CopyReport> {
   const { targets } = await copyTargets({ source, ...(to !== undefined && { to }) })
   const { host } = await resolveSource({ source, repositoryOnly: true })
   const report: CopyReport = { source, copies: [], warnings: [] }
   const failures: unknown[] = []
   for (const target of targets) {
-    const lock = { work: 'copy', wait: false, what: `copies of ${source} to ${target.to}` } as const
+    const lock = { work: 'copy', what: `copies of ${source} to ${target.to}` } as const
+    const brought = (wait: boolean) =>
+      withLocks([`copies/${source}/${target.to}`], { ...lock, wait }, () => bring({ source, target, host, thaw }, view, report))
     try {
-      await withLocks([`copies/${source}/${target.to}`], lock, () => bring({ source, target, host }, view, report))
+      const frozen = await brought(false)
+      if (frozen.length === 0) continue
+      await awaitReadable(
+        view,
+        frozen.map((point) => ({ source, ...point })),
+      )
+      const left = await brought(true)
+      if (left.length > 0) report.warnings.push(`${target.to}: ${left.length} points cannot be read yet: holdfast copy ${source} --thaw`)
     } catch (error) {
       if (isCancellation(error)) throw error
       const { message } = rootFailure(error)
@@ -69,39 +82,70 @@ interface Way {
   source: string
   target: Target
   host: string | undefined
+  thaw: boolean
 }
 
-async function bring(way: Way, view: View, report: CopyReport): Promise<void> {
-  const { source, target, host } = way
+type Planned = Awaited<ReturnType<CopyActivities['planCopies']>>
+
+/** What can be read now; resolves with what has to be thawed before, where that was asked for. */
+async function bring(way: Way, view: View, report: CopyReport): Promise<NonNullable<Planned['frozen']>> {
+  const { source, target, host, thaw } = way
   const { to } = target
   const place = { source, to }
   const heavy = proxyActivities<CopyActivities>(dataOn(host))
   const warn = (what: string) => void report.warnings.push(`${to}: ${what}`)
   view.phase(`copy to ${to}`)
   view.step(to, 'running')
-  const { points, unproved, passedOver, unnamed = 0, left } = await heavy.planCopies.executeWithOptions({ summary: to }, [place])
-  const made: CopiesMade = { to, copied: [], bytes: 0, proved: 0, passedOver, unnamed }
-  report.copies.push(made)
+  const planned = await heavy.planCopies.executeWithOptions({ summary: to }, [{ ...place, ...(thaw && { thaw }) }])
+  const { points, unproved, passedOver, unnamed = 0, left, frozen = [] } = planned
+  const made = madeIn(report, to)
+  made.passedOver = passedOver
+  made.unnamed = unnamed
+  const copied: string[] = []
   for (const point of points) {
     try {
       const sent = await heavy.copyPoint.executeWithOptions({ summary: `${point.id} to ${to}` }, [{ ...place, ...point }])
+      copied.push(point.id)
       made.copied.push(point.id)
       made.bytes += sent.bytes
       for (const problem of sent.problems) warn(problem)
-      view.step(to, 'running', `${made.copied.length} of ${points.length}`)
+      view.step(to, 'running', `${copied.length} of ${points.length}`)
     } catch (error) {
       if (isCancellation(error)) throw error
       warn(`${point.id} was not copied: ${rootFailure(error).message}`)
     }
   }
+  if (target.log) await bringLogs(way, made, warn)
   // What is held has to be known there before retention asks for it.
   const { problems } = await heavy.bringNotes.executeWithOptions({ summary: to }, [place])
   for (const problem of problems) warn(problem)
-  for (const id of [...made.copied, ...unproved]) if (await prove(way, id, warn)) made.proved += 1
+  for (const id of [...copied, ...unproved]) if (await prove(way, id, warn)) made.proved += 1
   if (left > 0) warn(`${left} more wait for the next run: holdfast copy ${source} --to ${to}`)
   await prune(way, warn)
   await heavy.sweepCopies.executeWithOptions({ summary: to }, [place])
   view.step(to, 'done', `${made.copied.length} copied, ${made.proved} looked at there`)
+  return frozen
+}
+
+/** A second round, after a thaw, goes on with the report of the first. */
+function madeIn({ copies }: CopyReport, to: string): CopiesMade {
+  const before = copies.find((made) => made.to === to)
+  if (before) return before
+  const made = { to, copied: [], bytes: 0, proved: 0, passedOver: [], unnamed: 0 }
+  copies.push(made)
+  return made
+}
+
+/** After the points, which say how much of it is wanted there. */
+async function bringLogs({ source, target: { to }, host }: Way, made: CopiesMade, warn: (what: string) => void): Promise<void> {
+  const { copyLogs } = proxyActivities<CopyActivities>(dataOn(host))
+  try {
+    const logs = await copyLogs.executeWithOptions({ summary: `log of ${source} to ${to}` }, [{ source, to }])
+    made.logs = [...(made.logs ?? []), ...logs.filter(({ segments }) => segments > 0)]
+  } catch (error) {
+    if (isCancellation(error)) throw error
+    warn(`the log was not copied: ${rootFailure(error).message}`)
+  }
 }
 
 /** A proof that failed stands there: the next run brings the point again. */

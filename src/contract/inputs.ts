@@ -142,6 +142,7 @@ export const retentionInput = z
 export const copyPointsInput = z.strictObject({
   source,
   to: z.string().min(1, 'a repository is named as in copies of the source, like dr').optional().describe('all of its copies by default'),
+  thaw: z.boolean().default(false).describe('asks an archive for the points that are in one, and waits until they can be read'),
 })
 export const deleteInput = z.strictObject({
   source,
@@ -184,7 +185,7 @@ export type FailoverInput = z.infer<typeof failoverInput>
 export type FailbackInput = z.infer<typeof failbackInput>
 export type MigrateInput = z.input<typeof migrateInput>
 export type DiscardInput = z.infer<typeof discardInput>
-export type CopyPointsInput = z.infer<typeof copyPointsInput>
+export type CopyPointsInput = z.input<typeof copyPointsInput>
 export type RetentionInput = z.infer<typeof retentionInput>
 export type AdoptInput = z.input<typeof adoptInput>
 export type DeleteInput = z.infer<typeof deleteInput>

@@ -9,6 +9,8 @@ export interface CopyWish {
   kinds?: readonly PointKind[] | undefined
   /** Only so many of the newest. */
   newest?: number | undefined
+  /** Points in an archive that can be read all the same, because somebody has asked for them. */
+  thawed?: ReadonlySet<string> | undefined
   /** How long points stay there: what would go again at once is not brought. */
   rules: RetentionRules
   /** Points that this run brings at most. */
@@ -34,7 +36,7 @@ export function chooseCopies(here: readonly PointSummary[], there: readonly Poin
   const wanted = here
     .filter(({ kind }) => (wish.kinds ? wish.kinds.includes(kind) : kind !== 'pre_restore'))
     .sort(newestFirst)
-    .map((point) => ({ point, why: objectionTo(point, here) ?? archived(point, here) }))
+    .map((point) => ({ point, why: objectionTo(point, here) ?? archived(point, here, wish.thawed) }))
   const sound = wanted.flatMap(({ point, why }) => (why === undefined ? [point] : []))
   const missing = staying(sound.slice(0, wish.newest), there, wish.rules, now)
   const damaged = sound.filter(({ id }) => there.some((copy) => copy.id === id && isDamaged(copy)))
@@ -57,9 +59,9 @@ function reached(wanted: { point: PointSummary }[], sound: PointSummary[], newes
 }
 
 /** What a repository needs that has none of it yet is brought before it grows old: here it would have to be thawed. */
-const archived = (point: PointSummary, here: readonly PointSummary[]) => {
-  const archive = archiveOf(point, here)
-  return archive && `it is in ${archive}: thaw it first (holdfast verify --thaw), and copy it while it can be read`
+function archived(point: PointSummary, here: readonly PointSummary[], thawed: ReadonlySet<string> | undefined): string | undefined {
+  const archive = thawed?.has(point.id) ? undefined : archiveOf(point, here)
+  return archive && `it is in ${archive}: holdfast copy --thaw asks for it, and waits until it can be read`
 }
 
 const has = (points: readonly PointSummary[], id: string) => points.some((point) => point.id === id)

@@ -280,6 +280,15 @@ function archived(): Scenario[] {
     let looks = 0
     return { resolvePoint, thawPoint: async () => ({ archived: 3, left: looks++ < 3 ? 3 : 0, tier: 'Standard', lookSeconds: 1 }) }
   }
+  const copiedLater = (): Fakes => {
+    let plans = 0
+    const frozen = [{ id: POINT, archived: 'GLACIER' }]
+    const planned = { unproved: [], passedOver: [], left: 0 }
+    return {
+      ...thaws(),
+      planCopies: async () => (plans++ === 0 ? { ...planned, points: [], frozen } : { ...planned, points: [{ id: POINT }] }),
+    }
+  }
   const move = [{ id: POINT, storageClass: 'GLACIER' }]
   const moving: Fakes = {
     planRetention: async ({ source }) => ({ source, keep: [{ id: POINT, reasons: ['newest'] }], delete: [], locked: [], held: [], move }),
@@ -292,6 +301,7 @@ function archived(): Scenario[] {
     removeLog: async () => ({}),
   }
   return [
+    { name: 'copyPoints-archived', type: 'copyPoints', input: { ...source, thaw: true }, fakes: sourceFakes(copiedLater()) },
     { name: 'retention-moves', type: 'retention', input: source, fakes: sourceFakes(moving) },
     { name: 'retention-logs', type: 'retention', input: source, fakes: sourceFakes(logging) },
     {

@@ -28,7 +28,7 @@ const start = (type: string, input: object = {}): Promise<WorkflowHandle> =>
   stage.client.workflow.start(type, { taskQueue: 'holdfast', workflowId: `${type}-${++count}`, args: [{ source: 'orders', ...input }] })
 const run = async (type: string, input?: object) => (await start(type, input)).result()
 const opened: ArchivedSource[] = []
-const open = async (transitions: string, options?: { versions: boolean }) => {
+const open = async (transitions: string, options?: { versions?: boolean; copies?: string[] }) => {
   const source = await archivedSource(s3, `cold-${++count}`, transitions, options)
   opened.push(source)
   return source
@@ -119,14 +119,14 @@ describe('a point in an archive', () => {
     for (const id of [old, young]) await orders.take(id)
     await stage.play(orders.fakes, async () => {
       await run('retention')
-      await s3.thawAfter(1_000_000)
+      s3.hold()
       const restore = await start('restore', { recoveryPoint: old, requestedBy: 'ana' })
       const waits = async () => (await restore.query(viewQuery)).steps.find(({ name }) => name === 'thaw')?.detail
       await until(async () => (await waits()) !== undefined, { what: 'the run to wait for the thaw', timeoutMs: 20_000 })
       expect(await waits()).toContain('0 of 2 objects are back from DEEP_ARCHIVE (Standard)')
       expect(await run('verifyRestore', { recoveryPoint: young, depth: 'read' })).toMatchObject({ ok: true })
       expect(orders.restored).toEqual([])
-      await s3.thawAfter(1)
+      s3.release()
       expect(await restore.result()).toMatchObject({ id: old, outcome: 'success' })
       expect(orders.restored).toEqual([`files of ${old}`, `more of ${old}`])
       // Thawed by now: nobody has to ask.
@@ -140,15 +140,71 @@ describe('a point in an archive', () => {
     for (const id of [old, young]) await orders.take(id)
     await stage.play(orders.fakes, async () => {
       await run('retention')
-      await s3.thawAfter(1_000_000)
+      s3.hold()
       const recovery = await start('pointInTimeRecovery', { target: { time: new Date(Date.now() - 50 * 86_400_000).toISOString() } })
       const waits = async () => (await recovery.query(viewQuery)).steps.find(({ name }) => name === 'thaw')?.detail
       await until(async () => (await waits()) !== undefined, { what: 'the run to wait for the thaw', timeoutMs: 20_000 })
       expect(await run('verifyRestore', { recoveryPoint: young, depth: 'read' })).toMatchObject({ ok: true })
       expect(orders.restored).toEqual([])
-      await s3.thawAfter(1)
+      s3.release()
       expect(await recovery.result()).toMatchObject({ base: old, outcome: 'success' })
       expect(orders.restored).toEqual([`files of ${old}`, `more of ${old}`])
+    })
+  })
+
+  test('is copied by nobody who has not asked for a thaw; who did has the others at once, and these when they can be read', async () => {
+    const orders = await open('[{ after: 90d, storageClass: GLACIER }]', { copies: ['dr'] })
+    const ids = [daysAgo(120), daysAgo(100), daysAgo(1)]
+    for (const id of ids) await orders.take(id)
+    const there = async () => (await orders.copied.listPoints('orders')).map(({ id }) => id)
+    await stage.play(orders.fakes, async () => {
+      await run('retention')
+      s3.hold()
+      const without = await run('copyPoints')
+      const why = expect.stringContaining('it is in GLACIER: holdfast copy --thaw')
+      expect(without).toMatchObject({
+        outcome: 'success',
+        copies: [
+          {
+            copied: [ids[2]],
+            passedOver: [
+              { id: ids[1], why },
+              { id: ids[0], why },
+            ],
+          },
+        ],
+      })
+      const newest = daysAgo(0)
+      await orders.take(newest)
+      const copy = await start('copyPoints', { thaw: true })
+      const waits = async () => (await copy.query(viewQuery)).steps.find(({ name }) => name === 'thaw')?.detail
+      await until(async () => (await waits()) !== undefined, { what: 'the run to wait for the thaw', timeoutMs: 20_000 })
+      expect(await waits()).toContain(`${ids[1]}: 0 of 2 objects are back from GLACIER (Standard), and 1 more points`)
+      expect(await there()).toEqual([ids[2], newest])
+      // Nobody else who copies is kept waiting.
+      expect(await run('copyPoints')).toMatchObject({ outcome: 'success' })
+      s3.release()
+      const report = await copy.result()
+      expect(report).toMatchObject({ outcome: 'success', copies: [{ to: 'dr', proved: 3, passedOver: [] }], warnings: [] })
+      expect(report.copies[0].copied).toEqual([newest, ids[1], ids[0]])
+      expect(await there()).toEqual([...ids, newest])
+    })
+  })
+
+  test('that is deleted while a copy of it is waited for holds up no other', async () => {
+    const orders = await open('[{ after: 90d, storageClass: GLACIER }]', { copies: ['dr'] })
+    const [first, second, young] = [daysAgo(120), daysAgo(100), daysAgo(1)]
+    for (const id of [first, second, young]) await orders.take(id)
+    await stage.play(orders.fakes, async () => {
+      await run('retention')
+      s3.hold()
+      const copy = await start('copyPoints', { thaw: true })
+      const waits = async () => (await copy.query(viewQuery)).steps.find(({ name }) => name === 'thaw')?.detail
+      await until(async () => (await waits())?.includes(second), { what: 'the run to wait for the thaw', timeoutMs: 20_000 })
+      await run('deleteRecoveryPoint', { recoveryPoint: second, confirm: second })
+      await until(async () => (await waits())?.includes(first), { what: 'the run to wait for the other', timeoutMs: 20_000 })
+      s3.release()
+      expect(await copy.result()).toMatchObject({ outcome: 'success', copies: [{ copied: [young, first] }] })
     })
   })
 })

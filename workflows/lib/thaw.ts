@@ -1,5 +1,5 @@
 /** Points in an archive, which gives them back hours after it was asked: the run waits, and holds no lock meanwhile. */
-import { isCancellation, proxyActivities, sleep } from '@temporalio/workflow'
+import { isCancellation, patched, proxyActivities, sleep } from '@temporalio/workflow'
 import type { ProofActivities } from '../../activities/proof.ts'
 import type { Thaw } from '../../activities/thaw.ts'
 import { failure, rootFailure } from './failure.ts'
@@ -51,37 +51,57 @@ export async function whenReadable<T>(view: View, body: (pinned?: ArchivedPoint)
       if (!(error instanceof NotReadable)) throw error
       pinned = error.point
     }
-    await thawed(view, pinned)
+    await awaitReadable(view, [pinned])
   }
 }
 
-async function thawed(view: View, { archived, ...place }: ArchivedPoint): Promise<void> {
+/** Asks for all of them at once, and waits until each can be read. What was asked for before is not asked again. */
+export async function awaitReadable(view: View, points: readonly ArchivedPoint[]): Promise<void> {
   const { phase } = view.state
   const until = Date.now() + LONGEST_MS
   view.phase('awaiting thaw')
-  for (let last: Thaw | undefined; ; ) {
-    const now = await look(place)
-    last = now ?? last
-    if (now?.left === 0) break
-    const every = last?.lookSeconds ?? 60
-    const state = last
-      ? `${last.archived - last.left} of ${last.archived} objects are back from ${archived} (${last.tier})`
-      : 'no answer yet'
-    view.step('thaw', 'running', `${place.id}: ${state}; next look in ${every} s`)
-    if (Date.now() > until)
-      throw failure('STORE_UNREACHABLE', `${place.id} is still not readable after 96 hours: ${state}`, { object: place.id })
-    await sleep(every * 1000)
+  const waiting: { point: ArchivedPoint; last: Thaw | undefined }[] = []
+  for (const point of points) {
+    const last = await look(point)
+    if (last?.left !== 0) waiting.push({ point, last })
   }
-  view.step('thaw', 'done', `${place.id} can be read`)
+  for (let [first] = waiting; first; [first] = waiting) {
+    const { every, state } = told(first)
+    const more = waiting.length > 1 ? `, and ${waiting.length - 1} more points` : ''
+    view.step('thaw', 'running', `${first.point.id}: ${state}${more}; next look in ${every} s`)
+    if (Date.now() > until)
+      throw failure('STORE_UNREACHABLE', `${first.point.id} is still not readable after 96 hours: ${state}`, { object: first.point.id })
+    await sleep(every * 1000)
+    await passReadable(waiting)
+  }
+  view.step('thaw', 'done', points.length === 1 ? `${points[0]?.id} can be read` : `${points.length} points can be read`)
   view.phase(phase)
 }
 
-/** A store that is away for a while must not end a wait of hours. */
-async function look(place: Omit<ArchivedPoint, 'archived'>): Promise<Thaw | undefined> {
+function told({ point: { archived }, last }: { point: ArchivedPoint; last: Thaw | undefined }): { every: number; state: string } {
+  if (!last) return { every: 60, state: 'no answer yet' }
+  const { archived: objects, left, tier, lookSeconds } = last
+  return { every: lookSeconds, state: `${objects - left} of ${objects} objects are back from ${archived} (${tier})` }
+}
+
+/** Asked at the same time, the others are not there much sooner than the first: each look is a few events in the history. */
+async function passReadable(waiting: { point: ArchivedPoint; last: Thaw | undefined }[]): Promise<void> {
+  for (let [first] = waiting; first; [first] = waiting) {
+    const now = await look(first.point)
+    first.last = now ?? first.last
+    if (now?.left !== 0) return
+    waiting.shift()
+  }
+}
+
+/** A store that is away for a while must not end a wait of hours. That a point is gone meanwhile, whoever goes on will see. */
+async function look({ archived: _, ...place }: ArchivedPoint): Promise<Thaw | undefined> {
   try {
     return await thawPoint.executeWithOptions({ summary: `thaw ${place.id}` }, [{ ...place, ask: true }])
   } catch (error) {
-    if (isCancellation(error) || rootFailure(error).code !== 'STORE_UNREACHABLE') throw error
+    const { code } = rootFailure(error)
+    if (code === 'NOT_FOUND' && patched('gone-meanwhile')) return { archived: 0, left: 0, tier: '', lookSeconds: 0 }
+    if (isCancellation(error) || code !== 'STORE_UNREACHABLE') throw error
     return undefined
   }
 }

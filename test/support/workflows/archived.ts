@@ -1,7 +1,8 @@
 /** A source whose points are in a bucket with storage classes, and the real activities that move, thaw, look and bring back. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createCopyActivities } from '../../../activities/copies.ts'
 import { createProofActivities } from '../../../activities/proof.ts'
 import { createRecoverActivities } from '../../../activities/recover.ts'
 import { createRestoreActivities } from '../../../activities/restore.ts'
@@ -10,6 +11,7 @@ import type { RepositoryDriver, Services } from '../../../activities/services.ts
 import { parseConfig } from '../../../src/config/load.ts'
 import { newestFirst } from '../../../src/core/points.ts'
 import type { Manifest } from '../../../src/core/records.ts'
+import { createFolderStore } from '../../../src/storage/folder.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import type { ArchivingS3 } from '../archived.ts'
 import { catalogOn, manifestOf, putArtifact } from '../catalog.ts'
@@ -22,6 +24,8 @@ export interface ArchivedSource {
   bucket: string
   store: Store
   catalog: ReturnType<typeof catalogOn>
+  /** Of the copies. */
+  copied: ReturnType<typeof catalogOn>
   take(id: string, more?: Partial<Manifest>): Promise<Manifest>
   /** Class and thaw of each artifact of a point. */
   classes(id: string): Promise<(string | undefined)[]>
@@ -35,7 +39,7 @@ export async function archivedSource(
   s3: ArchivingS3,
   bucket: string,
   transitions: string,
-  options?: { versions: boolean },
+  { copies = [], ...options }: { versions?: boolean; copies?: string[] } = {},
 ): Promise<ArchivedSource> {
   await s3.createBucket(bucket, options)
   const store = s3.open(bucket)
@@ -48,13 +52,16 @@ repositories:
     bucket: ${bucket}
     transitions: ${transitions}
     thaw: { look: 1s }
+  dr: { type: folder, path: ${scratch}/dr }
 encryption: { recipients: [age1abc] }
 signing: { keyId: a, publicKeys: { a: QQ== } }
-sources: { orders: { driver: files, root: /srv/orders, repository: cold, retention: { keepLast: 100 } } }
+sources: { orders: { driver: files, root: /srv/orders, repository: cold, copies: [${copies.join(', ')}], retention: { keepLast: 100 } } }
 `,
     'holdfast.yaml',
   )
-  const catalog = catalogOn(store)
+  await mkdir(join(scratch, 'dr'))
+  const dr = await createFolderStore(join(scratch, 'dr'))
+  const [catalog, copied] = [catalogOn(store), catalogOn(dr)]
   const restored: string[] = []
   const driver: Partial<RepositoryDriver> = {
     kind: 'files',
@@ -72,14 +79,15 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, retenti
   }
   const services: Partial<Services> = {
     config,
-    store: async () => store,
-    catalog: async () => catalog,
+    store: async (repository) => (repository === 'dr' ? dr : store),
+    catalog: async (repository) => (repository === 'dr' ? copied : catalog),
     repositoryDriver: async () => driver as RepositoryDriver,
     limits: () => ({}),
     scratchRoot: () => scratch,
   }
   const wired = services as Services
   const real = {
+    ...createCopyActivities(wired),
     ...createProofActivities(wired),
     ...createRetentionActivities(wired),
     ...createRestoreActivities(wired),
@@ -90,6 +98,7 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, retenti
     bucket,
     store,
     catalog,
+    copied,
     restored,
     async close() {
       store.close()

@@ -78,10 +78,12 @@ describe('a point that has to be thawed', () => {
     expect([base, next, infrequent].map((one) => archiveOf(one, [base, next, infrequent]))).toEqual(['GLACIER', 'GLACIER', undefined])
   })
 
-  it('is not copied as it is, and the run says so', () => {
+  it('is not copied as it is, and the run says so; where somebody has thawed it, it is', () => {
     const [cold, warm] = [point(100, { storageClasses: ['DEEP_ARCHIVE'] }), point(1)]
     const { points, passedOver } = chooseCopies([cold, warm], [], { rules: { ...NONE, keepWithin: '365d' }, most: 9 }, NOW)
     expect(points).toEqual([{ id: warm.id }])
-    expect(passedOver).toEqual([{ id: cold.id, why: expect.stringContaining('it is in DEEP_ARCHIVE: thaw it first') }])
+    expect(passedOver).toEqual([{ id: cold.id, why: expect.stringContaining('it is in DEEP_ARCHIVE: holdfast copy --thaw') }])
+    const asked = chooseCopies([cold, warm], [], { rules: { ...NONE, keepWithin: '365d' }, most: 9, thawed: new Set([cold.id]) }, NOW)
+    expect(asked).toMatchObject({ points: [{ id: warm.id }, { id: cold.id }], passedOver: [] })
   })
 })
