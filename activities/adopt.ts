@@ -27,7 +27,7 @@ export function createAdoptActivities(services: Services) {
     if (adoption) return adoption
     throw new HoldfastError('INPUT_INVALID', `${source} is ${kind}, which takes over no backups of others`, {
       object: source,
-      next: 'name a source of postgres-logical, postgres-physical or rocksdb',
+      next: 'name a source of postgres-logical, postgres-events, postgres-physical or rocksdb',
     })
   }
 

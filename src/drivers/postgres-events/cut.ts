@@ -12,9 +12,18 @@ import { recordedWatermark } from './watermarks.ts'
 
 /** Throws TARGET_OUT_OF_RANGE where an event up to this one may still have come after the point. */
 export function requireSettled(manifest: Manifest, sequence: number): void {
+  const object = `${manifest.source}/${manifest.id}`
+  if (manifest.adopted)
+    throw new HoldfastError(
+      'TARGET_OUT_OF_RANGE',
+      `${object} cannot be brought to event ${sequence}: it was adopted, and nobody recorded up to which event its log is settled`,
+      {
+        object,
+        next: 'restore it whole, or choose a point that Holdfast took',
+      },
+    )
   const { max, settled, inFlightNumbers } = recordedLog(manifest)
   if (BigInt(sequence) <= settled) return
-  const object = `${manifest.source}/${manifest.id}`
   const why =
     settled < max
       ? `its log goes to ${max} and is settled to ${settled} only: ${inFlightNumbers} may have come later`

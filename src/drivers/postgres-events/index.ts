@@ -2,6 +2,7 @@
 import type { DriverWiring, SourceDriver } from '../driver.ts'
 import { destroyInstance } from '../postgres-common/instance.ts'
 import { mark } from '../postgres-common/mark.ts'
+import { createEventsAdoption } from './adopt.ts'
 import { capture } from './capture.ts'
 import type { EventsSourceConfig } from './config.ts'
 import { createEventsLive } from './live.ts'
@@ -31,6 +32,7 @@ export function createPostgresEvents(config: EventsSourceConfig, connection: str
     plan: async (target, manifests) => plan(target, manifests),
     verify: (context, manifest, target, options) => verify(config, context, manifest, target, options),
     destroy: ({ dir }) => destroyInstance(dir),
+    adoption: createEventsAdoption(config, connection),
     live: createEventsLive(config, connection),
   }
 }

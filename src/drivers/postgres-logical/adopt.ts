@@ -10,13 +10,19 @@ import type { LogicalSourceConfig } from './config.ts'
 import { type Dump, inspect, type Inspected, NoDump, plainBytes } from './dump-file.ts'
 import { factsOf, recorded, type RecordedDatabase, type RecordedSource } from './facts.ts'
 
-interface Adopting {
+/** What a driver on top of this one asks of a dump, and says of it. */
+interface Wanted {
+  /** A dump without these is none of this source. */
+  tables: readonly string[]
+  warnings: readonly string[]
+}
+interface Adopting extends Wanted {
   config: LogicalSourceConfig
   connection: string
 }
 
-export function createAdoption(config: LogicalSourceConfig, connection: string): Adoption {
-  const on = { config, connection }
+export function createAdoption(config: LogicalSourceConfig, connection: string, wanted: Wanted = { tables: [], warnings: [] }): Adoption {
+  const on = { config, connection, ...wanted }
   return {
     find: (context, from, known) => find(on, context, from, known),
     take: (context, backup, _, sink) => take(on, context, backup, sink),
@@ -53,11 +59,14 @@ function leftFor(error: unknown, file: string, { signal }: DriverContext): Found
   throw error
 }
 
-async function describe({ connection }: Adopting, file: string, { origin, dump, script }: Inspected): Promise<FoundBackup> {
+async function describe(on: Adopting, file: string, { origin, dump, script }: Inspected): Promise<FoundBackup> {
+  const { connection, tables, warnings } = on
   const { dbname, user } = parseConnection(connection)
   const own = dbname ?? user ?? 'postgres'
   if (dump.database !== undefined && dump.database !== own)
     throw new NoDump(`it is a dump of the database ${dump.database}; this source is ${own}`)
+  const missing = tables.filter((table) => !script.made.has(table))
+  if (missing.length > 0) throw new NoDump(`it is a dump of something else than this source: it does not make ${missing.join(', ')}`)
   const { mtime } = await stat(file)
   const taken = takenAt({ name: basename(file), recorded: dump.recorded, modified: mtime })
   if (!taken) throw new NoDump('its times are in the future: touch -d gives the file the right one')
@@ -74,6 +83,7 @@ async function describe({ connection }: Adopting, file: string, { origin, dump, 
     warnings: [
       'its contents were not recorded when it was taken: a proof loads and reads all of it, and has nothing to compare it with',
       'tables may have been left out of it, and it has no globals: roles that are missing are made without rights',
+      ...warnings,
       ...(taken.warning ? [taken.warning] : []),
       ...(dump.database === undefined ? [`it names no database, and was taken for one of ${own}`] : []),
     ],

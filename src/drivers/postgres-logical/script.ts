@@ -18,6 +18,8 @@ export interface Script {
   /** Roles that own something or were granted something. */
   roles: string[]
   tables: number
+  /** Their names, each with its schema. */
+  made: ReadonlySet<string>
   /** Tables whose rows are in it. */
   filled: number
   /** Schemas of tables that it does not make. */
@@ -64,10 +66,16 @@ export async function readScript(stream: AsyncIterable<Buffer>): Promise<Script>
     cluster: false,
     roles: [],
     tables: 0,
+    made: new Set(),
     filled: 0,
     missingSchemas: [],
   }
-  const seen = { roles: new Set<string>(), made: new Set<string>(['public', '']), used: new Set<string>() }
+  const seen = {
+    roles: new Set<string>(),
+    tables: new Set<string>(),
+    made: new Set<string>(['public', '']),
+    used: new Set<string>(),
+  }
   let rows = false
   for await (const { line, bytes } of beginnings(stream)) {
     script.bytes += bytes
@@ -81,6 +89,7 @@ export async function readScript(stream: AsyncIterable<Buffer>): Promise<Script>
     noteNames(seen, text)
   }
   script.roles = [...seen.roles].sort()
+  script.made = seen.tables
   script.missingSchemas = [...seen.used].filter((name) => !seen.made.has(name)).sort()
   return script
 }
@@ -104,7 +113,7 @@ function note(script: Script, line: string): void {
 }
 
 const NAME = '"(?:[^"]|"")+"|[^\\s";,.()]+'
-const TABLE = new RegExp(`^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(?:(${NAME})\\.)?(?:${NAME}) `)
+const TABLE = new RegExp(`^CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(?:(${NAME})\\.)?(${NAME}) `)
 const SCHEMA = new RegExp(`^CREATE SCHEMA (?:IF NOT EXISTS )?(${NAME});$`)
 const ROLES = [
   new RegExp(`^ALTER .* OWNER TO (${NAME});$`),
@@ -116,11 +125,15 @@ const ROLES = [
 ]
 const NO_ROLES = ['PUBLIC', 'public', 'CURRENT_USER', 'SESSION_USER']
 
-function noteNames(seen: { roles: Set<string>; made: Set<string>; used: Set<string> }, line: string): void {
+function noteNames(seen: Record<'roles' | 'tables' | 'made' | 'used', Set<string>>, line: string): void {
   const schema = SCHEMA.exec(line)?.[1]
   if (schema) seen.made.add(plainName(schema))
   const table = TABLE.exec(line)
-  if (table) seen.used.add(plainName(table[1] ?? ''))
+  if (table) {
+    const [schema = '', name = ''] = table.slice(1).map((word = '') => plainName(word))
+    seen.used.add(schema)
+    seen.tables.add(`${schema}.${name}`)
+  }
   for (const pattern of ROLES)
     for (const [name] of (pattern.exec(line)?.[1] ?? '').matchAll(new RegExp(NAME, 'g')))
       if (!NO_ROLES.includes(name) && !name.startsWith('pg_')) seen.roles.add(plainName(name))
