@@ -168,7 +168,11 @@ export const adoptInput = z.strictObject({
   dryRun: z.boolean().default(false),
   requestedBy: person,
 })
-export const rotateKeysInput = z.strictObject({ source: source.optional(), dryRun: z.boolean().default(false) })
+export const rotateKeysInput = z.strictObject({
+  source: source.optional(),
+  dryRun: z.boolean().default(false),
+  thaw: z.boolean().default(false).describe('asks an archive for the points that are in one, and waits until they can be read'),
+})
 export const checkKeysInput = z.strictObject({ source: source.optional() })
 export const walSwitchInput = z.strictObject({ source })
 

@@ -289,6 +289,13 @@ function archived(): Scenario[] {
       planCopies: async () => (plans++ === 0 ? { ...planned, points: [], frozen } : { ...planned, points: [{ id: POINT }] }),
     }
   }
+  const rotatedLater = (): Fakes => {
+    const frozen = [{ id: POINT, archived: 'GLACIER' }]
+    const report = { ...source, recipients: ['age1new'], points: 1, former: {}, problems: [] }
+    const rotateKeys = async ({ thaw = false }) =>
+      thaw ? { ...report, rotated: 0, ids: [], frozen } : { ...report, rotated: 1, ids: [POINT] }
+    return { ...thaws(), rotateKeys }
+  }
   const move = [{ id: POINT, storageClass: 'GLACIER' }]
   const moving: Fakes = {
     planRetention: async ({ source }) => ({ source, keep: [{ id: POINT, reasons: ['newest'] }], delete: [], locked: [], held: [], move }),
@@ -302,6 +309,7 @@ function archived(): Scenario[] {
   }
   return [
     { name: 'copyPoints-archived', type: 'copyPoints', input: { ...source, thaw: true }, fakes: sourceFakes(copiedLater()) },
+    { name: 'rotateKeys-archived', type: 'rotateKeys', input: { ...source, thaw: true }, fakes: sourceFakes(rotatedLater()) },
     { name: 'retention-moves', type: 'retention', input: source, fakes: sourceFakes(moving) },
     { name: 'retention-logs', type: 'retention', input: source, fakes: sourceFakes(logging) },
     {

@@ -19,9 +19,10 @@ const [OLD, MIDDLE, YOUNG] = ['20250118_214530_manual', '20250218_214530_manual'
 let dir: string
 let old: Identity
 let next: Identity
+let third: Identity
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdfast-keys-of-copies-'))
-  ;[old, next] = [await makeIdentity(dir, 'old'), await makeIdentity(dir, 'next')]
+  ;[old, next, third] = [await makeIdentity(dir, 'old'), await makeIdentity(dir, 'next'), await makeIdentity(dir, 'third')]
 })
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
@@ -70,7 +71,7 @@ sources: { orders: { driver: files, root: /srv, repository: hot, copies: [dr] } 
   const services = { config, store: async (name: string) => of(name), catalog: async (name: string) => catalogOn(of(name)) }
   const keys = createKeyActivities(services as unknown as Services)
   return {
-    rotate: (dryRun = false) => inActivity(() => keys.rotateKeys({ source: 'orders', dryRun })),
+    rotate: (dryRun = false, thaw = false) => inActivity(() => keys.rotateKeys({ source: 'orders', dryRun, thaw })),
     check: () => inActivity(() => keys.checkKeys({ source: 'orders' })),
   }
 }
@@ -112,9 +113,22 @@ describe('a point in an archive', () => {
     const report = await worker(next, old).rotate()
     expect(report).toMatchObject({ points: 2, rotated: 1, ids: [MIDDLE] })
     expect(report.problems).toEqual([{ id: OLD, repository: 'dr', code: 'POINT_ARCHIVED', message: expect.stringContaining('thaw') }])
-    expect(report.problems[0]?.message).toContain(`holdfast verify orders ${OLD} --repository dr --thaw`)
+    expect(report.problems[0]?.message).toContain('holdfast rotate-keys orders --thaw')
+    const asked = await worker(next, old).rotate(false, true)
+    expect(asked).toMatchObject({ rotated: 0, problems: [], frozen: [{ id: OLD, repository: 'dr', archived: 'GLACIER' }] })
     archived.clear()
     expect(await worker(next, old).rotate()).toMatchObject({ rotated: 1, ids: [OLD], problems: [] })
+  })
+
+  it('that was rotated before need not be thawed: the note of then is enough', async () => {
+    await take(OLD, 'dr')
+    await worker(next, old).rotate()
+    archived.add(OLD)
+    expect(await worker(third, next).rotate()).toMatchObject({ rotated: 1, ids: [OLD], problems: [] })
+    expect(await catalogOn(stores.dr).keysOf('orders', OLD)).toMatchObject([
+      { recipients: [next.recipient] },
+      { recipients: [third.recipient] },
+    ])
   })
 
   it('is passed over by the check, which opens the oldest that can be read and says how many it passed over', async () => {

@@ -9,7 +9,7 @@ import { until } from '../../src/process/wait.ts'
 import { readAll } from '../../src/storage/store.ts'
 import { type ArchivingS3, startArchivingS3 } from '../support/archived.ts'
 import { type ArchivedSource, archivedSource } from '../support/workflows/archived.ts'
-import { endOf } from '../support/workflows/source.ts'
+import { endOf, sourceFakes } from '../support/workflows/source.ts'
 import { openStage, type Stage } from '../support/workflows/stage.ts'
 
 let stage: Stage
@@ -206,5 +206,37 @@ describe('a point in an archive', () => {
       s3.release()
       expect(await copy.result()).toMatchObject({ outcome: 'success', copies: [{ copied: [young, first] }] })
     })
+  })
+})
+
+test('a rotation asks for what is in an archive, holds no lock while it waits, and goes on with it', async () => {
+  const report = { recipients: ['age1new'], points: 3, ids: ['b'], former: {}, problems: [] }
+  const frozen = [{ id: 'a', repository: 'dr', archived: 'GLACIER' }]
+  const asked: object[] = []
+  let left = 1
+  const fakes = sourceFakes({
+    async rotateKeys({ source, thaw = false }) {
+      asked.push({ source, thaw })
+      if (source !== 'orders') return { ...report, source, rotated: 1 }
+      return left > 0 ? { ...report, source, rotated: 1, frozen } : { ...report, source, rotated: 1, ids: ['a'] }
+    },
+    thawPoint: async () => ({ archived: 1, left, tier: 'Bulk', lookSeconds: 1 }),
+  })
+  await stage.play(fakes, async () => {
+    const rotation = await start('rotateKeys', { source: undefined, thaw: true })
+    const waits = async () => (await rotation.query(viewQuery)).steps.find(({ name }) => name === 'thaw')?.detail
+    await until(async () => (await waits()) !== undefined, { what: 'the run to wait for the thaw', timeoutMs: 20_000 })
+    expect(await run('verifyRestore', { depth: 'read' })).toMatchObject({ ok: true })
+    left = 0
+    const { sources } = await rotation.result()
+    expect(sources).toEqual([
+      { ...report, source: 'orders', rotated: 2, ids: ['b', 'a'] },
+      { ...report, source: 'users', rotated: 1 },
+    ])
+    expect(asked).toEqual([
+      { source: 'orders', thaw: true },
+      { source: 'users', thaw: true },
+      { source: 'orders', thaw: false },
+    ])
   })
 })

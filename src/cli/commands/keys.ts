@@ -34,6 +34,7 @@ export function addKeyCommands(program: Command, action: Action): void {
     .command('rotate-keys [source]')
     .description('make the points of one source, or of all, readable for the recipients that are configured now; no data is moved')
     .option('--dry-run', 'say how many points are not, and change nothing', false)
+    .option('--thaw', 'ask an archive for the points that are in one, and wait until they can be read', false)
     .option('--detach', 'do not wait: print the id of the run', false)
     .action(action(rotate))
   program
@@ -76,9 +77,9 @@ async function newSigningKey(context: CommandContext, path: string, { id }: { id
 async function rotate(
   context: CommandContext,
   source: string | undefined,
-  { dryRun, detach }: { dryRun: boolean; detach: boolean },
+  { dryRun, thaw, detach }: { dryRun: boolean; thaw: boolean; detach: boolean },
 ): Promise<void> {
-  const { workflowId, result } = await runWorkflow<Rotated>(context, 'rotateKeys', { source, dryRun }, { detach })
+  const { workflowId, result } = await runWorkflow<Rotated>(context, 'rotateKeys', { source, dryRun, ...(thaw && { thaw }) }, { detach })
   context.output.result(result ?? { workflowId }, result ? rotatedLines(result, dryRun) : [workflowId])
 }
 
