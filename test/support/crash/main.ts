@@ -11,7 +11,8 @@ import { playCalm, play, type Scenario } from './scenario.ts'
 import { type CrashStage, openCrashStage } from './stage.ts'
 import { type Row, table } from './table.ts'
 
-const USAGE = `npm run crash [-- --only backup,"restore live"] [--when before,after,freeze] [--activity dump,publish]
+const USAGE = `npm run crash [-- --only backup,"restore live"] [--lane books,redis] [--when before,after,freeze] [--activity dump,publish]
+lanes: ${[...new Set(SCENARIOS.map(([lane]) => lane))].join(', ')}
 scenarios: ${SCENARIOS.map(([, name]) => name).join(', ')}
 times: ${CRASH_TIMES.filter((time) => time !== 'never').join(', ')}; before, after and freeze where none is named
 `
@@ -21,6 +22,7 @@ const say = (line: string): void =>
 
 interface Choice {
   only: string[]
+  lane: string[]
   when: CrashTime[]
   activity: string[]
 }
@@ -37,7 +39,7 @@ async function main(): Promise<number> {
   const stage = await openCrashStage(say, stop.signal)
   const rows: Row[] = []
   try {
-    const lanes = [...new Set(SCENARIOS.filter(([, name]) => wanted(choice, name)).map(([lane]) => lane))]
+    const lanes = [...new Set(SCENARIOS.filter((one) => wanted(choice, one)).map(([lane]) => lane))]
     // All of them, whatever fails: nothing is closed under a round that still runs.
     const ended = await Promise.allSettled(lanes.map((lane) => playLane(stage, lane, { ...choice, signal: stop.signal }, rows)))
     for (const lane of ended) if (lane.status === 'rejected') say(messageOf(lane.reason))
@@ -54,27 +56,43 @@ async function main(): Promise<number> {
 function chosen(): Choice | undefined {
   const list = { type: 'string', default: '' } as const
   const { values } = parseArgs({
-    options: { only: list, when: { type: 'string', default: 'before,after,freeze' }, activity: list, help: { type: 'boolean' } },
+    options: {
+      only: list,
+      lane: list,
+      when: { type: 'string', default: 'before,after,freeze' },
+      activity: list,
+      help: { type: 'boolean' },
+    },
   })
   const words = (text: string) =>
     text
       .split(',')
       .map((word) => word.trim())
       .filter(Boolean)
-  const [only, when, activity] = [words(values.only), words(values.when) as CrashTime[], words(values.activity)]
-  const known = when.every((time) => CRASH_TIMES.includes(time)) && only.every((word) => SCENARIOS.some(([, name]) => fits(word, name)))
-  return known && !values.help ? { only, when, activity } : undefined
+  const choice = {
+    only: words(values.only),
+    lane: words(values.lane),
+    when: words(values.when) as CrashTime[],
+    activity: words(values.activity),
+  }
+  const known = [
+    ...choice.when.map((time) => CRASH_TIMES.includes(time)),
+    ...choice.only.map((word) => SCENARIOS.some(([, name]) => fits(word, name))),
+    ...choice.lane.map((word) => SCENARIOS.some(([lane]) => lane === word)),
+  ]
+  return known.every(Boolean) && !values.help ? choice : undefined
 }
 
 /** `backup` stands for `backup physical` too. */
 const fits = (word: string, name: string): boolean => name === word || name.startsWith(`${word} `)
-const wanted = ({ only }: Choice, name: string): boolean => only.length === 0 || only.some((word) => fits(word, name))
+const wanted = ({ only, lane: lanes }: Pick<Choice, 'only' | 'lane'>, [lane, name]: readonly [lane: string, name: string]): boolean =>
+  (only.length === 0 || only.some((word) => fits(word, name))) && (lanes.length === 0 || lanes.includes(lane))
 
 async function playLane(stage: CrashStage, lane: string, choice: Play, rows: Row[]): Promise<void> {
   const queues: Round[][] = []
   for (const scenario of await openScenarios(stage, lane)) {
     choice.signal.throwIfAborted()
-    if (wanted(choice, scenario.name)) queues.push(await roundsOf(scenario, choice, rows))
+    if (wanted(choice, [lane, scenario.name])) queues.push(await roundsOf(scenario, choice, rows))
   }
   for (const { scenario, activity, when } of inTurn(queues)) {
     choice.signal.throwIfAborted()

@@ -6,7 +6,6 @@ import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Client, WorkflowHandle } from '@temporalio/client'
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker'
 import { parse, stringify } from 'yaml'
 import { createCleanup, type Stack, startStack } from '../../../scripts/quickstart/stack.ts'
 import { reachableFolder } from '../../../scripts/toolbox/postgres.ts'
@@ -16,6 +15,7 @@ import { until } from '../../../src/process/wait.ts'
 import { connectClient } from '../../../src/temporal/connection.ts'
 import { registerSearchAttributes } from '../../../src/temporal/search-attributes.ts'
 import { openServices } from '../../../workers/services.ts'
+import { workflowCode } from '../workflows/bundle.ts'
 import { type CrashResult, runWithCrash } from './harness.ts'
 import { attend } from './operator.ts'
 import type { CrashTime } from './plan.ts'
@@ -40,6 +40,8 @@ export interface Lane {
   services: ReturnType<typeof openServices>
   /** Where this lane's scratch instances are made. */
   scratchDir: string
+  /** Another configuration for the workers of the next rounds; what this process knows of it stays. */
+  reconfigure(change: (settings: Settings) => void): Promise<void>
   crash(round: Round): Promise<Crashed>
   /** The same without a crash: what every other run is compared with, and whose activities are to be hit. */
   calm(start: Start): Promise<Crashed>
@@ -74,11 +76,7 @@ export async function openCrashStage(say: (line: string) => void = () => {}, sig
     const stack = await startStack(say, cleanup, signal)
     const bundle = join(stack.dir, 'workflows.js')
     say('bundling the workflows')
-    const { code } = await bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('../../../workflows/index.ts', import.meta.url)),
-      logger: new DefaultLogger('ERROR'),
-    })
-    await writeFile(bundle, code)
+    await writeFile(bundle, await workflowCode())
     return {
       stack,
       openLane: (name, change, env = {}) => openLane({ stack, scratch, bundle, cleanup, signal, name, change, env }),
@@ -117,7 +115,11 @@ async function openLane({ stack, scratch, bundle, cleanup, signal, name, change,
   change(settings)
   for (const source of Object.values(settings['sources'] as Record<string, Settings>)) source['scratchDir'] = scratchDir
   const configFile = join(dir, 'holdfast.yaml')
-  await writeFile(configFile, stringify(settings))
+  const reconfigure = async (by: (settings: Settings) => void) => {
+    by(settings)
+    await writeFile(configFile, stringify(settings))
+  }
+  await reconfigure(() => {})
   const config = await loadConfig(configFile)
   const services = openServices(config)
   cleanup.add(() => services.close())
@@ -145,7 +147,16 @@ async function openLane({ stack, scratch, bundle, cleanup, signal, name, change,
     const files = (await readdir(tmp)).map((entry) => `file ${entry} in the temporary folder`)
     return { handle, outcome, late, parked, left: [...(await openRuns(client)), ...files, ...(await markedProcesses(mark, scratchDir))] }
   }
-  return { name, config, client, services, scratchDir, crash, calm: (start) => crash({ activity: 'none', when: 'never', start }) }
+  return {
+    name,
+    config,
+    client,
+    services,
+    scratchDir,
+    reconfigure,
+    crash,
+    calm: (start) => crash({ activity: 'none', when: 'never', start }),
+  }
 }
 
 async function openNamespace({ temporal }: Stack, namespace: string): Promise<Client> {

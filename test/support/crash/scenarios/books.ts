@@ -8,7 +8,7 @@ import { instanceProblems } from '../world/instances.ts'
 import { serverProblems } from '../world/source.ts'
 import { expiry } from './expiry.ts'
 import { backup, type Subject, verifyRestore } from './points.ts'
-import { restoreBeside, restoreLive } from './restores.ts'
+import { discard, restoreBeside, restoreLive } from './restores.ts'
 
 const CONTENT = `create table book (id int primary key, title text not null);
   insert into book select n, 'title ' || n from generate_series(1, 2000) n;
@@ -21,6 +21,7 @@ export interface Books {
   retention: Scenario
   restore: Scenario
   restoreLive: Scenario
+  discard: Scenario
 }
 
 export async function openBooks(stage: CrashStage): Promise<Books> {
@@ -37,6 +38,7 @@ export async function openBooks(stage: CrashStage): Promise<Books> {
     retention: expiry({ lane, source: 'shelf', problems }),
     restore: restoreBeside(books),
     restoreLive: restoreLive(books, cluster, 'books'),
+    discard: discard(books),
   }
 }
 

@@ -4,11 +4,13 @@ import type { FailbackReport, FailoverReport } from '../../../../src/contract/fa
 import type { Config } from '../../../../src/config/schema.ts'
 import { freshId, type Prepared, reasonOf, type Scenario } from '../scenario.ts'
 import type { Crashed, CrashStage, Lane, Start } from '../stage.ts'
+import { starting } from './points.ts'
 import { KEPT, SHORT } from './stanza.ts'
 import { foldersOf, highestEpoch, type Other, pairProblems, primariesOf, sitesOf } from '../world/pair.ts'
 
 export interface PairLane {
   lane: Lane
+  readiness: Scenario
   /** To the other side and with a clean stop, from whichever takes writes. */
   failoverPlanned: Scenario
   /** From home, with a primary that is taken by surprise. */
@@ -31,7 +33,13 @@ export async function openPair(stage: CrashStage): Promise<PairLane> {
     settings['sources'] = { [KEPT]: { ...shop, retention: { keepLast: 1_000 } }, [SHORT]: { ...shop, retention: { keepLast: 1 } } }
   })
   const place: Place = { stage, lane, folders: await foldersOf(stack) }
-  return { lane, failoverPlanned: failoverPlanned(place), failover: failover(place), failback: failback(place) }
+  return {
+    lane,
+    readiness: readiness(place),
+    failoverPlanned: failoverPlanned(place),
+    failover: failover(place),
+    failback: failback(place),
+  }
 }
 
 interface Place {
@@ -40,17 +48,36 @@ interface Place {
   folders: Record<string, string[]>
 }
 
-const starting =
-  (lane: Lane, type: string, input: object): Start =>
-  () =>
-    lane.client.workflow.start(type, { taskQueue: 'holdfast', workflowId: freshId(type), args: [{ group: GROUP, ...why, ...input }] })
+const switchOver = (lane: Lane, type: string, input: object): Start => starting(lane, type, { group: GROUP, ...why, ...input })
+
+/** Looks and changes nothing. */
+const readiness = (place: Place): Scenario => ({
+  name: 'evaluateReadiness',
+  lane: place.lane,
+  async prepare() {
+    const { stack } = place.stage
+    const now = await healthy(place)
+    const epoch = await highestEpoch(stack)
+    return {
+      start: starting(place.lane, 'evaluateReadiness', { group: GROUP }),
+      async compare({ outcome }) {
+        const ready = 'value' in outcome && (outcome.value as { ready: boolean }).ready
+        const [primaries, after] = [(await primariesOf(stack)).join(' and '), await highestEpoch(stack)]
+        return [
+          ...(ready ? [] : ['the pair is said not to be ready']),
+          ...(primaries === now && after === epoch ? [] : [`${primaries} takes writes at epoch ${after}; it was ${now} at ${epoch}`]),
+        ]
+      },
+    }
+  },
+})
 
 const failoverPlanned = (place: Place): Scenario => ({
   name: 'failover planned',
   lane: place.lane,
   async prepare() {
     const from = await healthy(place)
-    return switching(place, starting(place.lane, 'failover', { mode: 'planned' }), { from, other: 'streaming' })
+    return switching(place, switchOver(place.lane, 'failover', { mode: 'planned' }), { from, other: 'streaming' })
   },
 })
 
@@ -59,7 +86,7 @@ const failover = (place: Place): Scenario => ({
   lane: place.lane,
   async prepare() {
     if ((await healthy(place)) !== HOME) await calm(place, 'failover', { mode: 'planned' })
-    return switching(place, starting(place.lane, 'failover', { mode: 'unplanned', acceptLoss: true }), { from: HOME, other: 'fenced' })
+    return switching(place, switchOver(place.lane, 'failover', { mode: 'unplanned', acceptLoss: true }), { from: HOME, other: 'fenced' })
   },
 })
 
@@ -69,7 +96,7 @@ const failback = (place: Place): Scenario => ({
   async prepare() {
     const from = await primary(place)
     if (from === HOME) await calm(place, 'failover', { mode: 'unplanned', acceptLoss: true })
-    return switching(place, starting(place.lane, 'failback', {}), { from: other(place, HOME), other: 'streaming' })
+    return switching(place, switchOver(place.lane, 'failback', {}), { from: other(place, HOME), other: 'streaming' })
   },
 })
 
@@ -122,7 +149,7 @@ async function healthy(place: Place): Promise<string> {
 }
 
 async function calm({ lane }: Place, type: string, input: object): Promise<Crashed> {
-  const ran = await lane.calm(starting(lane, type, input))
+  const ran = await lane.calm(switchOver(lane, type, input))
   if ('error' in ran.outcome) throw new Error(`the pair could not be prepared: ${type} failed: ${reasonOf(ran.outcome.error)}`)
   return ran
 }

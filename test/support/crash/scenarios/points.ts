@@ -1,6 +1,6 @@
 /** What every source has in common: a point is taken, a point is proved, and what a calm run would leave is all there is. */
 import type { WorkflowHandle } from '@temporalio/client'
-import { freshId, type Scenario } from '../scenario.ts'
+import { freshId, reasonOf, type Scenario } from '../scenario.ts'
 import type { Crashed, Lane, Start } from '../stage.ts'
 import { evidenceProblems, pointsOf, repositoryProblems } from '../world/repository.ts'
 
@@ -25,11 +25,13 @@ export const idsOf = async ({ lane, source }: Subject): Promise<string[]> => (aw
 /** The newest point that a run was asked for, taken now where there is none. */
 export async function ensurePoint(subject: Subject): Promise<string> {
   const found = (await idsOf(subject)).filter((id) => !id.endsWith('_pre_restore')).at(-1)
-  if (found) return found
-  await subject.lane.calm(starting(subject.lane, 'backup', { source: subject.source }))
-  const [taken] = await idsOf(subject)
-  if (!taken) throw new Error(`no backup of ${subject.source} could be taken`)
-  return taken
+  return found ?? takePoint(subject)
+}
+
+export async function takePoint({ lane, source }: Subject): Promise<string> {
+  const { outcome } = await lane.calm(starting(lane, 'backup', { source }))
+  if ('value' in outcome) return (outcome.value as { id: string }).id
+  throw new Error(`no backup of ${source} could be taken: ${reasonOf(outcome.error)}`)
 }
 
 /** What holds after every run; `fresh` are points to be read to their end. */

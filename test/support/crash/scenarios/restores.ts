@@ -34,6 +34,22 @@ export const restoreBeside = (subject: Subject): Scenario => ({
   },
 })
 
+/** An instance that somebody asked for and needs no more. */
+export const discard = (subject: Subject): Scenario => ({
+  name: nameOf('discardInstance', subject),
+  lane: subject.lane,
+  async prepare() {
+    const { lane, source } = subject
+    const id = await ensurePoint(subject)
+    const made = reportOf<RestoreReport>(await lane.calm(starting(lane, 'restore', { source, recoveryPoint: id, requestedBy: 'crash' })))
+    if (!made) throw new Error(`${id} could not be restored beside`)
+    return {
+      start: starting(lane, 'discardInstance', { source, instance: basename(made.instance) }),
+      compare: (crashed) => common(subject, crashed, { evidence: false }),
+    }
+  },
+})
+
 /** The live database has a book that the point has not; afterwards it has not either, and the old one is kept. */
 export const restoreLive = (subject: Subject, cluster: Cluster, database: string): Scenario => ({
   name: nameOf('restore live', subject),

@@ -18,6 +18,7 @@ export interface StanzaScenarios {
   backup: Scenario
   verifyRestore: Scenario
   pointInTimeRecovery: Scenario
+  walSwitch: Scenario
   retention: Scenario
 }
 
@@ -36,6 +37,7 @@ export function stanzaScenarios(stage: CrashStage, lane: Lane): StanzaScenarios 
     backup: backup(shop),
     verifyRestore: verifyRestore(shop),
     pointInTimeRecovery: pointInTimeRecovery(shop, stage),
+    walSwitch: walSwitch(shop, stage),
     retention: retention({ ...shop, source: SHORT }),
   }
 }
@@ -90,6 +92,27 @@ const pointInTimeRecovery = (subject: Subject, stage: CrashStage): Scenario => (
         const [now] = await live.query(count)
         const untouched = now?.['wanted'] === 1 && now['late'] === 1 ? [] : [`the live database holds ${JSON.stringify(now)}`]
         return [...copy, ...untouched, ...(await common(subject, crashed))]
+      },
+    }
+  },
+})
+
+/** What was written before it is in the archive. */
+const walSwitch = (subject: Subject, stage: CrashStage): Scenario => ({
+  name: 'walSwitch',
+  lane: subject.lane,
+  async prepare() {
+    const live = await primarySite(stage)
+    await live.query(`insert into kept (note) values ('${freshId('switched')}')`)
+    const [row] = await live.query('select pg_walfile_name(pg_current_wal_insert_lsn()) as segment')
+    const written = String(row?.['segment'])
+    return {
+      start: starting(subject.lane, 'walSwitch', { source: KEPT }),
+      async compare(crashed) {
+        const [archiver] = await live.query('select last_archived_wal as segment from pg_stat_archiver')
+        const archived = String(archiver?.['segment'])
+        const late = archived >= written ? [] : [`the archive ends with ${archived}, before ${written}`]
+        return [...late, ...(await common(subject, crashed, { evidence: false }))]
       },
     }
   },

@@ -1,17 +1,22 @@
 /** A source's part of the repository, looked at object by object: what is listed is whole, and nothing else is there. */
-import { holdsPrefix, manifestKey, parseKey, proofsPrefix, sourcePrefix } from '../../../../src/catalog/keys.ts'
+import { holdsPrefix, manifestKey, parseKey, proofsPrefix, rotationsPrefix, sourcePrefix } from '../../../../src/catalog/keys.ts'
 import { messageOf } from '../../../../src/core/errors.ts'
 import type { Manifest, PointSummary } from '../../../../src/core/records.ts'
 import { readBack } from '../../../../src/pipeline/read-back.ts'
+import type { Store } from '../../../../src/storage/store.ts'
 import type { Lane } from '../stage.ts'
 
-export async function pointsOf({ services, config }: Lane, source: string): Promise<PointSummary[]> {
-  return (await services.catalog(repositoryOf({ config }, source))).listPoints(source)
+export async function pointsOf(lane: Lane, source: string, repository = repositoryOf(lane, source)): Promise<PointSummary[]> {
+  return (await lane.services.catalog(repository)).listPoints(source)
 }
 
 /** Everything that should not be so. `fresh` are the points whose artifacts are read to their end. */
-export async function repositoryProblems(lane: Lane, source: string, fresh: readonly string[]): Promise<string[]> {
-  const repository = repositoryOf(lane, source)
+export async function repositoryProblems(
+  lane: Lane,
+  source: string,
+  fresh: readonly string[],
+  repository = repositoryOf(lane, source),
+): Promise<string[]> {
   const [store, catalog] = [await lane.services.store(repository), await lane.services.catalog(repository)]
   const problems: string[] = []
   for await (const { key } of store.pendingUploads(sourcePrefix(source))) problems.push(`pending upload ${key}`)
@@ -23,19 +28,18 @@ export async function repositoryProblems(lane: Lane, source: string, fresh: read
     const id = parseKey(key)?.id
     if (id !== undefined && !belongs(key, source, id, manifests.get(id))) problems.push(`object ${key} belongs to no point`)
   }
-  for (const id of fresh) problems.push(...(await unreadable(lane, source, id, manifests.get(id))))
+  for (const id of fresh) problems.push(...(await unreadable(lane, store, `${source} ${id}`, manifests.get(id))))
   return problems
 }
 
 function belongs(key: string, source: string, id: string, manifest: Manifest | undefined): boolean {
   if (!manifest) return false
   if (key === manifestKey(source, id) || manifest.artifacts.some((artifact) => artifact.key === key)) return true
-  return key.startsWith(proofsPrefix(source, id)) || key.startsWith(holdsPrefix(source, id))
+  return [proofsPrefix, holdsPrefix, rotationsPrefix].some((prefix) => key.startsWith(prefix(source, id)))
 }
 
-async function unreadable({ services, config }: Lane, source: string, id: string, manifest: Manifest | undefined): Promise<string[]> {
-  if (!manifest) return [`${source} ${id} is not listed`]
-  const store = await services.store(repositoryOf({ config }, source))
+async function unreadable({ config }: Lane, store: Store, point: string, manifest: Manifest | undefined): Promise<string[]> {
+  if (!manifest) return [`${point} is not listed`]
   const problems: string[] = []
   for (const artifact of manifest.artifacts) {
     await readBack(store, artifact, { identityFile: config.encryption.identityFile }).catch((error: unknown) => {
