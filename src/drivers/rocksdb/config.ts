@@ -43,6 +43,17 @@ export const rocksdbSource = z.strictObject({
     .optional()
     .describe('on the file system of the database, for hard links; <path>.checkpoints by default'),
   programs: z.strictObject({ ldb: z.string().default('ldb') }).prefault({}),
+  storeVersion: z
+    .strictObject({
+      name: z
+        .string()
+        .regex(/^(?!ldb$)[a-z][a-z0-9_-]*$/, 'small letters, digits, "-" and "_", and not ldb')
+        .default('store')
+        .describe('under which it stands among the versions of a point'),
+      command: command.describe('prints it in its first line, like [meridian, --version]; {path} is the folder of the database'),
+    })
+    .optional()
+    .describe('of the program that owns the store, kept with each point; one that cannot be had is a warning'),
   openCheck: z
     .union([z.literal('ldb'), command])
     .default('ldb')

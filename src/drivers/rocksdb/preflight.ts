@@ -7,6 +7,7 @@ import type { RocksdbSourceConfig } from './config.ts'
 import { bytesOfAll, filesOf } from './files.ts'
 import { columnFamiliesOf, type Ldb, ldbVersion, OWN_PROGRAM } from './ldb.ts'
 import { exists, statOf } from './places.ts'
+import { storeVersion } from './store-version.ts'
 
 type Finding = Preflight['findings'][number]
 
@@ -19,10 +20,11 @@ export async function preflight(config: RocksdbSourceConfig, { signal, onProgres
       object: path,
       next: 'correct path or host of the source; where the store is lost: holdfast restore <source> --live --no-safety-backup',
     })
+  const own = await storeVersion(config, signal)
   return {
-    versions: { ldb: version },
+    versions: { ...own.versions, ldb: version },
     estimateBytes: await bytesNow(path),
-    findings: [await opens({ program: programs.ldb, db: path, signal }, config), ...(await placeFindings(config))],
+    findings: [await opens({ program: programs.ldb, db: path, signal }, config), ...(await placeFindings(config)), ...own.findings],
   }
 }
 
