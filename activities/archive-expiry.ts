@@ -6,7 +6,7 @@ import { standingFailures } from '../src/core/proofs.ts'
 import type { Manifest } from '../src/core/records.ts'
 import type { ArchiveExpiry, DriverContext } from '../src/drivers/driver.ts'
 import { withProgress } from './context.ts'
-import { type Services, sourceOf } from './services.ts'
+import { repositoryOf, type Services, sourceOf } from './services.ts'
 
 export interface ArchiveRequest {
   source: string
@@ -54,8 +54,9 @@ function sharingArchive(sources: Record<string, SourceConfig>, name: string): st
   return Object.keys(sources).filter((other) => stanza(sources[other]) !== undefined && stanza(sources[other]) === stanza(sources[name]))
 }
 
-export async function pointsOf(services: Services, source: string): Promise<Point[]> {
-  const catalog = await services.catalog(sourceOf(services.config, source).repository)
+/** In its own repository, or in another one that has copies of them. */
+export async function pointsOf(services: Services, source: string, repository?: string): Promise<Point[]> {
+  const catalog = await services.catalog(repositoryOf(services.config, source, repository))
   const points = await catalog.listPoints(source)
   const failed = standingFailures(points).map(({ id }) => id)
   const found: Point[] = []

@@ -1,10 +1,12 @@
 /** Copies of recovery points in other repositories of the configuration. */
 import type { Copied } from '../src/catalog/copy.ts'
 import { type CopyTarget, copiesOf } from '../src/config/copies.ts'
+import { copiedLogs } from '../src/config/logs.ts'
 import { retentionRules } from '../src/config/retention-rules.ts'
 import { chooseCopies, type CopyChoice } from '../src/core/copies.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { withProgress } from './context.ts'
+import { createLogCopies } from './log-copies.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
 import { chooseThawed, type Frozen } from './thawed-copies.ts'
 
@@ -24,6 +26,9 @@ const MOST = 500
 /** What no run has touched for so long nobody comes back for: there is one at a time. */
 const FORGOTTEN_MS = 24 * 3600 * 1000
 
+/** `log` where that of its engine goes there as well. */
+type Target = Pick<CopyTarget, 'to' | 'verify'> & { log?: true }
+
 export function createCopyActivities(services: Services) {
   const { config } = services
   const targetOf = ({ source, to }: Way): CopyTarget => {
@@ -38,11 +43,14 @@ export function createCopyActivities(services: Services) {
   }
   const from = (source: string) => services.catalog(sourceOf(config, source).repository)
   return {
+    ...createLogCopies(services),
+
     /** The repositories that copies go to: that one, or all of the source. Throws INPUT_INVALID where there is none. */
-    async copyTargets({ source, to }: { source: string; to?: string }): Promise<{ targets: Pick<CopyTarget, 'to' | 'verify'>[] }> {
+    async copyTargets({ source, to }: { source: string; to?: string }): Promise<{ targets: Target[] }> {
       const targets = to === undefined ? copiesOf(sourceOf(config, source)) : [targetOf({ source, to })]
       if (targets.length === 0) targetOf({ source, to: '' })
-      return { targets: targets.map((target) => ({ to: target.to, verify: target.verify })) }
+      const hasLog = (to: string) => copiedLogs(config, sourceOf(config, source), to).length > 0
+      return { targets: targets.map((target) => ({ to: target.to, verify: target.verify, ...(hasLog(target.to) && { log: true }) })) }
     },
 
     /** What is selected and is not there; with what is there and nobody has looked at, and, with `thaw`, what has to be thawed first. */

@@ -1,15 +1,18 @@
 /** The log that an engine ships with `holdfast wal-push`: what no point and no rule keeps of it, and its going. */
-import { ownersOf } from '../src/config/logs.ts'
+import { repositoriesOf } from '../src/config/copies.ts'
+import { copiesBeside, ownersOf } from '../src/config/logs.ts'
 import { seconds } from '../src/core/duration.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { heldIn } from '../src/wal/contents.ts'
 import { removeUnrecorded, removeWal } from '../src/wal/remove.ts'
 import { pointsOf, unfitness } from './archive-expiry.ts'
 import { type RunningContext, withProgress } from './context.ts'
-import type { Services } from './services.ts'
+import { type Services, sourceOf } from './services.ts'
 
 export interface LogRequest {
   source: string
+  /** Of the copies there, by the points of there. */
+  repository?: string
   archive: string
   keep: string
 }
@@ -37,7 +40,7 @@ export function createLogExpiry(services: Services) {
       return withProgress(async (context) => {
         const { archive, keep, source } = request
         const nothing = { archive, keep, segments: 0, bytes: 0 }
-        const points = await pointsWith(services, archive)
+        const points = await pointsWith(services, request)
         const unwell = await unfitness(services, source, points, context)
         if (unwell !== undefined) return { ...nothing, left: unwell, unhealthy: true }
         const staying = points.filter(({ manifest }) => !(manifest.source === source && leaving.includes(manifest.id)))
@@ -55,12 +58,7 @@ export function createLogExpiry(services: Services) {
      */
     async removeLog({ last, ...request }: LogRequest & { last: string }): Promise<{ locked?: string }> {
       return withProgress(async (context) => {
-        const { go, isHeld, unrecorded, store, before } = await examine(
-          services,
-          request,
-          await pointsWith(services, request.archive),
-          context,
-        )
+        const { go, isHeld, unrecorded, store, before } = await examine(services, request, await pointsWith(services, request), context)
         await removeUnrecorded({ store }, unrecorded, before)
         const planned = go.slice(0, go.findIndex(({ name }) => name === last) + 1)
         // Gone already, by a try before this one; or there, and needed by now.
@@ -75,14 +73,24 @@ export function createLogExpiry(services: Services) {
 
 type Points = Awaited<ReturnType<typeof pointsOf>>
 
-/** Of every source whose log it is. */
-async function pointsWith(services: Services, archive: string): Promise<Points> {
-  const all = await Promise.all(ownersOf(services.config, archive).map((name) => pointsOf(services, name)))
-  return all.flat()
+/** Of every source whose log it is, as far as it has them there. */
+async function pointsWith(services: Services, { archive, repository }: LogRequest): Promise<Points> {
+  const { config } = services
+  const own = ownersOf(config, archive).flatMap((name) => {
+    const source = sourceOf(config, name)
+    const places = repository === undefined ? [source.repository, ...copiesBeside(config, source, archive)] : [repository]
+    return places.filter((place) => repositoriesOf(source).includes(place)).map((place) => pointsOf(services, name, place))
+  })
+  return (await Promise.all(own)).flat()
 }
 
-async function examine(services: Services, { source, archive, keep }: LogRequest, points: Points, { host }: RunningContext) {
-  const { repository } = services.config.archives[archive] ?? {}
+async function examine(
+  services: Services,
+  { source, archive, keep, repository: copies }: LogRequest,
+  points: Points,
+  { host }: RunningContext,
+) {
+  const repository = copies ?? services.config.archives[archive]?.repository
   const driver = await services.repositoryDriver(source, host)
   if (!repository || !driver.planLog)
     throw new HoldfastError('NOT_FOUND', `${source} has no log "${archive}" on this worker`, {
@@ -98,9 +106,9 @@ async function examine(services: Services, { source, archive, keep }: LogRequest
   return { go: go.flatMap((name) => byName.get(name) ?? []), isHeld, needed, left, unrecorded, store, before }
 }
 
-function neededAgain({ source, archive }: LogRequest, last: string): HoldfastError {
+function neededAgain({ source, archive, repository }: LogRequest, last: string): HoldfastError {
   return new HoldfastError('POINT_PROTECTED', `${last} of ${archive} was to go, and by now it has to stay: nothing was removed`, {
     object: archive,
-    next: `holdfast prune ${source} --dry-run`,
+    next: `holdfast prune ${source}${repository === undefined ? '' : ` --repository ${repository}`} --dry-run`,
   })
 }

@@ -1,5 +1,5 @@
 /** What may go, and its going: the engine's own files first asked for, the manifest always first to disappear. */
-import { keptLogs } from '../src/config/logs.ts'
+import { copiedLogs, keptLogs } from '../src/config/logs.ts'
 import { retentionRules } from '../src/config/retention-rules.ts'
 import type { Config, SourceConfig } from '../src/config/schema.ts'
 import { standingFailures } from '../src/core/proofs.ts'
@@ -145,7 +145,7 @@ async function planOf(services: Services, source: string, repository: string | u
     ...(failed.length > 0 && { failed }),
     ...(move.length > 0 && { move }),
     ...(stay.length > 0 && { stay }),
-    ...(place === configured.repository ? besidePoints(config, configured) : { repository: place }),
+    ...(place === configured.repository ? besidePoints(config, configured) : besideCopies(config, configured, place)),
   }
 }
 
@@ -159,6 +159,13 @@ function besidePoints(config: Config, source: SourceConfig): Pick<RetentionRepor
     ...(logs.length > 0 && { keepLogs: logs }),
     ...(keep !== undefined && { keepSnapshots: keep }),
   }
+}
+
+/** Of its log what was copied there. */
+function besideCopies(config: Config, source: SourceConfig, repository: string): Pick<RetentionReport, 'repository' | 'keepLogs'> {
+  const copied = copiedLogs(config, source, repository)
+  const logs = keptLogs(config, source).filter(({ archive }) => copied.includes(archive))
+  return { repository, ...(logs.length > 0 && { keepLogs: logs }) }
 }
 
 export type RetentionActivities = ReturnType<typeof createRetentionActivities>

@@ -14,8 +14,8 @@ import { formatConnection, parseConnection } from '../src/drivers/postgres-commo
 import { DRIVERS } from '../src/drivers/registry.ts'
 import { openStore } from '../src/storage/open.ts'
 import type { Store } from '../src/storage/store.ts'
-import type { FetchingArchive } from '../src/wal/fetch.ts'
 import { createLimits } from './limits.ts'
+import { openArchive } from './open-archive.ts'
 
 export interface WiredServices extends Services {
   close(): Promise<void>
@@ -91,16 +91,6 @@ async function driverOf(config: Config, name: string, source: SourceConfig, conn
   }
   // The list holds each driver beside the configuration that it takes.
   return (create as (config: SourceConfig, wiring: DriverWiring) => Promise<SourceDriver>)(source, wiring)
-}
-
-async function openArchive(config: Config, archive: string): Promise<FetchingArchive> {
-  const found = config.repositories[config.archives[archive]?.repository ?? '']
-  if (!found)
-    throw new HoldfastError('NOT_FOUND', `No archive "${archive}"; there is ${Object.keys(config.archives).join(', ') || 'none'}`, {
-      object: archive,
-    })
-  const verifier = createVerifier(config.signing.publicKeys)
-  return { archive, store: await openStore(found), verifier, identityFile: config.encryption.identityFile }
 }
 
 const configuredConnection = async (source: SourceConfig): Promise<string> => (isPostgres(source) ? resolveSecret(source.connection) : '')

@@ -19,6 +19,8 @@ export interface CopiesMade {
   /** Looked at there by this run. */
   proved: number
   passedOver: { id: string; why: string }[]
+  /** Of the log that the engine ships, by its archives. */
+  logs?: { archive: string; segments: number; bytes: number }[]
   /** So many more were passed over. */
   unnamed: number
 }
@@ -113,6 +115,7 @@ async function bring(way: Way, view: View, report: CopyReport): Promise<NonNulla
       warn(`${point.id} was not copied: ${rootFailure(error).message}`)
     }
   }
+  if (target.log) await bringLogs(way, made, warn)
   // What is held has to be known there before retention asks for it.
   const { problems } = await heavy.bringNotes.executeWithOptions({ summary: to }, [place])
   for (const problem of problems) warn(problem)
@@ -131,6 +134,18 @@ function madeIn({ copies }: CopyReport, to: string): CopiesMade {
   const made = { to, copied: [], bytes: 0, proved: 0, passedOver: [], unnamed: 0 }
   copies.push(made)
   return made
+}
+
+/** After the points, which say how much of it is wanted there. */
+async function bringLogs({ source, target: { to }, host }: Way, made: CopiesMade, warn: (what: string) => void): Promise<void> {
+  const { copyLogs } = proxyActivities<CopyActivities>(dataOn(host))
+  try {
+    const logs = await copyLogs.executeWithOptions({ summary: `log of ${source} to ${to}` }, [{ source, to }])
+    made.logs = [...(made.logs ?? []), ...logs.filter(({ segments }) => segments > 0)]
+  } catch (error) {
+    if (isCancellation(error)) throw error
+    warn(`the log was not copied: ${rootFailure(error).message}`)
+  }
 }
 
 /** A proof that failed stands there: the next run brings the point again. */

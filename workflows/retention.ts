@@ -105,7 +105,10 @@ function prune(view: View, source: string, { repository, dryRun }: RetentionInpu
     // After the points: what these needed of the archive goes as well.
     const leaving = plan.delete.map(({ id }) => id)
     if (keepLogs.length > 0)
-      report = { ...report, logs: await pruneLogs(activities, keepLogs, { source, leaving: dryRun ? leaving : [], dryRun }, remember) }
+      report = {
+        ...report,
+        logs: await pruneLogs(activities, keepLogs, { source, place: plan.repository, leaving: dryRun ? leaving : [], dryRun }, remember),
+      }
     if (!archived) return report
     const archive = await expireArchive.executeWithOptions({ summary: `WAL of ${source} before the last ${plan.pitrWindow}` }, [
       { source, leaving, dryRun },
@@ -121,12 +124,12 @@ type Activities = ReturnType<typeof proxyActivities<RetentionActivities>>
 async function pruneLogs(
   { planLog, removeLog }: Pick<Activities, 'planLog' | 'removeLog'>,
   keepLogs: NonNullable<RetentionReport['keepLogs']>,
-  { source, leaving, dryRun }: { source: string; leaving: string[]; dryRun: boolean },
+  { source, place, leaving, dryRun }: { source: string; place: string | undefined; leaving: string[]; dryRun: boolean },
   remember: (report: object) => Promise<void>,
 ): Promise<NonNullable<RetentionReport['logs']>> {
   const logs: NonNullable<RetentionReport['logs']> = []
   for (const { archive, keep } of keepLogs) {
-    const request = { source, archive, keep }
+    const request = { source, ...(place !== undefined && { repository: place }), archive, keep }
     let log = await planLog.executeWithOptions({ summary: `log ${archive} of before the last ${keep}` }, [{ ...request, leaving }])
     if (!dryRun && log.last !== undefined) {
       const { last } = log
@@ -134,7 +137,7 @@ async function pruneLogs(
         ...log,
         ...(await removeLog.executeWithOptions({ summary: `${log.segments} segments of ${archive}` }, [{ ...request, last }])),
       }
-      await remember({ source, log })
+      await remember({ source, ...(place !== undefined && { repository: place }), log })
     }
     logs.push(log)
   }

@@ -8,12 +8,13 @@ export interface CopyTarget {
   kinds?: PointKind[] | undefined
   newest?: number | undefined
   schedule?: { calendar: string; timezone: string } | undefined
+  log: boolean
   verify: 'list' | 'read'
 }
 
 /** In the order in which a restore takes them where the source's own repository is gone. */
 export function copiesOf({ copies = [] }: Partial<Pick<SourceConfig, 'copies'>>): CopyTarget[] {
-  return copies.map((copy) => (typeof copy === 'string' ? { to: copy, verify: 'read' } : copy))
+  return copies.map((copy) => (typeof copy === 'string' ? { to: copy, log: true, verify: 'read' } : copy))
 }
 
 /** Where points of the source may be: its own repository, then those of its copies. */

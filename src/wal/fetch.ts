@@ -10,6 +10,8 @@ import { findRecord, type ReadingArchive, type WalRecord } from './record.ts'
 
 export interface FetchingArchive extends ReadingArchive {
   identityFile: string | undefined
+  /** The repository of the copy that is read, where that of the archive does not give it. */
+  copyIn?: string
 }
 
 /**
@@ -42,9 +44,14 @@ export async function fetchWal(
 
 const ASIDE = '.holdfast-'
 
+export async function holdsSome({ archive, store }: Pick<ReadingArchive, 'archive' | 'store'>): Promise<boolean> {
+  for await (const _ of store.list(archivePrefix(archive))) return true
+  return false
+}
+
 /** A store answers the same for a bucket that is not there as for an object; only a listing tells. */
 async function requireSome({ archive, store }: FetchingArchive): Promise<void> {
-  for await (const _ of store.list(archivePrefix(archive))) return
+  if (await holdsSome({ archive, store })) return
   throw new HoldfastError('NOT_FOUND', `the archive ${archive} holds nothing at all`, {
     object: archivePrefix(archive),
     next: 'mount what belongs there, or correct the bucket, the prefix or the path of the repository',

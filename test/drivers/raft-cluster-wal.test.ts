@@ -9,7 +9,9 @@ import { createDriver } from '../../src/drivers/raft-cluster/index.ts'
 import { wayFrom } from '../../src/drivers/raft-cluster/wal.ts'
 import { createSource } from '../../src/pipeline/read.ts'
 import { until } from '../../src/process/wait.ts'
+import { createMemoryStore } from '../../src/storage/memory.ts'
 import { heldIn } from '../../src/wal/contents.ts'
+import { copyWal } from '../../src/wal/copy.ts'
 import { pushWal } from '../../src/wal/push.ts'
 import { removeWal } from '../../src/wal/remove.ts'
 import { contextFor, nextRequest, openRepository, type Repository, takePoint } from '../conformance/driver.ts'
@@ -141,11 +143,11 @@ describe('recovery to a moment', { timeout: 240_000 }, () => {
   /** The archive as `holdfast wal-push` would have filled it, and the source on it. */
   async function shipped() {
     const verifier = createVerifier({ [SIGNING.keyId]: SIGNING.publicKey })
-    const shop = { archive: 'shop', store: repository.store, verifier, identityFile: repository.identity.file }
+    const shop = { archive: 'shop', store: createMemoryStore(), verifier, identityFile: repository.identity.file }
     const pushing = { ...shop, signer, recipients: [repository.identity.recipient], compressionLevel: 3 }
     for (const name of await readdir(archive)) await pushWal(pushing, join(archive, name))
     const named = await createDriver(source.config({ wal: { archive: 'shop' } }), { source: 'orders', archive: async () => shop })
-    return { named, taken: { ...manifest, inventory: { ...manifest.inventory, wal: { archive: 'shop' } } } }
+    return { shop, named, taken: { ...manifest, inventory: { ...manifest.inventory, wal: { archive: 'shop' } } } }
   }
   const restoredOn = async (named: SourceDriver, taken: Manifest) => {
     const to = { time: wanted.time }
@@ -156,22 +158,41 @@ describe('recovery to a moment', { timeout: 240_000 }, () => {
     await named.destroy({ dir: target.dir })
   }
 
+  it('reads a copy of that archive, says so, and trusts no time at which the copy was made', async () => {
+    const { shop, taken } = await shipped()
+    const late = new Date(Date.now() + 3_600_000)
+    const copy = createMemoryStore({ now: () => late })
+    const { held } = await heldIn(shop)
+    const names = held.map(({ name }) => name)
+    await copyWal(shop, copy, names, {})
+    const wiring = { source: 'orders', archive: async () => ({ ...shop, store: copy, copyIn: 'dr' }) }
+    const named = await createDriver(source.config({ wal: { archive: 'shop' } }), wiring)
+    const restored = await named.restore(contextFor(), taken, artifacts(), { dir: scratch(), to: { time: wanted.time } })
+    expect(restored.stoppedAt?.time).toBe(wanted.time)
+    expect(restored.notes).toEqual([expect.stringMatching(/^the log was read from its copy in dr, which goes to entry \d+, archived at /)])
+    await named.destroy({ dir: restored.target.dir })
+    const to = { time: new Date(Date.now() + 600_000).toISOString() }
+    await expect(named.restore(contextFor(), taken, artifacts(), { dir: scratch(), to })).rejects.toMatchObject({
+      code: 'TARGET_NOT_REACHED',
+    })
+  })
+
   it('reads an archive of holdfast wal-push as well, also once all has gone that no point needs', async () => {
-    const { named, taken } = await shipped()
+    const { shop, named, taken } = await shipped()
     expect(await named.window?.()).toMatchObject({ archive: 'shop', gaps: [] })
     await restoredOn(named, taken)
-    const { held } = await heldIn({ archive: 'shop', store: repository.store })
+    const { held } = await heldIn(shop)
     const keeping = { archive: 'shop', held, points: [taken], before: new Date(Date.now() + 1000) }
     const { go = [], needed } = named.planLog?.(keeping) ?? {}
     expect(go.length).toBeGreaterThan(0)
     expect(needed).toEqual({ segments: held.length - go.length, by: taken.id })
     const files = held.filter(({ name }) => go.includes(name))
-    expect(await removeWal({ archive: 'shop', store: repository.store }, files)).toBeUndefined()
+    expect(await removeWal(shop, files)).toBeUndefined()
     expect(await named.window?.()).toMatchObject({ segments: held.length - go.length, gaps: [] })
     await restoredOn(named, taken)
     // One segment more, and it is refused.
     const [needle] = held.filter(({ name }) => !go.includes(name))
-    await removeWal({ archive: 'shop', store: repository.store }, needle ? [needle] : [])
+    await removeWal(shop, needle ? [needle] : [])
     await expect(named.plan?.({ latest: true }, [taken])).rejects.toMatchObject({ code: 'TARGET_OUT_OF_RANGE' })
   })
 })

@@ -256,6 +256,15 @@ function copies(): Scenario[] {
       input: source,
       fakes: sourceFakes({ ...prunes, bringNotes: async () => ({ problems: ['altered'] }) }),
     },
+    {
+      name: 'copyPoints-log',
+      type: 'copyPoints',
+      input: source,
+      fakes: sourceFakes({
+        copyTargets: async () => ({ targets: [{ to: 'dr', verify: 'read', log: true }] }),
+        copyLogs: async () => [{ archive: 'log', segments: 2, bytes: 80 }],
+      }),
+    },
     { name: 'backup-copied', type: 'backup', input: source, fakes: sourceFakes(copied) },
     { name: 'verifyRestore-copy', type: 'verifyRestore', input: { ...source, depth: 'read' }, fakes: sourceFakes(damaged) },
     { name: 'restore-copy', type: 'restore', input: { ...source, recoveryPoint: POINT, requestedBy: 'ana' }, fakes: sourceFakes(damaged) },

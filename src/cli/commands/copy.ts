@@ -12,6 +12,7 @@ interface CopiesDone {
     proved: number
     passedOver: { id: string; why: string }[]
     unnamed?: number
+    logs?: { archive: string; segments: number; bytes: number }[]
   }[]
   warnings: string[]
 }
@@ -42,9 +43,10 @@ export function addCopyCommand(program: Command, action: Action): void {
 
 function lines({ copies, warnings }: CopiesDone): string[] {
   return [
-    ...copies.flatMap(({ to, copied, bytes: sent, proved, passedOver, unnamed = 0 }) => [
+    ...copies.flatMap(({ to, copied, bytes: sent, proved, passedOver, unnamed = 0, logs = [] }) => [
       `${to}: ${copied.length} copied, ${bytes(sent)}, ${proved} proved there`,
       ...copied.map((id) => `  copied ${id}`),
+      ...logs.map(({ archive, segments, bytes: size }) => `  log    ${archive}: ${segments} segments, ${bytes(size)}`),
       ...passedOver.map(({ id, why }) => `  passed over ${id}  ${why}`),
       ...(unnamed > 0 ? [`  passed over ${unnamed} more`] : []),
     ]),

@@ -15,6 +15,10 @@ const copy = z.union([
     kinds: z.array(z.enum(POINT_KINDS)).min(1).optional().describe('points of these kinds only; all but pre_restore by default'),
     newest: z.number().int().positive().optional().describe('only so many of the newest of these at each run'),
     schedule: schedule.optional().describe('when; right after each backup where there is none'),
+    log: z
+      .boolean()
+      .default(true)
+      .describe('with the log that the source ships with wal-push, from the oldest of its points there on, so that points in time work'),
     verify: z.enum(['list', 'read']).default('read').describe('depth of the proof that each copy gets there'),
   }),
 ])

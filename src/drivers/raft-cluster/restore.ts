@@ -15,7 +15,7 @@ import { nodesOf, type Origin } from './node.ts'
 import { filesOf, nodeOfConfig, STATE, untarScript } from './parts.ts'
 import { configBelow, configIn, dataIn, layoutOf, nodeIn, walIn } from './places.ts'
 import { type Stopped, stoppedAt, unplayable, untilOf } from './replay.ts'
-import { fetchRoute, routeTo } from './wal.ts'
+import { fetchRoute, notesOf, routeTo } from './wal.ts'
 import { copyForNode, startNode } from './scratch.ts'
 import { describe } from '../../process/command.ts'
 
@@ -36,11 +36,11 @@ export async function restore(
     await destroy(dir)
     await makeOwnFolder(dir)
     await fillData(origin, context, manifest, source, dir)
-    const stopped = to ? await replay(origin, context, manifest, dir, to) : undefined
-    if (config.scratch) await tryNode(origin, context, dir, stopped !== undefined)
-    const connection = config.scratch || stopped ? nodeIn(dir) : dataIn(dir)
+    const replayed = to ? await replay(origin, context, manifest, dir, to) : undefined
+    if (config.scratch) await tryNode(origin, context, dir, replayed !== undefined)
+    const connection = config.scratch || replayed ? nodeIn(dir) : dataIn(dir)
     return {
-      ...(stopped && { stoppedAt: stopped }),
+      ...replayed,
       target: { kind: 'scratch', dir, connection, database: manifest.source, connect: await lookAt(origin, dir) },
       bytes: bytesOf(await filesOf(manifest, source)),
     }
@@ -63,7 +63,13 @@ async function tryNode({ config }: Origin, { signal, onProgress }: DriverContext
 }
 
 /** On a copy: what was restored stays as it was captured. */
-async function replay(origin: Origin, context: DriverContext, manifest: Manifest, dir: string, to: RestoreTarget): Promise<Stopped> {
+async function replay(
+  origin: Origin,
+  context: DriverContext,
+  manifest: Manifest,
+  dir: string,
+  to: RestoreTarget,
+): Promise<{ stoppedAt: Stopped; notes?: string[] }> {
   const { config } = origin
   const route = await routeTo(origin, to, manifest)
   await copyForNode(config, dir)
@@ -73,7 +79,8 @@ async function replay(origin: Origin, context: DriverContext, manifest: Manifest
   const { stdout } = await run(command, { signal: context.signal }).catch((error: unknown) => {
     throw unplayable(error, route, context.signal)
   })
-  return stoppedAt(stdout, to, manifest, route)
+  const notes = notesOf(route)
+  return { stoppedAt: stoppedAt(stdout, to, manifest, route), ...(notes.length > 0 && { notes }) }
 }
 
 export async function fillData(

@@ -7,6 +7,8 @@ import type { LogSegment } from '../../core/log-expiry.ts'
 import type { Manifest } from '../../core/records.ts'
 import { type Held, heldIn } from '../../wal/contents.ts'
 import { fetchWal } from '../../wal/fetch.ts'
+import { parseWalName } from '../../wal/names.ts'
+import { findRecord } from '../../wal/record.ts'
 import type { DriverContext, DriverWiring, RestoreTarget } from '../driver.ts'
 import { NAMES, type RaftClusterConfig } from './config.ts'
 import type { Origin } from './node.ts'
@@ -16,6 +18,10 @@ export interface WalArchive {
   name: string
   /** In the order of their entries. */
   segments: LogSegment[]
+  /** The repository of a copy that is read in its place: it ends where the last run that copied has brought it. */
+  copyIn?: string
+  /** By whoever archived it: a store may have it since later. */
+  archivedAt(segment: LogSegment): Promise<Date>
   fetch(segment: LogSegment, into: string, signal: AbortSignal): Promise<void>
 }
 
@@ -50,6 +56,11 @@ async function fromRepository(name: string, names: string, open: DriverWiring['a
   return {
     name,
     segments: segmentsOf(names, held),
+    ...(archive.copyIn !== undefined && { copyIn: archive.copyIn }),
+    async archivedAt(segment) {
+      const record = await findRecord(archive, parseWalName(segment.name))
+      return record ? new Date(record.archivedAt) : segment.archivedAt
+    },
     async fetch(segment, into, signal) {
       if (await fetchWal(archive, segment.name, join(into, segment.name), signal)) return
       throw new HoldfastError('TARGET_OUT_OF_RANGE', `${segment.name} was taken out of ${name} meanwhile`, { object: segment.name })
@@ -65,7 +76,12 @@ async function fromFolder(dir: string, names: string): Promise<WalArchive> {
     })
   })
   const segments = await Promise.all(there.map(async (name) => segmentOf(names, name, (await stat(join(dir, name))).mtime)))
-  return { name: dir, segments: inOrder(segments), fetch: (segment, into) => copyFile(join(dir, segment.name), join(into, segment.name)) }
+  return {
+    name: dir,
+    segments: inOrder(segments),
+    archivedAt: async (segment) => segment.archivedAt,
+    fetch: (segment, into) => copyFile(join(dir, segment.name), join(into, segment.name)),
+  }
 }
 
 function segmentOf(names: string, name: string, archivedAt: Date): LogSegment | undefined {
@@ -114,10 +130,20 @@ export async function routeTo(from: From, to: RestoreTarget, manifest: Manifest)
     })
   const archive = await openArchive(from, archiveOfPoint(manifest))
   const way = wayFrom(Number(fact(manifest, 'snapshot', 'index')), archive.segments)
+  const last = way.segments.pop()
+  if (last) way.segments.push({ ...last, archivedAt: await archive.archivedAt(last) })
   const lastAt = way.segments.at(-1)?.archivedAt ?? new Date(manifest.consistency.time)
   // What lies before the gap was archived by then: for a target before that nothing may be missing, and the replay will tell.
   if (way.gap && (to.time === undefined || Date.parse(to.time) >= lastAt.getTime())) throw gapped(archive.name, way.gap)
   return { ...way, archive }
+}
+
+/** What whoever restores by a copy of the log has to know. */
+export function notesOf({ archive, segments, through }: Route): string[] {
+  if (archive.copyIn === undefined) return []
+  const end = segments.at(-1)
+  const until = end ? `, archived at ${end.archivedAt.toISOString()}` : ''
+  return [`the log was read from its copy in ${archive.copyIn}, which goes to entry ${through}${until}: what came after is not in it`]
 }
 
 function archiveOfPoint(manifest: Manifest): string {

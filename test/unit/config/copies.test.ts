@@ -42,7 +42,7 @@ describe('copies of a source', () => {
   })
 
   it('go to a repository that is named, after each backup, and are read there', () => {
-    expect(copiesOf(sourceOf('copies: [dr]'))).toEqual([{ to: 'dr', verify: 'read' }])
+    expect(copiesOf(sourceOf('copies: [dr]'))).toEqual([{ to: 'dr', log: true, verify: 'read' }])
   })
 
   it('go off-site weekly and stay for a year there, while the source keeps thirty days and goes to a second region at once', () => {
@@ -52,8 +52,8 @@ describe('copies of a source', () => {
       'retention: { keepWithin: 30d, repositories: { offsite: { keepLast: 1, keepWithin: 365d } } }',
     )
     expect(copiesOf(source)).toEqual([
-      { to: 'dr', verify: 'read' },
-      { to: 'offsite', kinds: ['scheduled'], newest: 1, schedule: { calendar: 'Sun 04:00', timezone: 'UTC' }, verify: 'read' },
+      { to: 'dr', log: true, verify: 'read' },
+      { to: 'offsite', kinds: ['scheduled'], newest: 1, schedule: { calendar: 'Sun 04:00', timezone: 'UTC' }, log: true, verify: 'read' },
     ])
     expect(repositoriesOf(source)).toEqual(['hot', 'dr', 'offsite'])
     expect(retentionRules(source, 'offsite')).toMatchObject({ keepLast: 1, keepWithin: '365d' })

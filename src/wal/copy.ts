@@ -1,0 +1,48 @@
+/** Archived files in a second repository: the same objects and records under the same keys, so that a fetch reads either. */
+import { openRecord } from '../catalog/records.ts'
+import { mapConcurrently } from '../catalog/concurrent.ts'
+import { type SendOptions, sendObjects } from '../catalog/copy-objects.ts'
+import { HoldfastError } from '../core/errors.ts'
+import { readAll, type Store } from '../storage/store.ts'
+import { parseWalName, recordKeyOf } from './names.ts'
+import { type ReadingArchive, walRecordSchema } from './record.ts'
+
+/** Small segments are what most logs have: the answers of the stores are what takes time. */
+const ROUND = 64
+
+/**
+ * Safe to repeat: the record comes last, and what has none there is not archived. In rounds, so that a try which was killed
+ * leaves no hole far from its end. Gives how many came, and their bytes.
+ */
+export async function copyWal(
+  from: ReadingArchive & { store: Store },
+  to: Store,
+  names: readonly string[],
+  options: SendOptions,
+): Promise<{ segments: number; bytes: number }> {
+  const done = { segments: 0, bytes: 0 }
+  for (let at = 0; at < names.length; at += ROUND) {
+    options.signal?.throwIfAborted()
+    const sizes = await mapConcurrently(names.slice(at, at + ROUND), (name) => copyOne(from, to, name, options))
+    done.segments += sizes.length
+    done.bytes += sizes.reduce((sum, size) => sum + size, 0)
+    options.onProgress?.({ phase: `copy ${from.archive}`, bytes: done.bytes, parts: done.segments })
+  }
+  return done
+}
+
+async function copyOne(
+  { archive, store, verifier }: ReadingArchive & { store: Store },
+  to: Store,
+  name: string,
+  options: SendOptions,
+): Promise<number> {
+  const key = recordKeyOf(archive, parseWalName(name))
+  const bytes = await readAll(store, key)
+  const { artifact } = openRecord(verifier, walRecordSchema, key, bytes).record
+  const { onProgress: _, ...quiet } = options
+  await sendObjects(store, to, [artifact], quiet)
+  if ((await to.put(key, bytes, { ifAbsent: true })) === 'exists' && !(await readAll(to, key)).equals(bytes))
+    throw new HoldfastError('STORE_CONFLICT', `another record of ${name} stands at ${key} in ${to.name}; it was kept`, { object: key })
+  return artifact.storedBytes
+}

@@ -1,0 +1,152 @@
+/** The log in the repositories of copies: what the points there are replayed with, kept by their needs, and read where its own is gone. */
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createCopyActivities } from '../../../activities/copies.ts'
+import { createRetentionActivities } from '../../../activities/retention.ts'
+import type { Services } from '../../../activities/services.ts'
+import { type Config, configSchema } from '../../../src/config/schema.ts'
+import { createDriver } from '../../../src/drivers/raft-cluster/index.ts'
+import { createFolderStore } from '../../../src/storage/folder.ts'
+import type { Store } from '../../../src/storage/store.ts'
+import { heldIn } from '../../../src/wal/contents.ts'
+import { pushWal } from '../../../src/wal/push.ts'
+import { openArchive } from '../../../workers/open-archive.ts'
+import { inActivity } from '../../support/activity.ts'
+import { type ArchiveUnderTest, createArchive } from '../../support/archive.ts'
+import { addPoint, catalogOn, SIGNING } from '../../support/catalog.ts'
+
+const OLD = '20250101_120000_full'
+const NEWEST = '20250103_120000_full'
+let under: ArchiveUnderTest
+let dir: string
+let config: Config
+let services: Services
+const store = (repository: string): Promise<Store> => createFolderStore(join(dir, repository))
+const configured = (copies: unknown[]) =>
+  configSchema.parse({
+    repositories: Object.fromEntries(['hot', 'logs', 'dr'].map((name) => [name, { type: 'folder', path: join(dir, name) }])),
+    encryption: { recipients: ['age1x'], check: false },
+    signing: { keyId: SIGNING.keyId, publicKeys: { [SIGNING.keyId]: SIGNING.publicKey } },
+    archives: { 'pages-1': { repository: 'logs' }, 'pages-2': { repository: 'logs', keep: '30d' }, here: { repository: 'dr', keep: '0s' } },
+    sources: {
+      pages: {
+        driver: 'raft-cluster',
+        host: 'here',
+        repository: 'hot',
+        copies,
+        nodes: { one: { url: 'http://127.0.0.1:1', dataDir: '/var/lib/pages' } },
+        wal: { archive: 'pages-2', earlier: ['pages-1', 'here'] },
+      },
+    },
+  })
+beforeEach(async () => {
+  under = await createArchive()
+  dir = await mkdtemp(join(tmpdir(), 'holdfast-log-copies-'))
+  for (const repository of ['hot', 'logs', 'dr']) await mkdir(join(dir, repository))
+  use(['dr'])
+  for (const archive of ['pages-1', 'pages-2'])
+    for (const name of ['1-10.wal', '11-20.wal', '21-30.wal'])
+      await pushWal(under.on(await store('logs'), archive), await under.file(name, name))
+})
+afterEach(async () => {
+  await under.destroy()
+  await rm(dir, { recursive: true, force: true })
+})
+function use(copies: unknown[]): void {
+  config = configured(copies)
+  services = {
+    config,
+    store,
+    catalog: async (repository: string) => catalogOn(await store(repository)),
+    driver: async () => ({ preflight: async () => ({ findings: [] }) }),
+    repositoryDriver: async (name: string) => createDriver(config.sources[name] as never, { source: name }),
+    limits: () => ({}),
+  } as unknown as Services
+}
+const point = async (repository: string, id: string, index: number, archive = 'pages-2') =>
+  addPoint(await store(repository), id, { source: 'pages', inventory: { wal: { archive }, snapshot: { index } } })
+const copyLogs = () => inActivity(() => createCopyActivities(services).copyLogs({ source: 'pages', to: 'dr' }))
+const inDr = async (archive = 'pages-2') => (await heldIn({ archive, store: await store('dr') })).held.map(({ name }) => name)
+
+describe('the log beside copies', () => {
+  it('is asked for where the source has one that is elsewhere, unless it was declined', async () => {
+    const targets = () => createCopyActivities(services).copyTargets({ source: 'pages' })
+    expect(await targets()).toEqual({ targets: [{ to: 'dr', verify: 'read', log: true }] })
+    use([{ to: 'dr', log: false }])
+    expect(await targets()).toEqual({ targets: [{ to: 'dr', verify: 'read' }] })
+  })
+
+  it('comes from the oldest point there on, and again only what is new', async () => {
+    await point('hot', OLD, 5)
+    await point('dr', NEWEST, 15)
+    expect(await copyLogs()).toMatchObject([
+      { archive: 'pages-2', segments: 2, bytes: expect.any(Number) },
+      { archive: 'pages-1', segments: 0 },
+    ])
+    expect(await inDr()).toEqual(['11-20.wal', '21-30.wal'])
+    expect(await inDr('pages-1')).toEqual([])
+    await pushWal(under.on(await store('logs'), 'pages-2'), await under.file('31-40.wal', 'new'))
+    expect(await copyLogs()).toMatchObject([{ segments: 1 }, { segments: 0 }])
+    expect(await inDr()).toEqual(['11-20.wal', '21-30.wal', '31-40.wal'])
+  })
+
+  it('stays there for the points of there, by the rule of the archive', async () => {
+    await point('hot', NEWEST, 30)
+    await point('dr', OLD, 15)
+    await copyLogs()
+    const retention = createRetentionActivities(services)
+    expect(await retention.planRetention({ source: 'pages', repository: 'dr' })).toMatchObject({
+      repository: 'dr',
+      keepLogs: [{ archive: 'pages-2', keep: '30d' }],
+    })
+    use([{ to: 'dr', log: false }])
+    expect(await createRetentionActivities(services).planRetention({ source: 'pages', repository: 'dr' })).not.toHaveProperty('keepLogs')
+    const plan = (repository?: string) =>
+      inActivity(() =>
+        retention.planLog({ source: 'pages', archive: 'pages-2', keep: '0s', leaving: [], ...(repository && { repository }) }),
+      )
+    expect(await plan()).toMatchObject({ segments: 3, last: '21-30.wal' })
+    expect(await plan('dr')).toMatchObject({ segments: 0, needed: { segments: 2, by: OLD } })
+    await (await catalogOn(await store('dr'))).deletePoint('pages', OLD)
+    await point('dr', NEWEST, 20)
+    const { last = '' } = await plan('dr')
+    expect(last).toBe('11-20.wal')
+    await inActivity(() => retention.removeLog({ source: 'pages', archive: 'pages-2', keep: '0s', repository: 'dr', last }))
+    expect(await inDr()).toEqual(['21-30.wal'])
+    expect((await heldIn({ archive: 'pages-2', store: await store('logs') })).held).toHaveLength(3)
+  })
+
+  it('that lies where the copies lie, by itself, stays for them too', async () => {
+    for (const name of ['1-10.wal', '11-20.wal', '21-30.wal'])
+      await pushWal(under.on(await store('dr'), 'here'), await under.file(name, name))
+    await point('hot', NEWEST, 30, 'here')
+    const plan = () =>
+      inActivity(() => createRetentionActivities(services).planLog({ source: 'pages', archive: 'here', keep: '0s', leaving: [] }))
+    expect(await plan()).toMatchObject({ segments: 3 })
+    await point('dr', OLD, 10, 'here')
+    expect(await plan()).toMatchObject({ segments: 1, needed: { segments: 2, by: OLD } })
+    use([{ to: 'dr', log: false }])
+    expect(await plan()).toMatchObject({ segments: 3 })
+    expect(await createRetentionActivities(services).planRetention({ source: 'pages', repository: 'dr' })).not.toHaveProperty('keepLogs')
+  })
+
+  it('is read where that of its own repository is gone, which is said; else never', async () => {
+    await point('dr', OLD, 5)
+    await copyLogs()
+    const where = async () => {
+      const { store: opened, copyIn } = await openArchive(config, 'pages-2')
+      return [(opened as Store).name, copyIn]
+    }
+    expect(await where()).toEqual([`folder:${join(dir, 'logs')}`, undefined])
+    await rename(join(dir, 'logs'), join(dir, 'gone'))
+    expect(await where()).toEqual([`folder:${join(dir, 'dr')}`, 'dr'])
+    await mkdir(join(dir, 'logs'))
+    expect(await where()).toEqual([`folder:${join(dir, 'dr')}`, 'dr'])
+    await rename(join(dir, 'dr'), join(dir, 'dr-gone'))
+    expect(await where()).toEqual([`folder:${join(dir, 'logs')}`, undefined])
+    await rm(join(dir, 'logs'), { recursive: true })
+    await expect(openArchive(config, 'pages-2')).rejects.toMatchObject({ message: expect.stringContaining('logs') })
+  })
+})
