@@ -1,11 +1,11 @@
 /** The log that an engine ships with `holdfast wal-push`, in the repositories that have copies of its points. */
-import { archivesOf, copiedLogs } from '../src/config/logs.ts'
+import { copiedLogs } from '../src/config/logs.ts'
 import { createVerifier } from '../src/catalog/signing.ts'
-import { HoldfastError } from '../src/core/errors.ts'
 import { heldIn } from '../src/wal/contents.ts'
 import { copyWal } from '../src/wal/copy.ts'
 import { pointsOf } from './archive-expiry.ts'
 import { type RunningContext, withProgress } from './context.ts'
+import { examineLog } from './logs.ts'
 import { type Services, sourceOf } from './services.ts'
 
 interface Way {
@@ -26,7 +26,7 @@ export function createLogCopies(services: Services) {
     async copyLogs({ source, to }: Way): Promise<LogCopied[]> {
       return withProgress(async (context) => {
         const done: LogCopied[] = []
-        const points = (await pointsOf(services, source, to)).map(({ manifest }) => manifest)
+        const points = await pointsOf(services, source, to)
         for (const archive of copiedLogs(config, sourceOf(config, source), to))
           done.push(await copyLog(services, { source, to, archive }, points, context))
         return done
@@ -35,7 +35,7 @@ export function createLogCopies(services: Services) {
   }
 }
 
-type Points = Awaited<ReturnType<typeof pointsOf>>[number]['manifest'][]
+type Points = Awaited<ReturnType<typeof pointsOf>>
 
 async function copyLog(
   services: Services,
@@ -43,28 +43,17 @@ async function copyLog(
   points: Points,
   context: RunningContext,
 ): Promise<LogCopied> {
-  const { config } = services
-  const driver = await services.repositoryDriver(source, context.host)
-  const repository = config.archives[archive]?.repository
-  if (!driver.planLog || repository === undefined)
-    throw new HoldfastError(
-      'NOT_FOUND',
-      `${source} has no log "${archive}"; it has ${archivesOf(sourceOf(config, source)).join(', ') || 'none'}`,
-      {
-        object: archive,
-        next: 'give all workers the same holdfast.yaml',
-      },
-    )
-  const [from, there] = [await services.store(repository), await services.store(to)]
-  const { held } = await heldIn({ archive, store: from })
-  const unneeded = new Set(driver.planLog({ archive, held, points, before: EVER }).go)
-  const present = new Set((await heldIn({ archive, store: there })).held.map(({ name }) => name))
-  const missing = held.map(({ name }) => name).filter((name) => !unneeded.has(name) && !present.has(name))
-  const { signal } = context
+  const { signal, host } = context
+  const { held, go, left, store } = await examineLog(services, { source, archive }, { points, before: EVER, host })
+  if (left !== undefined) return { archive, segments: 0, bytes: 0 }
+  const there = await services.store(to)
+  const present = (await heldIn({ archive, store: there })).held.map(({ name }) => name)
+  const settled = new Set([...go, ...present])
+  const missing = held.map(({ name }) => name).filter((name) => !settled.has(name))
   const onProgress = context.onProgress.bind(context)
   const { bandwidth } = services.limits(to)
-  const verifier = createVerifier(config.signing.publicKeys)
-  return { archive, ...(await copyWal({ archive, store: from, verifier }, there, missing, { signal, onProgress, bandwidth })) }
+  const verifier = createVerifier(services.config.signing.publicKeys)
+  return { archive, ...(await copyWal({ archive, store, verifier }, there, missing, { signal, onProgress, bandwidth })) }
 }
 
 /** Later than everything: however young, what no point needs is not brought. */

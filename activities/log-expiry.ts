@@ -3,17 +3,15 @@ import { repositoriesOf } from '../src/config/copies.ts'
 import { copiesBeside, ownersOf } from '../src/config/logs.ts'
 import { seconds } from '../src/core/duration.ts'
 import { HoldfastError } from '../src/core/errors.ts'
-import { heldIn } from '../src/wal/contents.ts'
+import type { Held } from '../src/wal/contents.ts'
 import { removeUnrecorded, removeWal } from '../src/wal/remove.ts'
 import { pointsOf, unfitness } from './archive-expiry.ts'
-import { type RunningContext, withProgress } from './context.ts'
+import { withProgress } from './context.ts'
+import { examineLog, type LogPlace } from './logs.ts'
 import { type Services, sourceOf } from './services.ts'
 
-export interface LogRequest {
-  source: string
-  /** Of the copies there, by the points of there. */
-  repository?: string
-  archive: string
+/** With a repository: the copy there, by the points of there. */
+export interface LogRequest extends LogPlace {
   keep: string
 }
 
@@ -44,10 +42,11 @@ export function createLogExpiry(services: Services) {
         const unwell = await unfitness(services, source, points, context)
         if (unwell !== undefined) return { ...nothing, left: unwell, unhealthy: true }
         const staying = points.filter(({ manifest }) => !(manifest.source === source && leaving.includes(manifest.id)))
-        const { go, needed, left } = await examine(services, request, staying, context)
+        const wish = { points: staying, before: stayingSince(keep), host: context.host }
+        const { go, held, needed, left } = await examineLog(services, request, wish)
         if (left !== undefined) return { ...nothing, left }
-        const bytes = go.reduce((sum, { storedBytes }) => sum + storedBytes, 0)
-        const [first, last] = [go[0]?.name, go.at(-1)?.name]
+        const bytes = filesOf(go, held).reduce((sum, { storedBytes }) => sum + storedBytes, 0)
+        const [first, last] = [go[0], go.at(-1)]
         return { ...nothing, segments: go.length, bytes, ...(first && last && { first, last }), ...(needed && { needed }) }
       })
     },
@@ -58,11 +57,12 @@ export function createLogExpiry(services: Services) {
      */
     async removeLog({ last, ...request }: LogRequest & { last: string }): Promise<{ locked?: string }> {
       return withProgress(async (context) => {
-        const { go, isHeld, unrecorded, store, before } = await examine(services, request, await pointsWith(services, request), context)
+        const [points, before] = [await pointsWith(services, request), stayingSince(request.keep)]
+        const { go, held, unrecorded, store } = await examineLog(services, request, { points, before, host: context.host })
         await removeUnrecorded({ store }, unrecorded, before)
-        const planned = go.slice(0, go.findIndex(({ name }) => name === last) + 1)
+        const planned = filesOf(go.slice(0, go.indexOf(last) + 1), held)
         // Gone already, by a try before this one; or there, and needed by now.
-        if (planned.length === 0 && isHeld(last)) throw neededAgain(request, last)
+        if (planned.length === 0 && held.some(({ name }) => name === last)) throw neededAgain(request, last)
         const onRemoved = (parts: number) => context.onProgress({ phase: `remove ${request.archive}`, parts })
         const locked = await removeWal({ archive: request.archive, store }, planned, onRemoved)
         return locked === undefined ? {} : { locked }
@@ -72,6 +72,11 @@ export function createLogExpiry(services: Services) {
 }
 
 type Points = Awaited<ReturnType<typeof pointsOf>>
+
+function filesOf(names: readonly string[], held: readonly Held[]): Held[] {
+  const byName = new Map(held.map((file) => [file.name, file]))
+  return names.flatMap((name) => byName.get(name) ?? [])
+}
 
 /** Of every source whose log it is, as far as it has them there. */
 async function pointsWith(services: Services, { archive, repository }: LogRequest): Promise<Points> {
@@ -84,27 +89,7 @@ async function pointsWith(services: Services, { archive, repository }: LogReques
   return (await Promise.all(own)).flat()
 }
 
-async function examine(
-  services: Services,
-  { source, archive, keep, repository: copies }: LogRequest,
-  points: Points,
-  { host }: RunningContext,
-) {
-  const repository = copies ?? services.config.archives[archive]?.repository
-  const driver = await services.repositoryDriver(source, host)
-  if (!repository || !driver.planLog)
-    throw new HoldfastError('NOT_FOUND', `${source} has no log "${archive}" on this worker`, {
-      object: archive,
-      next: 'give all workers the same holdfast.yaml',
-    })
-  const store = await services.store(repository)
-  const { held, unrecorded } = await heldIn({ archive, store })
-  const before = new Date(Date.now() - seconds(keep) * 1000)
-  const { go, needed, left } = driver.planLog({ archive, held, points: points.map(({ manifest }) => manifest), before })
-  const byName = new Map(held.map((file) => [file.name, file]))
-  const isHeld = (name: string) => byName.has(name)
-  return { go: go.flatMap((name) => byName.get(name) ?? []), isHeld, needed, left, unrecorded, store, before }
-}
+const stayingSince = (keep: string): Date => new Date(Date.now() - seconds(keep) * 1000)
 
 function neededAgain({ source, archive, repository }: LogRequest, last: string): HoldfastError {
   return new HoldfastError('POINT_PROTECTED', `${last} of ${archive} was to go, and by now it has to stay: nothing was removed`, {

@@ -80,6 +80,7 @@ describe('the log beside copies', () => {
 
   it('comes from the oldest point there on, and again only what is new', async () => {
     await point('hot', OLD, 5)
+    expect(await copyLogs()).toMatchObject([{ segments: 0 }, { segments: 0 }])
     await point('dr', NEWEST, 15)
     expect(await copyLogs()).toMatchObject([
       { archive: 'pages-2', segments: 2, bytes: expect.any(Number) },
