@@ -7,6 +7,8 @@ import { isOwnText, mapFileReferences } from './secrets.ts'
 
 /** Keys whose value is a path of the machine that a worker runs on. */
 const PATHS = /(File|Dir)$|^pgbackrestConfig$/
+/** Keys of these are names of somebody's own. */
+const NAMES = ['publicKeys', 'env', 'config']
 
 /** The configuration with whole paths only. */
 export const withWholePaths = (config: Config, folder: string): Config => mapPaths(config, (path) => resolve(folder, path)) as Config
@@ -39,7 +41,7 @@ function mapPaths(value: unknown, change: (path: string, at: Path) => string, at
 
 function isPath(at: Path): boolean {
   const [part, , key] = at
-  return PATHS.test(String(at.at(-1))) || (part === 'repositories' && key === 'path')
+  return (PATHS.test(String(at.at(-1))) && !NAMES.includes(String(at.at(-2)))) || (part === 'repositories' && key === 'path')
 }
 
 export const isThere = (path: string): Promise<boolean> =>

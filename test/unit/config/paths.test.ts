@@ -25,7 +25,7 @@ async function load(signingKey = 'keys/signing.pem') {
     join(home, 'holdfast.yaml'),
     `repositories: { hot: { type: folder, path: repository }, s3: { type: s3, bucket: b, prefix: a/b, caFile: /etc/ca.pem } }
 encryption: { recipients: [age1abc], identityFile: keys/identity.txt }
-signing: { keyId: k, privateKeyFile: ${signingKey}, publicKeys: { k: QQ== } }
+signing: { keyId: k, privateKeyFile: ${signingKey}, publicKeys: { k: QQ==, ofTheFile: QQ== } }
 sources:
   orders:
     driver: postgres-logical
@@ -42,7 +42,7 @@ sources:
 it('a relative path begins in the folder of the configuration, wherever the program was started', async () => {
   const { encryption, signing, repositories, sources } = await load()
   expect(encryption.identityFile).toBe(join(home, 'keys/identity.txt'))
-  expect(signing.privateKeyFile).toBe(join(home, 'keys/signing.pem'))
+  expect(signing).toMatchObject({ privateKeyFile: join(home, 'keys/signing.pem'), publicKeys: { ofTheFile: 'QQ==' } })
   expect(repositories).toMatchObject({ hot: { path: join(home, 'repository') }, s3: { prefix: 'a/b', caFile: '/etc/ca.pem' } })
   const { orders } = sources
   expect(orders).toMatchObject({
