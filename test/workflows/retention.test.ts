@@ -165,6 +165,25 @@ test('of a log that its engine ships what is planned goes after the points, each
   })
 })
 
+test('of copies the log beside them goes by the points of there', async () => {
+  const asked: unknown[] = []
+  const fakes = sourceFakes({
+    planRetention: async (request: { source: string }) => ({ ...(await withLogs(request)), delete: [], repository: 'dr' }),
+    planLog: async (request: { archive: string; keep: string; repository: string }) => {
+      asked.push(request.repository)
+      return planLog(request)
+    },
+    removeLog: async ({ repository }: { repository: string }) => {
+      asked.push(`from ${repository}`)
+      return {}
+    },
+  })
+  await stage.play(fakes, async () => {
+    await (await start('retention', { source: 'orders', repository: 'dr' })).result()
+    expect(asked).toEqual(['dr', 'from dr', 'dr'])
+  })
+})
+
 test('a dry run says what of a log would go once its points are gone, and removes nothing', async () => {
   const leaving: unknown[] = []
   const fakes = sourceFakes({
