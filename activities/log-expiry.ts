@@ -27,7 +27,7 @@ export interface LogPlan {
   /** Why nothing may go; `unhealthy` where that is nothing to wait for. */
   left?: string
   unhealthy?: true
-  /** Where the lock of an object ended it. */
+  /** Where the lock of an object ended it: of what was to go, only what is before this segment went. */
   locked?: string
 }
 

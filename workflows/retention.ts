@@ -6,6 +6,7 @@ import type { RetentionInput } from '../src/contract/inputs.ts'
 import { fellShort } from '../src/core/retention.ts'
 import { failure, parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
+import { logsOf, pruneLogs } from './lib/logs.ts'
 import { control, dataOn } from './lib/options.ts'
 import { record } from './lib/record.ts'
 import { createView, reporting, type View } from './lib/view.ts'
@@ -58,14 +59,6 @@ function walOf({ archive }: RetentionReport, dryRun: boolean): string {
   return `; ${archive.segments} WAL segments ${dryRun ? 'would go' : 'deleted'}`
 }
 
-function logsOf({ logs = [] }: RetentionReport, dryRun: boolean): string {
-  return logs
-    .map(({ archive, segments, left }) =>
-      left === undefined ? `; ${segments} segments of ${archive} ${dryRun ? 'would go' : 'deleted'}` : `; none of ${archive}: ${left}`,
-    )
-    .join('')
-}
-
 function prune(view: View, source: string, { repository, dryRun }: RetentionInput): Promise<RetentionReport> {
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
     const plan = await planRetention({ source, ...(repository !== undefined && { repository }) })
@@ -116,30 +109,4 @@ function prune(view: View, source: string, { repository, dryRun }: RetentionInpu
     if (!dryRun && archive.segments > 0) await remember({ source, archive })
     return { ...report, archive }
   })
-}
-
-type Activities = ReturnType<typeof proxyActivities<RetentionActivities>>
-
-/** What goes is looked for first, and written down as it was found, however often its going is tried. */
-async function pruneLogs(
-  { planLog, removeLog }: Pick<Activities, 'planLog' | 'removeLog'>,
-  keepLogs: NonNullable<RetentionReport['keepLogs']>,
-  { source, place, leaving, dryRun }: { source: string; place: string | undefined; leaving: string[]; dryRun: boolean },
-  remember: (report: object) => Promise<void>,
-): Promise<NonNullable<RetentionReport['logs']>> {
-  const logs: NonNullable<RetentionReport['logs']> = []
-  for (const { archive, keep } of keepLogs) {
-    const request = { source, ...(place !== undefined && { repository: place }), archive, keep }
-    let log = await planLog.executeWithOptions({ summary: `log ${archive} of before the last ${keep}` }, [{ ...request, leaving }])
-    if (!dryRun && log.last !== undefined) {
-      const { last } = log
-      log = {
-        ...log,
-        ...(await removeLog.executeWithOptions({ summary: `${log.segments} segments of ${archive}` }, [{ ...request, last }])),
-      }
-      await remember({ source, ...(place !== undefined && { repository: place }), log })
-    }
-    logs.push(log)
-  }
-  return logs
 }

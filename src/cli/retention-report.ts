@@ -72,6 +72,9 @@ function logLine(log: NonNullable<RetentionDone['logs']>[number], dryRun: boolea
   if (left !== undefined) return `  log    ${archive}: all of it stays: ${left}`
   const which = first && last ? `, ${first} to ${last}` : ''
   const stay = needed ? `; ${needed.segments} more older than ${keep} stay: ${needed.by} is replayed with them` : ''
-  const end = locked === undefined ? '' : `; LOCKED ${locked}: it and what follows is still there`
-  return `  log    ${archive}: ${segments} segments, ${bytes(size)}, ${dryRun ? 'would go' : 'deleted'}${which}${stay}${end}`
+  const gone =
+    locked === undefined
+      ? `${dryRun ? 'would go' : 'deleted'}${which}`
+      : `LOCKED at ${locked}: of these${which}${which && ','} only what is before it went`
+  return `  log    ${archive}: ${segments} segments, ${bytes(size)}, ${gone}${stay}`
 }

@@ -15,7 +15,9 @@ it('names the first and the last segment that go, and for which point others sta
 })
 
 it('says where a lock ended it, and why nothing goes at all', () => {
-  expect(said({ segments: 3, bytes: 48, locked: '11-20.wal' })).toContain('LOCKED 11-20.wal')
+  expect(said({ segments: 3, bytes: 48, first: '1-10.wal', last: '21-30.wal', locked: '11-20.wal' })).toBe(
+    '  log    pages-1: 3 segments, 48 B, LOCKED at 11-20.wal: of these, 1-10.wal to 21-30.wal, only what is before it went',
+  )
   expect(said({ left: 'the failed proof of 20250101_120000_full stands' })).toBe(
     '  log    pages-1: all of it stays: the failed proof of 20250101_120000_full stands',
   )
