@@ -1,6 +1,6 @@
 /** One point held, let go and deleted, each time once. */
 import { freshId, type Scenario } from '../scenario.ts'
-import { common, idsOf, starting, type Subject, takePoint } from './points.ts'
+import { common, ensurePoint, idsOf, starting, type Subject, takePoint } from './points.ts'
 
 export const hold = (subject: Subject): Scenario => holding(subject, 'holdRecoveryPoint', true)
 export const release = (subject: Subject): Scenario => holding(subject, 'holdRecoveryPoint release', false)
@@ -11,7 +11,7 @@ function holding(subject: Subject, name: string, held: boolean): Scenario {
     lane: subject.lane,
     async prepare() {
       const { lane, source } = subject
-      const id = (await idsOf(subject)).at(-1) ?? (await takePoint(subject))
+      const id = await ensurePoint(subject)
       const reason = freshId('reason')
       return {
         start: starting(lane, 'holdRecoveryPoint', { source, recoveryPoint: id, held, actor: 'crash', reason }),
@@ -32,6 +32,8 @@ export const deletion = (subject: Subject): Scenario => ({
   lane: subject.lane,
   async prepare() {
     const { lane, source } = subject
+    // The last good one would be kept.
+    await ensurePoint(subject)
     const id = await takePoint(subject)
     const before = await idsOf(subject)
     return {
