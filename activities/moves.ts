@@ -9,6 +9,7 @@ import type { Transition, TransitionPlan } from '../src/core/transitions.ts'
 import { requireStored } from '../src/pipeline/download.ts'
 import type { ObjectInfo, Store } from '../src/storage/store.ts'
 import { withProgress } from './context.ts'
+import { keepHeaders } from './keep-headers.ts'
 import { openSource, type Services } from './services.ts'
 
 export interface Moved {
@@ -37,11 +38,14 @@ export function createMoves(services: Services) {
     /** Moves exactly what the report lists. Safe to repeat: what is in its class is left there. */
     async movePoints({ source, repository, move }: Moving): Promise<Moved> {
       return withProgress(async (context) => {
+        const { workflowId, runId } = context
         const { store, catalog } = await openSource(services, source, repository)
         const moved: Moved = { objects: 0, bytes: 0, locked: 0 }
         for (const { id, storageClass } of move) {
           await context.requireCurrent()
-          const { artifacts = [] } = (await catalog.findManifest(source, id)) ?? {}
+          const manifest = await catalog.findManifest(source, id)
+          if (manifest && isArchive(storageClass)) await keepHeaders({ store, catalog, run: { workflowId, runId } }, manifest)
+          const { artifacts = [] } = manifest ?? {}
           const named = new Map(artifacts.map((artifact) => [artifact.key, artifact]))
           await mapConcurrently(await movableTo(storageClass, store, dataPrefix(source, id)), async ({ key, size }) => {
             context.signal.throwIfAborted()

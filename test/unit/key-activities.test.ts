@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createKeyActivities } from '../../activities/keys.ts'
+import { createMoves } from '../../activities/moves.ts'
 import type { Services } from '../../activities/services.ts'
 import { dataPrefix } from '../../src/catalog/keys.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { HoldfastError } from '../../src/core/errors.ts'
+import { isArchive, type StorageClass } from '../../src/core/storage-classes.ts'
 import { createSink } from '../../src/pipeline/capture.ts'
 import { createMemoryStore } from '../../src/storage/memory.ts'
 import type { Store } from '../../src/storage/store.ts'
@@ -28,9 +30,12 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 
 /** Whose objects the store gives only to those who asked an archive for them. */
 let archived: Set<string>
+/** No object is moved. */
+let locked: boolean
 let stores: Record<'hot' | 'dr', Store>
 beforeEach(() => {
   archived = new Set()
+  locked = false
   stores = { hot: createMemoryStore(), dr: archiving(createMemoryStore()) }
 })
 
@@ -44,6 +49,15 @@ function archiving(store: Store): Store {
     async get(key, options) {
       if (isCold(key)) throw new HoldfastError('POINT_ARCHIVED', `${key} is archived`, { object: key })
       return store.get(key, options)
+    },
+    classes: {
+      async moveTo(key, storageClass) {
+        if (isCold(key)) return 'there'
+        if (locked) return 'locked'
+        if (isArchive(storageClass)) archived.add(key.split('/')[3] ?? '')
+        return 'moved'
+      },
+      thaw: async () => {},
     },
   }
 }
@@ -70,8 +84,11 @@ sources: { orders: { driver: files, root: /srv, repository: hot, copies: [dr] } 
   const of = (repository: string) => stores[repository as 'hot' | 'dr']
   const services = { config, store: async (name: string) => of(name), catalog: async (name: string) => catalogOn(of(name)) }
   const keys = createKeyActivities(services as unknown as Services)
+  const moves = createMoves(services as unknown as Services)
   return {
     rotate: (dryRun = false, thaw = false) => inActivity(() => keys.rotateKeys({ source: 'orders', dryRun, thaw })),
+    move: (id: string, storageClass: StorageClass) =>
+      inActivity(() => moves.movePoints({ source: 'orders', repository: 'dr', move: [{ id, storageClass }] })),
     check: () => inActivity(() => keys.checkKeys({ source: 'orders' })),
   }
 }
@@ -129,6 +146,28 @@ describe('a point in an archive', () => {
       { recipients: [next.recipient] },
       { recipients: [third.recipient] },
     ])
+  })
+
+  it('that retention moved there need not be thawed either: what a rotation reads of it was kept beside it', async () => {
+    for (const id of [OLD, MIDDLE]) await take(id, 'dr')
+    const { move, rotate } = worker(next, old)
+    await move(OLD, 'STANDARD_IA')
+    expect(await notesIn('dr', OLD)).toBe(0)
+    for (const objects of [0, 1, 0]) {
+      // Kept once, however often it is tried.
+      locked = objects === 0
+      expect([await move(MIDDLE, 'GLACIER'), await notesIn('dr', MIDDLE)]).toMatchObject([{ objects }, 1])
+    }
+    expect(archived).toEqual(new Set([MIDDLE]))
+    expect(await rotate()).toMatchObject({ points: 2, rotated: 2, problems: [] })
+    expect((await catalogOn(stores.dr).keysOf('orders', MIDDLE)).map(({ recipients }) => recipients)).toEqual([
+      [old.recipient],
+      [next.recipient],
+    ])
+    archived.clear()
+    expect(await worker(next, next).check()).toMatchObject({ copies: [{ point: OLD }] })
+    await catalogOn(stores.dr).deletePoint('orders', OLD)
+    expect(await worker(next, next).check()).toMatchObject({ copies: [{ point: MIDDLE, looked: 'whole' }] })
   })
 
   it('is passed over by the check, which opens the oldest that can be read and says how many it passed over', async () => {
