@@ -1,4 +1,5 @@
 /** WAL that no moment of the recoverable window and no point needs: how much that is, and its going. */
+import { parseKey } from '../src/catalog/keys.ts'
 import type { SourceConfig } from '../src/config/schema.ts'
 import { seconds } from '../src/core/duration.ts'
 import { messageOf } from '../src/core/errors.ts'
@@ -27,8 +28,9 @@ export function createArchiveExpiry(services: Services) {
         const driver = await services.repositoryDriver(source, context.host)
         if (!driver.expireArchive) return { segments: 0, bytes: 0 }
         const sharing = sharingArchive(config.sources, source)
-        const points = (await Promise.all(sharing.map((name) => pointsOf(services, name)))).flat()
-        const unwell = await unfitness(services, source, points, context)
+        const known = together(await Promise.all(sharing.map((name) => knownOf(services, name))))
+        const { points } = known
+        const unwell = await unfitness(services, source, known, context)
         if (unwell !== undefined) return { segments: 0, bytes: 0, left: unwell, unhealthy: true }
         const goes = ({ manifest }: Point) => manifest.source === source && leaving.includes(manifest.id)
         return driver.expireArchive({
@@ -54,21 +56,38 @@ function sharingArchive(sources: Record<string, SourceConfig>, name: string): st
   return Object.keys(sources).filter((other) => stanza(sources[other]) !== undefined && stanza(sources[other]) === stanza(sources[name]))
 }
 
+export interface Known {
+  points: Point[]
+  /** Manifests that stand there and cannot be trusted: what they would need nobody can say. */
+  untrusted: string[]
+}
+
+export const together = (all: readonly Known[]): Known => ({
+  points: all.flatMap(({ points }) => points),
+  untrusted: all.flatMap(({ untrusted }) => untrusted),
+})
+
 /** In its own repository, or in another one that has copies of them. */
-export async function pointsOf(services: Services, source: string, repository?: string): Promise<Point[]> {
+export async function knownOf(services: Services, source: string, repository?: string): Promise<Known> {
   const catalog = await services.catalog(repositoryOf(services.config, source, repository))
-  const points = await catalog.listPoints(source)
+  const { points, problems } = await catalog.survey(source)
   const failed = standingFailures(points).map(({ id }) => id)
   const found: Point[] = []
   for (const { id, proof } of points) {
     const { manifest } = await catalog.readManifest(source, id)
     found.push({ manifest, sound: proof?.ok !== false, failed: failed.includes(id) })
   }
-  return found
+  return { points: found, untrusted: problems.map(({ key }) => key).filter((key) => parseKey(key)?.kind === 'manifest') }
 }
 
 /** Why now is no time to take WAL away: while anything is wrong, more of it may be needed than anybody thought. */
-export async function unfitness(services: Services, source: string, points: Point[], context: DriverContext): Promise<string | undefined> {
+export async function unfitness(
+  services: Services,
+  source: string,
+  { points, untrusted }: Known,
+  context: DriverContext,
+): Promise<string | undefined> {
+  if (untrusted.length > 0) return `what ${untrusted[0]} needs is not known: it cannot be trusted`
   const failed = points.filter((point) => point.failed).map(({ manifest }) => manifest.id)
   if (failed.length > 0) return `the failed proof of ${failed.join(', ')} stands`
   try {

@@ -3,9 +3,9 @@ import { copiedLogs } from '../src/config/logs.ts'
 import { createVerifier } from '../src/catalog/signing.ts'
 import { heldIn } from '../src/wal/contents.ts'
 import { copyWal } from '../src/wal/copy.ts'
-import { pointsOf } from './archive-expiry.ts'
+import { knownOf, type Point } from './archive-expiry.ts'
 import { type RunningContext, withProgress } from './context.ts'
-import { examineLog } from './logs.ts'
+import { EVER, examineLog } from './logs.ts'
 import { type Services, sourceOf } from './services.ts'
 
 interface Way {
@@ -26,7 +26,7 @@ export function createLogCopies(services: Services) {
     async copyLogs({ source, to }: Way): Promise<LogCopied[]> {
       return withProgress(async (context) => {
         const done: LogCopied[] = []
-        const points = await pointsOf(services, source, to)
+        const { points } = await knownOf(services, source, to)
         for (const archive of copiedLogs(config, sourceOf(config, source), to))
           done.push(await copyLog(services, { source, to, archive }, points, context))
         return done
@@ -35,15 +35,14 @@ export function createLogCopies(services: Services) {
   }
 }
 
-type Points = Awaited<ReturnType<typeof pointsOf>>
-
 async function copyLog(
   services: Services,
   { source, to, archive }: Way & { archive: string },
-  points: Points,
+  points: Point[],
   context: RunningContext,
 ): Promise<LogCopied> {
   const { signal, host } = context
+  // However young, what no point needs is not brought.
   const { held, go, left, store } = await examineLog(services, { source, archive }, { points, before: EVER, host })
   if (left !== undefined) return { archive, segments: 0, bytes: 0 }
   const there = await services.store(to)
@@ -55,6 +54,3 @@ async function copyLog(
   const verifier = createVerifier(services.config.signing.publicKeys)
   return { archive, ...(await copyWal({ archive, store, verifier }, there, missing, { signal, onProgress, bandwidth })) }
 }
-
-/** Later than everything: however young, what no point needs is not brought. */
-const EVER = new Date(8.64e15)

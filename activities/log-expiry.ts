@@ -5,8 +5,9 @@ import { seconds } from '../src/core/duration.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Held } from '../src/wal/contents.ts'
 import { removeUnrecorded, removeWal } from '../src/wal/remove.ts'
-import { pointsOf, unfitness } from './archive-expiry.ts'
+import { type Known, knownOf, together, unfitness } from './archive-expiry.ts'
 import { withProgress } from './context.ts'
+import { withoutOwed } from './log-owed.ts'
 import { examineLog, type LogPlace } from './logs.ts'
 import { type Services, sourceOf } from './services.ts'
 
@@ -38,13 +39,16 @@ export function createLogExpiry(services: Services) {
       return withProgress(async (context) => {
         const { archive, keep, source } = request
         const nothing = { archive, keep, segments: 0, bytes: 0 }
-        const points = await pointsWith(services, request)
-        const unwell = await unfitness(services, source, points, context)
+        const known = await knownWith(services, request)
+        const unwell = await unfitness(services, source, known, context)
         if (unwell !== undefined) return { ...nothing, left: unwell, unhealthy: true }
-        const staying = points.filter(({ manifest }) => !(manifest.source === source && leaving.includes(manifest.id)))
+        const staying = known.points.filter(({ manifest }) => !(manifest.source === source && leaving.includes(manifest.id)))
         const wish = { points: staying, before: stayingSince(keep), host: context.host }
-        const { go, held, needed, left } = await examineLog(services, request, wish)
-        if (left !== undefined) return { ...nothing, left }
+        const examined = await examineLog(services, request, wish)
+        if (examined.left !== undefined) return { ...nothing, left: examined.left }
+        const open = await withoutOwed(services, request, examined, context.host).catch(unanswered)
+        if (typeof open === 'string') return { ...nothing, left: open, unhealthy: true }
+        const { go, held, needed } = open
         const bytes = filesOf(go, held).reduce((sum, { storedBytes }) => sum + storedBytes, 0)
         const [first, last] = [go[0], go.at(-1)]
         return { ...nothing, segments: go.length, bytes, ...(first && last && { first, last }), ...(needed && { needed }) }
@@ -57,8 +61,10 @@ export function createLogExpiry(services: Services) {
      */
     async removeLog({ last, ...request }: LogRequest & { last: string }): Promise<{ locked?: string }> {
       return withProgress(async (context) => {
-        const [points, before] = [await pointsWith(services, request), stayingSince(request.keep)]
-        const { go, held, unrecorded, store } = await examineLog(services, request, { points, before, host: context.host })
+        const { host } = context
+        const [{ points }, before] = [await knownWith(services, request), stayingSince(request.keep)]
+        const examined = await examineLog(services, request, { points, before, host })
+        const { go, held, unrecorded, store } = await withoutOwed(services, request, examined, host)
         await removeUnrecorded({ store }, unrecorded, before)
         const planned = filesOf(go.slice(0, go.indexOf(last) + 1), held)
         // Gone already, by a try before this one; or there, and needed by now.
@@ -71,7 +77,11 @@ export function createLogExpiry(services: Services) {
   }
 }
 
-type Points = Awaited<ReturnType<typeof pointsOf>>
+/** A repository of copies that does not answer may lack what would go. */
+function unanswered(error: unknown): string {
+  if (error instanceof HoldfastError && error.code !== 'CANCELLED') return `whether its copies have it is not known: ${error.message}`
+  throw error
+}
 
 function filesOf(names: readonly string[], held: readonly Held[]): Held[] {
   const byName = new Map(held.map((file) => [file.name, file]))
@@ -79,14 +89,14 @@ function filesOf(names: readonly string[], held: readonly Held[]): Held[] {
 }
 
 /** Of every source whose log it is, as far as it has them there. */
-async function pointsWith(services: Services, { archive, repository }: LogRequest): Promise<Points> {
+async function knownWith(services: Services, { archive, repository }: LogRequest): Promise<Known> {
   const { config } = services
   const own = ownersOf(config, archive).flatMap((name) => {
     const source = sourceOf(config, name)
     const places = repository === undefined ? [source.repository, ...copiesBeside(config, source, archive)] : [repository]
-    return places.filter((place) => repositoriesOf(source).includes(place)).map((place) => pointsOf(services, name, place))
+    return places.filter((place) => repositoriesOf(source).includes(place)).map((place) => knownOf(services, name, place))
   })
-  return (await Promise.all(own)).flat()
+  return together(await Promise.all(own))
 }
 
 const stayingSince = (keep: string): Date => new Date(Date.now() - seconds(keep) * 1000)

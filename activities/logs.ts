@@ -20,6 +20,9 @@ export interface ExaminedLog extends LogLeaving {
   unrecorded: Held[]
 }
 
+/** Later than everything: of however young segments. */
+export const EVER = new Date(8.64e15)
+
 /** What these points are not replayed with and was archived before that may go; nothing is taken away. */
 export async function examineLog(
   services: Services,

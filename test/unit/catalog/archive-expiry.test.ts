@@ -6,7 +6,7 @@ import { logicalSource, physicalSource } from '../../../src/config/schema.ts'
 import type { ArchiveExpiry, ArchiveKeeping, Finding } from '../../../src/drivers/driver.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/storage/memory.ts'
 import { inActivity } from '../../support/activity.ts'
-import { addPoint, catalogOn, proofOf } from '../../support/catalog.ts'
+import { addPoint, catalogOn, proofOf, stranger } from '../../support/catalog.ts'
 
 const OLD = '20250101_120000_full'
 const NEWEST = '20250103_120000_full'
@@ -82,6 +82,12 @@ describe('WAL that may go', () => {
     await prove('reports', NEWEST, true)
     expect(await expire()).toEqual(GONE)
     expect(asked[0]?.points.filter(({ sound }) => !sound).map(({ manifest }) => manifest.id)).toEqual([OLD])
+  })
+
+  it('is none while a point stands there that cannot be trusted: it may be what needs it', async () => {
+    await addPoint(store, '20250104_120000_full', { source: 'reports' }, catalogOn(store, stranger))
+    expect(await expire()).toMatchObject({ segments: 0, unhealthy: true, left: expect.stringContaining('reports/20250104_120000_full') })
+    expect(asked).toEqual([])
   })
 
   it('is none while WAL does not reach the archive, or nobody can say whether it does', async () => {

@@ -119,6 +119,26 @@ describe('the log beside copies', () => {
     expect((await heldIn({ archive: 'pages-2', store: await store('logs') })).held).toHaveLength(3)
   })
 
+  it('stays where it was shipped to as long as a copy needs it and lacks it, or nobody can say', async () => {
+    await point('hot', NEWEST, 30)
+    const { planLog, removeLog } = createRetentionActivities(services)
+    const request = { source: 'pages', archive: 'pages-2', keep: '0s' }
+    const plan = () => inActivity(() => planLog({ ...request, leaving: [] }))
+    expect(await plan()).toMatchObject({ segments: 3 })
+    await point('dr', OLD, 15)
+    expect(await plan()).toMatchObject({
+      segments: 1,
+      last: '1-10.wal',
+      needed: { segments: 2, by: `${OLD} in dr, which lacks them,` },
+    })
+    await expect(inActivity(() => removeLog({ ...request, last: '21-30.wal' }))).rejects.toMatchObject({ code: 'POINT_PROTECTED' })
+    await rename(join(dir, 'dr'), join(dir, 'dr-away'))
+    expect(await plan()).toMatchObject({ segments: 0, unhealthy: true, left: expect.stringContaining('whether its copies have it') })
+    await rename(join(dir, 'dr-away'), join(dir, 'dr'))
+    await copyLogs()
+    expect(await plan()).toMatchObject({ segments: 3, last: '21-30.wal' })
+  })
+
   it('that lies where the copies lie, by itself, stays for them too', async () => {
     for (const name of ['1-10.wal', '11-20.wal', '21-30.wal'])
       await pushWal(under.on(await store('dr'), 'here'), await under.file(name, name))

@@ -3,13 +3,14 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { LogPlan } from '../../../activities/log-expiry.ts'
 import { createRetentionActivities } from '../../../activities/retention.ts'
 import type { Services } from '../../../activities/services.ts'
+import { manifestKey } from '../../../src/catalog/keys.ts'
 import { configSchema } from '../../../src/config/schema.ts'
 import { createDriver } from '../../../src/drivers/raft-cluster/index.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/storage/memory.ts'
 import { heldIn } from '../../../src/wal/contents.ts'
 import { parseWalName, placeOf, recordKeyOf } from '../../../src/wal/names.ts'
 import { inActivity } from '../../support/activity.ts'
-import { addPoint, catalogOn, proofOf } from '../../support/catalog.ts'
+import { addPoint, catalogOn, proofOf, signer, stranger } from '../../support/catalog.ts'
 
 const DAY = 86_400_000
 const OLD = '20250101_120000_full'
@@ -36,8 +37,8 @@ const config = configSchema.parse({
     reader: source({ archive: 'pages-1' }),
   },
 })
-const point = (id: string, archive: string, index: number, more: object = {}) =>
-  addPoint(points, id, { source: 'pages', inventory: { wal: { archive }, snapshot: { index } }, ...more })
+const point = (id: string, archive: string, index: number, more: object = {}, by = signer) =>
+  addPoint(points, id, { source: 'pages', inventory: { wal: { archive }, snapshot: { index } }, ...more }, catalogOn(points, by))
 
 let points: MemoryStore
 let log: MemoryStore
@@ -149,6 +150,15 @@ describe('the log of a source', () => {
       unhealthy: true,
       left: `the failed proof of ${NEWEST} stands`,
     })
+  })
+
+  it('stays while a point stands there that cannot be trusted: it may be what needs it', async () => {
+    await ship('pages-2', 40)
+    await point(NEWEST, 'pages-2', 385)
+    const planted = await point(OLD, 'pages-2', 35, {}, stranger)
+    expect(await plan()).toMatchObject({ segments: 0, unhealthy: true, left: expect.stringContaining(`${OLD}/manifest.json`) })
+    await points.delete(manifestKey('pages', planted.id))
+    expect(await plan()).toMatchObject({ segments: 10 })
   })
 
   it('ends at what is locked, and says where', async () => {
