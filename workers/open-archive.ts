@@ -5,25 +5,34 @@ import { placesOfLog } from '../src/config/logs.ts'
 import type { Config } from '../src/config/schema.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { openStore } from '../src/storage/open.ts'
+import { readTogether } from '../src/storage/together.ts'
 import { type FetchingArchive, holdsSome } from '../src/wal/fetch.ts'
 
-/** Where no repository gives any of it, it is that of its own that says why. */
-export async function openArchive(config: Config, archive: string): Promise<FetchingArchive> {
+/** `together`: what one of these repositories lacks is read from another. Where none gives any of it, it is its own that says why. */
+export async function openArchive(config: Config, archive: string, { together = false } = {}): Promise<FetchingArchive> {
   const [own, ...copies] = placesOfLog(config, archive)
   if (own === undefined)
     throw new HoldfastError('NOT_FOUND', `No archive "${archive}"; there is ${Object.keys(config.archives).join(', ') || 'none'}`, {
       object: archive,
     })
   if (copies.length === 0) return openIn(config, archive, own)
+  const found: FetchingArchive[] = []
   for (const repository of [own, ...copies]) {
-    const found = await inTime(reading(config, archive, repository), repository).catch((error: unknown) => {
-      if (error instanceof HoldfastError) return undefined
-      throw error
-    })
-    if (found) return repository === own ? found : { ...found, copyIn: repository }
+    const opened = await answering(config, archive, repository)
+    if (opened) found.push(repository === own ? opened : { ...opened, copyIn: repository })
+    if (opened && !together) break
   }
-  return openIn(config, archive, own)
+  const [first, ...others] = found
+  if (!first) return openIn(config, archive, own)
+  return others.length === 0 ? first : { ...first, store: readTogether(found.map(({ store }) => store)) }
 }
+
+/** Undefined where it cannot be read. */
+const answering = (config: Config, archive: string, repository: string): Promise<FetchingArchive | undefined> =>
+  inTime(reading(config, archive, repository), repository).catch((error: unknown) => {
+    if (error instanceof HoldfastError) return undefined
+    throw error
+  })
 
 /** Undefined where it holds nothing: a disk that is not mounted looks like that. */
 async function reading(config: Config, archive: string, repository: string): Promise<FetchingArchive | undefined> {

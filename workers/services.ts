@@ -87,7 +87,7 @@ async function driverOf(config: Config, name: string, source: SourceConfig, conn
     connection,
     secret: resolveSecret,
     orchestrator: config.temporal,
-    archive: (archive) => openArchive(config, archive),
+    archive: (archive, options) => openArchive(config, archive, options),
   }
   // The list holds each driver beside the configuration that it takes.
   return (create as (config: SourceConfig, wiring: DriverWiring) => Promise<SourceDriver>)(source, wiring)

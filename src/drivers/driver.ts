@@ -413,8 +413,11 @@ export interface DriverWiring {
   pair?: string
   /** The value of a secret reference, at the last moment. */
   secret(reference: string): Promise<string>
-  /** An archive of the configuration, for an engine that ships its log with `holdfast wal-push`. */
-  archive?(name: string): Promise<FetchingArchive>
+  /**
+   * An archive of the configuration, for an engine that ships its log with `holdfast wal-push`. With `together` as one with its
+   * copies, which may reach further back.
+   */
+  archive?(name: string, options?: { together?: boolean }): Promise<FetchingArchive>
   /** What runs Holdfast itself: no run restores over what it stands on. */
   orchestrator: { address: string; namespace: string }
 }

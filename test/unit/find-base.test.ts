@@ -7,9 +7,12 @@ import { createCopyActivities } from '../../activities/copies.ts'
 import { findBase } from '../../activities/find-base.ts'
 import type { Services } from '../../activities/services.ts'
 import { configSchema } from '../../src/config/schema.ts'
+import type { DriverWiring } from '../../src/drivers/driver.ts'
 import { createDriver } from '../../src/drivers/raft-cluster/index.ts'
 import { createFolderStore } from '../../src/storage/folder.ts'
+import { heldIn } from '../../src/wal/contents.ts'
 import { pushWal } from '../../src/wal/push.ts'
+import { removeWal } from '../../src/wal/remove.ts'
 import { openArchive } from '../../workers/open-archive.ts'
 import { inActivity } from '../support/activity.ts'
 import { type ArchiveUnderTest, createArchive } from '../support/archive.ts'
@@ -54,7 +57,7 @@ function services(copies: unknown[]): Services {
       },
     },
   })
-  const archive = (name: string) => openArchive(config, name)
+  const archive: DriverWiring['archive'] = (name, options) => openArchive(config, name, options)
   return {
     config,
     store,
@@ -95,6 +98,22 @@ describe('a recovery of a raft cluster begins', () => {
     const found = await find()
     expect(found).toMatchObject({ id: OLD, repository: 'dr' })
     expect(found).not.toHaveProperty('instead')
+  })
+
+  it('with that point by the copy of the log, where its own has lost what was older', async () => {
+    await inActivity(() => createCopyActivities(services(['dr'])).copyLogs({ source: 'pages', to: 'dr' }))
+    await catalogOn(await store('hot')).deletePoint('pages', OLD)
+    const logs = { archive: 'pages', store: await store('logs') }
+    await pushWal(under.on(logs.store, 'pages'), await under.file('21-30.wal', 'new'))
+    const { held } = await heldIn(logs)
+    await removeWal(
+      logs,
+      held.filter(({ name }) => name !== '21-30.wal'),
+    )
+    expect(await find()).toMatchObject({ id: OLD, repository: 'dr' })
+    await expect(find([{ to: 'dr', log: false }])).rejects.toMatchObject({
+      message: expect.stringContaining('entries 6 to 20 are missing'),
+    })
   })
 
   it('at no place for what no log reaches, which is no matter of the repository', async () => {

@@ -35,9 +35,9 @@ export const namesOf = (wal: RaftClusterConfig['wal']): string => wal?.names ?? 
 type From = Pick<Origin, 'config' | 'archive'>
 
 /** By the name that a point gives it, which may be one of before the cluster was restored. */
-export async function openArchive({ config, archive }: From, name: string): Promise<WalArchive> {
+export async function openArchive({ config, archive }: From, name: string, options?: { together?: boolean }): Promise<WalArchive> {
   const names = namesOf(config.wal)
-  return name.startsWith('/') ? fromFolder(name, names) : fromRepository(name, names, archive)
+  return name.startsWith('/') ? fromFolder(name, names) : fromRepository(name, names, archive, options)
 }
 
 /** The one that the cluster writes now. */
@@ -49,9 +49,14 @@ export function archiveOfSource({ wal }: Pick<RaftClusterConfig, 'wal'>): string
   })
 }
 
-async function fromRepository(name: string, names: string, open: DriverWiring['archive']): Promise<WalArchive> {
+async function fromRepository(
+  name: string,
+  names: string,
+  open: DriverWiring['archive'],
+  options?: { together?: boolean },
+): Promise<WalArchive> {
   if (!open) throw new HoldfastError('UNEXPECTED', 'nobody gave the driver a way to its archive', { object: name })
-  const archive = await open(name)
+  const archive = await open(name, options)
   const { held } = await heldIn(archive)
   return {
     name,
@@ -128,14 +133,23 @@ export async function routeTo(from: From, to: RestoreTarget, manifest: Manifest)
       object: manifest.id,
       next: 'choose an older recovery point',
     })
-  const archive = await openArchive(from, archiveOfPoint(manifest))
-  const way = wayFrom(Number(fact(manifest, 'snapshot', 'index')), archive.segments)
+  const { archive, ...way } = await wayOf(from, manifest)
   const last = way.segments.pop()
   if (last) way.segments.push({ ...last, archivedAt: await archive.archivedAt(last) })
   const lastAt = way.segments.at(-1)?.archivedAt ?? new Date(manifest.consistency.time)
   // What lies before the gap was archived by then: for a target before that nothing may be missing, and the replay will tell.
   if (way.gap && (to.time === undefined || Date.parse(to.time) >= lastAt.getTime())) throw gapped(archive.name, way.gap)
   return { ...way, archive }
+}
+
+/** A copy is kept by the needs of the points beside it: it may have what its own repository has not any more. */
+async function wayOf(from: From, manifest: Manifest): Promise<Route> {
+  const [name, index] = [archiveOfPoint(manifest), Number(fact(manifest, 'snapshot', 'index'))]
+  const archive = await openArchive(from, name)
+  const way = wayFrom(index, archive.segments)
+  if (!way.gap) return { ...way, archive }
+  const whole = await openArchive(from, name, { together: true })
+  return { ...wayFrom(index, whole.segments), archive: whole }
 }
 
 /** What whoever restores by a copy of the log has to know. */
