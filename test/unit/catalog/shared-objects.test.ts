@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from 'vitest'
 import { dataPrefix, manifestKey } from '../../../src/catalog/keys.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/storage/memory.ts'
 import type { Store } from '../../../src/storage/store.ts'
-import { catalogOn, keysIn, manifestOf, putArtifact } from '../../support/catalog.ts'
+import { catalogOn, keysIn, manifestOf, putArtifact, stranger } from '../../support/catalog.ts'
 
 const FULL = '20251018_214530_manual'
 const NEXT = '20251019_214530_incremental'
@@ -34,6 +34,21 @@ it('keeps the point that it needs from being deleted until it has gone itself', 
   await catalog.deletePoint('orders', NEXT)
   await catalog.deletePoint('orders', FULL)
   expect(await keysIn(store, 'holdfast/v1/orders/')).toEqual([])
+})
+
+it('keeps it for one that cannot be trusted, too: with the key that signed it put back it is a point again', async () => {
+  await catalogOn(store, stranger).publishManifest(await incremental([FULL]))
+  const catalog = catalogOn(store)
+  expect((await catalog.listPoints('orders')).map(({ id }) => id)).toEqual([FULL])
+  await expect(catalog.deletePoint('orders', FULL)).rejects.toMatchObject({
+    code: 'POINT_PROTECTED',
+    message: `${FULL} is needed by ${NEXT}`,
+  })
+  expect(await keysIn(store, dataPrefix('orders', FULL))).toHaveLength(1)
+  await store.delete(manifestKey('orders', NEXT))
+  await store.put(manifestKey('orders', NEXT), Buffer.from('{"parents": "none"'), { ifAbsent: true })
+  await catalog.deletePoint('orders', FULL)
+  expect(await keysIn(store, dataPrefix('orders', FULL))).toEqual([])
 })
 
 it('published while the other is being deleted, it finds it again: the manifest goes back, no object has gone', async () => {
