@@ -103,7 +103,7 @@ export function createRecoverActivities(services: Services) {
               copyBack: copyBackCommand(connection, live, table, suffix),
             })),
             ...(restored.notes && { notes: restored.notes }),
-            warnings: [...base.warnings, ...missing.map(noSuchTable)],
+            warnings: [...base.warnings, ...(restored.warnings ?? []), ...missing.map(noSuchTable)],
             seconds: (Date.now() - started) / 1000,
           }
         })

@@ -173,6 +173,8 @@ export interface Restored {
   bytes: number
   /** What an operator has to know of it. */
   notes?: string[]
+  /** What was asked for and may not be in it. */
+  warnings?: string[]
 }
 
 /** Over a live target: beside it first, then in its place, atomically where the engine can; the old one kept where it can be. */

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest'
 import { createCopyActivities } from '../../activities/copies.ts'
 import { createRecoverActivities } from '../../activities/recover.ts'
 import { configSchema } from '../../src/config/schema.ts'
+import type { PitrTarget } from '../../src/contract/inputs.ts'
 import { createFolderStore } from '../../src/storage/folder.ts'
 import { until } from '../../src/process/wait.ts'
 import { pushWal } from '../../src/wal/push.ts'
@@ -59,7 +60,7 @@ it('is reached by the copy of a point and the copy of the log, and what came aft
 
     // As a worker that starts after the disaster.
     const later = createRecoverActivities(createServices(config, {} as never))
-    const recover = async (to: { time: string }) => {
+    const recover = async (to: PitrTarget) => {
       const { repository, ...base } = await inActivity(() => later.planRecovery({ source: 'orders', target: to }))
       const input = { source: 'orders', target: to, into: 'beside', tables: [], base, instance: 'pitr-copy', workflowId: 'w', runId: 'r' }
       return inActivity(() => later.recoverToPoint({ ...input, ...(repository !== undefined && { repository }) }))
@@ -69,6 +70,11 @@ it('is reached by the copy of a point and the copy of the log, and what came aft
     const addr = await readFile(join(dirname(report.connection), 'node.json'), 'utf8')
     expect(await source.contents({ url: `http://${addr}` })).toBe(wanted)
     await driver.destroy({ dir: dirname(report.connection) })
+    // The end of the copy is not known to be that of the log.
+    const end = await recover({ latest: true })
+    expect(end).not.toHaveProperty('notes')
+    expect(end.warnings).toEqual([expect.stringContaining('read from its copy in dr')])
+    await driver.destroy({ dir: dirname(end.connection) })
     const after = new Date(Date.now() + 600_000).toISOString()
     await expect(recover({ time: after })).rejects.toMatchObject({ code: 'TARGET_NOT_REACHED' })
   } finally {

@@ -38,6 +38,9 @@ export function stoppedAt(said: string, to: RestoreTarget, manifest: Manifest, w
   return { paused: false, ...(typeof time === 'string' && { time }) }
 }
 
+/** Whether an entry of after the target was there: then none of before it can be lacking at the end of the log. */
+export const sawBeyond = (said: string): boolean => readReport(said).stopped_before !== undefined
+
 function readReport(said: string): { time?: unknown; stopped_before?: unknown } {
   try {
     return JSON.parse(said) as { time?: unknown; stopped_before?: unknown }

@@ -14,7 +14,7 @@ import { bytesOf } from './listing.ts'
 import { nodesOf, type Origin } from './node.ts'
 import { filesOf, nodeOfConfig, STATE, untarScript } from './parts.ts'
 import { configBelow, configIn, dataIn, layoutOf, nodeIn, walIn } from './places.ts'
-import { type Stopped, stoppedAt, unplayable, untilOf } from './replay.ts'
+import { sawBeyond, type Stopped, stoppedAt, unplayable, untilOf } from './replay.ts'
 import { fetchRoute, notesOf, routeTo } from './wal.ts'
 import { copyForNode, startNode } from './scratch.ts'
 import { describe } from '../../process/command.ts'
@@ -69,7 +69,7 @@ async function replay(
   manifest: Manifest,
   dir: string,
   to: RestoreTarget,
-): Promise<{ stoppedAt: Stopped; notes?: string[] }> {
+): Promise<Pick<Restored, 'notes' | 'warnings'> & { stoppedAt: Stopped }> {
   const { config } = origin
   const route = await routeTo(origin, to, manifest)
   await copyForNode(config, dir)
@@ -80,7 +80,8 @@ async function replay(
     throw unplayable(error, route, context.signal)
   })
   const notes = notesOf(route)
-  return { stoppedAt: stoppedAt(stdout, to, manifest, route), ...(notes.length > 0 && { notes }) }
+  const said = sawBeyond(stdout) ? { notes } : { warnings: notes }
+  return { stoppedAt: stoppedAt(stdout, to, manifest, route), ...(notes.length > 0 && said) }
 }
 
 export async function fillData(
