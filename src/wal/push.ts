@@ -77,6 +77,7 @@ async function archiveFile(work: Archiving): Promise<Outcome> {
       archive: archive.archive,
       name: name.name,
       archivedAt: new Date().toISOString(),
+      writtenAt: (await work.file.stat()).mtime.toISOString(),
       holdfastVersion: VERSION,
       artifact,
       encryption: { recipients: [...archive.recipients] },

@@ -13,6 +13,8 @@ export const walRecordSchema = z.looseObject({
   archive: z.string(),
   name: z.string(),
   archivedAt: z.iso.datetime({ offset: true }),
+  /** When the engine last wrote to the file: what it logged up to then is in this one and those before it. Absent in older records. */
+  writtenAt: z.iso.datetime({ offset: true }).optional(),
   holdfastVersion: z.string(),
   /** The digest and the size of the content tell the same file from another one: ciphertext differs each time. */
   artifact: artifactSchema.required({ contentBlake3: true, plainBytes: true }),

@@ -177,6 +177,15 @@ describe('recovery to a moment', { timeout: 240_000 }, () => {
     })
   })
 
+  it('is refused for a moment at which nothing was shipped: what came late is of before', async () => {
+    const between = { time: new Date().toISOString() }
+    const { named, taken } = await shipped()
+    await expect(named.restore(contextFor(), taken, artifacts(), { dir: scratch(), to: between })).rejects.toMatchObject({
+      code: 'TARGET_NOT_REACHED',
+      message: expect.stringContaining('written to until'),
+    })
+  })
+
   it('reads an archive of holdfast wal-push as well, also once all has gone that no point needs', async () => {
     const { shop, named, taken } = await shipped()
     expect(await named.window?.()).toMatchObject({ archive: 'shop', gaps: [] })

@@ -28,10 +28,10 @@ export function stoppedAt(said: string, to: RestoreTarget, manifest: Manifest, w
     // Nothing after the target was seen: what is missing may be of before it.
     if (way.gap) throw gapped(archive.name, way.gap)
     const end = way.segments.at(-1)?.archivedAt
-    if (!end || end.getTime() < Date.parse(to.time))
+    if (!end || way.wholeUntil.getTime() < Date.parse(to.time))
       throw new HoldfastError(
         'TARGET_NOT_REACHED',
-        `the archive ${archive.name} ends with entry ${way.through}${end ? `, archived at ${end.toISOString()}` : ''}: whether there was more until ${to.time} is not known`,
+        `the archive ${archive.name} ends with entry ${way.through}${end ? `, written to until ${way.wholeUntil.toISOString()}` : ''}: whether there was more until ${to.time} is not known`,
         { object: manifest.id, next: 'wait until the log is archived, choose an earlier target, or latest for all that there is' },
       )
   }

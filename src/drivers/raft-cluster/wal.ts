@@ -14,14 +14,20 @@ import { NAMES, type RaftClusterConfig } from './config.ts'
 import type { Origin } from './node.ts'
 import { fact } from './parts.ts'
 
+export interface Times {
+  /** By whoever archived it: a store may have it since later. */
+  archivedAt: Date
+  /** All entries up to then are in it or in those before it; a segment that was shipped late is of long before. */
+  wholeUntil: Date
+}
+
 export interface WalArchive {
   name: string
   /** In the order of their entries. */
   segments: LogSegment[]
   /** The repository of a copy that is read in its place: it ends where the last run that copied has brought it. */
   copyIn?: string
-  /** By whoever archived it: a store may have it since later. */
-  archivedAt(segment: LogSegment): Promise<Date>
+  times(segment: LogSegment): Promise<Times>
   fetch(segment: LogSegment, into: string, signal: AbortSignal): Promise<void>
 }
 
@@ -62,9 +68,11 @@ async function fromRepository(
     name,
     segments: segmentsOf(names, held),
     ...(archive.copyIn !== undefined && { copyIn: archive.copyIn }),
-    async archivedAt(segment) {
+    async times(segment) {
       const record = await findRecord(archive, parseWalName(segment.name))
-      return record ? new Date(record.archivedAt) : segment.archivedAt
+      const archivedAt = record ? new Date(record.archivedAt) : segment.archivedAt
+      const writtenAt = record?.writtenAt === undefined ? archivedAt : new Date(record.writtenAt)
+      return { archivedAt, wholeUntil: new Date(Math.min(writtenAt.getTime(), archivedAt.getTime())) }
     },
     async fetch(segment, into, signal) {
       if (await fetchWal(archive, segment.name, join(into, segment.name), signal)) return
@@ -84,7 +92,7 @@ async function fromFolder(dir: string, names: string): Promise<WalArchive> {
   return {
     name: dir,
     segments: inOrder(segments),
-    archivedAt: async (segment) => segment.archivedAt,
+    times: async ({ archivedAt }) => ({ archivedAt, wholeUntil: archivedAt }),
     fetch: (segment, into) => copyFile(join(dir, segment.name), join(into, segment.name)),
   }
 }
@@ -123,6 +131,7 @@ export function wayFrom(index: number, segments: readonly LogSegment[]): Way {
 
 export interface Route extends Way {
   archive: WalArchive
+  wholeUntil: Date
 }
 
 /** The way from a point; throws TARGET_OUT_OF_RANGE where entries that may belong to the target are missing. */
@@ -135,15 +144,16 @@ export async function routeTo(from: From, to: RestoreTarget, manifest: Manifest)
     })
   const { archive, ...way } = await wayOf(from, manifest)
   const last = way.segments.pop()
-  if (last) way.segments.push({ ...last, archivedAt: await archive.archivedAt(last) })
-  const lastAt = way.segments.at(-1)?.archivedAt ?? new Date(manifest.consistency.time)
-  // What lies before the gap was archived by then: for a target before that nothing may be missing, and the replay will tell.
-  if (way.gap && (to.time === undefined || Date.parse(to.time) >= lastAt.getTime())) throw gapped(archive.name, way.gap)
-  return { ...way, archive }
+  const times = last && (await archive.times(last))
+  if (times) way.segments.push({ ...last, archivedAt: times.archivedAt })
+  const wholeUntil = times?.wholeUntil ?? new Date(manifest.consistency.time)
+  // For a target before the end of what lies before the gap nothing may be missing, and the replay will tell.
+  if (way.gap && (to.time === undefined || Date.parse(to.time) >= wholeUntil.getTime())) throw gapped(archive.name, way.gap)
+  return { ...way, archive, wholeUntil }
 }
 
 /** A copy is kept by the needs of the points beside it: it may have what its own repository has not any more. */
-async function wayOf(from: From, manifest: Manifest): Promise<Route> {
+async function wayOf(from: From, manifest: Manifest): Promise<Way & Pick<Route, 'archive'>> {
   const [name, index] = [archiveOfPoint(manifest), Number(fact(manifest, 'snapshot', 'index'))]
   const archive = await openArchive(from, name)
   const way = wayFrom(index, archive.segments)
