@@ -32,7 +32,7 @@ afterEach(async () => {
 const there = (): SourceDriver => bench.driver({ address: other.address })
 const liveOf = (driver = there()): LiveRestore => driver.live as LiveRestore
 const looking = () => ({ context: contextFor(), source: bench.source })
-const filling = (choice: RestoreChoice) => ({ ...looking(), dir: join(bench.scratch, 'aside'), choice })
+const filling = (choice: RestoreChoice, dir = 'aside') => ({ ...looking(), dir: join(bench.scratch, dir), choice })
 
 async function restore(choice: RestoreChoice = {}, driver = there()) {
   const live = liveOf(driver)
@@ -104,6 +104,16 @@ describe('a restore into a live namespace', { timeout: 120_000 }, () => {
     await liveOf().swap(point, confirm, undefined, filling({}))
     expect(await schedulesOf(client, NAMESPACE)).toEqual(found)
     expect(await runs('')).toEqual([])
+  })
+
+  it('a second time, makes again what was lost since the first', async () => {
+    const choice: RestoreChoice = { parts: ['schedules', 'open'], mode: 'upsert' }
+    await restore(choice)
+    await client.schedule.getHandle('campaign').delete()
+    await client.workflow.getHandle('subscription-anna').terminate('by mistake')
+    await liveOf().swap(point, await liveOf().fingerprint(), undefined, filling(choice, 'again'))
+    expect(await client.schedule.getHandle('campaign').describe()).toMatchObject({ scheduleId: 'campaign' })
+    expect((await client.workflow.getHandle('subscription-anna').describe()).status.name).toBe('RUNNING')
   })
 
   it('leaves a schedule that is there alone unless it may replace it, and refuses by default', async () => {

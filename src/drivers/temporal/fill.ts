@@ -31,12 +31,13 @@ export async function fill(on: Fill): Promise<Swapped> {
 }
 
 /** Ids of those that were there and were left as they are. */
-async function fillSchedules({ session, manifest, settings, wanted, filling: { choice, context } }: Fill): Promise<string[]> {
+async function fillSchedules({ session, manifest, settings, wanted, filling: { choice, context, dir } }: Fill): Promise<string[]> {
   const point = `${manifest.source}/${manifest.id}`
+  const how = { point, running: wanted.running, dir }
   const left: string[] = []
   for (const [parts, record] of settings.schedules.entries()) {
     if (parts % 50 === 0) context.onProgress({ phase: 'schedules', parts })
-    if (await createMissing(session, record, point, wanted.running)) continue
+    if (await createMissing(session, record, how)) continue
     if (choice.mode === 'replace') await updateSchedule(session, record, point, wanted.running)
     else {
       const found = await findSchedule(session, record.id)
@@ -57,7 +58,7 @@ async function startRuns({ session, manifest, filling: { context, source, dir } 
         await source.toFile(partOf(manifest, name), fileOf(name))
       }
     }
-    return await startOpenRuns(session, context, manifest, fileOf)
+    return await startOpenRuns(session, context, manifest, { dir, fileOf })
   } finally {
     await rm(dir, { recursive: true, force: true })
   }

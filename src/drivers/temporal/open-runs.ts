@@ -11,6 +11,7 @@ import {
 } from '../../temporal/messages.ts'
 import { readBundle, readIndex } from './read-bundle.ts'
 import { extentOf, type IndexLine } from './records.ts'
+import { requestIdOf } from './schedules.ts'
 
 export interface OpenRuns {
   started: string[]
@@ -43,12 +44,12 @@ export async function startOpenRuns(
   session: Session,
   context: DriverContext,
   manifest: Manifest,
-  fileOf: (part: string) => string,
+  { dir, fileOf }: { dir: string; fileOf(part: string): string },
 ): Promise<OpenRuns> {
   const result: OpenRuns = { started: [], children: 0, there: [] }
   for await (const { line, events } of openRunsIn(manifest, fileOf)) {
     context.onProgress({ phase: 'open runs', parts: result.started.length })
-    const request = startOf(session.namespace, line, events)
+    const request = startOf(session.namespace, line, events, dir)
     if (!request) result.children += 1
     else if (await start(session, request)) result.started.push(line.workflowId)
     else result.there.push(line.workflowId)
@@ -66,14 +67,14 @@ async function start(session: Session, request: ReturnType<typeof startOf>): Pro
   }
 }
 
-/** The same request gives the same run a second time: its id is that of the run that it follows. */
-function startOf(namespace: string, { workflowId, runId }: IndexLine, [first]: HistoryEvent[]) {
+/** A second try of the same restore is given the run of the first. */
+function startOf(namespace: string, { workflowId, runId }: IndexLine, [first]: HistoryEvent[], dir: string) {
   const started = first?.workflowExecutionStartedEventAttributes
   if (!started || started.parentWorkflowExecution) return undefined
   return StartWorkflowExecutionRequest.create({
     namespace,
     workflowId,
-    requestId: runId,
+    requestId: requestIdOf(dir, runId),
     identity: 'holdfast restore',
     workflowType: started.workflowType,
     taskQueue: { name: started.taskQueue?.name },

@@ -6,7 +6,7 @@ import type { ArtifactSource, RestoreChoice } from '../driver.ts'
 import { GRPC, refusalOf, type Session } from '../../temporal/namespace-session.ts'
 import type { AttributeTypes, NamespaceRecord } from './namespace.ts'
 import { PARTS } from './records.ts'
-import { createSchedule, type ScheduleRecord } from './schedules.ts'
+import { createSchedule, type Remaking, type ScheduleRecord } from './schedules.ts'
 
 /** What a restore may be asked for. Histories come along as files where they are wanted; nothing imports them. */
 export const CHOICES = ['namespace', 'search-attributes', 'schedules', 'running-schedules', 'histories', 'open'] as const
@@ -59,9 +59,9 @@ export async function readSettings(
 }
 
 /** Gives false where one of that id was there already, which is left as it is. */
-export async function createMissing(session: Session, record: ScheduleRecord, point: string, running: boolean): Promise<boolean> {
+export async function createMissing(session: Session, record: ScheduleRecord, how: Remaking): Promise<boolean> {
   try {
-    await createSchedule(session, record, point, running)
+    await createSchedule(session, record, how)
     return true
   } catch (error) {
     if (refusalOf(error) === GRPC.alreadyExists) return false

@@ -42,9 +42,9 @@ export async function restoreScratch(
       for (const [parts, record] of settings.schedules.entries()) {
         if (parts % 50 === 0) context.onProgress({ phase: 'schedules', parts })
         // Never running in a scratch place, whatever was chosen.
-        await createMissing(session, record, `${manifest.source}/${manifest.id}`, false)
+        await createMissing(session, record, { point: `${manifest.source}/${manifest.id}`, running: false, dir })
       }
-      if (wanted.open) await startOpenRuns(session, context, manifest, (part) => histories(dir, part))
+      if (wanted.open) await startOpenRuns(session, context, manifest, { dir, fileOf: (part) => histories(dir, part) })
       const connect = `temporal schedule list --address ${address} --namespace ${shellWord(namespace)}`
       return { target: { kind: 'scratch' as const, dir, connection: address, database: namespace, connect }, bytes }
     })

@@ -80,8 +80,20 @@ export function restoredState(record: ScheduleRecord, point: string, running: bo
   return { ...rest, ...(!(running && !paused) && { paused: true }), notes: `${markOf(point)}; ${was}` }
 }
 
+export interface Remaking {
+  /** `<source>/<id>`. */
+  point: string
+  /** Whether those that ran run again at once. */
+  running: boolean
+  /** The folder of the restore: the same for each of its tries, and another for the next restore. */
+  dir: string
+}
+
+/** A request that the server has answered before makes nothing, also where what it made then is gone. */
+export const requestIdOf = (dir: string, id: string): string => digestOf(Buffer.from(`${dir} ${id}`))
+
 /** Makes it as it was, paused unless `running` and it ran. */
-export async function createSchedule(session: Session, record: ScheduleRecord, point: string, running: boolean): Promise<void> {
+export async function createSchedule(session: Session, record: ScheduleRecord, { point, running, dir }: Remaking): Promise<void> {
   const { id: scheduleId, schedule, memo, searchAttributes } = record
   await session.ask(({ workflowService }) =>
     workflowService.createSchedule({
@@ -90,7 +102,7 @@ export async function createSchedule(session: Session, record: ScheduleRecord, p
       schedule: Schedule.fromObject({ ...schedule, state: restoredState(record, point, running) }),
       ...(memo && { memo: Memo.fromObject(memo) }),
       ...(searchAttributes && { searchAttributes: SearchAttributes.fromObject(searchAttributes) }),
-      requestId: digestOf(Buffer.from(`${point} ${scheduleId}`)),
+      requestId: requestIdOf(dir, scheduleId),
     }),
   )
 }
