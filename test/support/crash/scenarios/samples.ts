@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RestoreReport } from '../../../../activities/restore.ts'
 import type { SampleSource } from '../../../../scripts/sources/sample.ts'
+import type { RestoreChoice } from '../../../../src/contract/inputs.ts'
 import type { Scenario } from '../scenario.ts'
 import type { CrashStage } from '../stage.ts'
 import { ALL_SAMPLES } from '../../sources/index.ts'
@@ -34,6 +35,9 @@ export async function openSampleLane(stage: CrashStage, name: string): Promise<S
   return { backup: backup(subject), verifyRestore: verifyRestore(subject), restoreLive: restoreLive(subject, sample) }
 }
 
+/** What a live restore has to be told where it goes over what was changed, and not over what was lost. */
+const OVER: Readonly<Record<string, Pick<RestoreChoice, 'mode'>>> = { temporal: { mode: 'replace' } }
+
 /** What was changed after the point is gone again, and a safety backup has it. */
 function restoreLive(subject: Subject, sample: SampleSource): Scenario {
   let asCaptured: string | undefined
@@ -49,7 +53,7 @@ function restoreLive(subject: Subject, sample: SampleSource): Scenario {
       const before = new Set(await idsOf(subject))
       const confirm = await fingerprintOf(lane, source)
       return {
-        start: starting(lane, 'restore', { source, recoveryPoint: id, target: 'live', confirm, requestedBy: 'crash' }),
+        start: starting(lane, 'restore', { source, recoveryPoint: id, target: 'live', ...OVER[source], confirm, requestedBy: 'crash' }),
         async compare(crashed) {
           const safety = reportOf<RestoreReport>(crashed)?.safetyBackup
           const fresh = (await idsOf(subject)).filter((one) => !before.has(one))
