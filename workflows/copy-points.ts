@@ -8,7 +8,7 @@ import { parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
-import { awaitReadable } from './lib/thaw.ts'
+import { type ArchivedPoint, awaitReadable } from './lib/thaw.ts'
 import { createView, type View } from './lib/view.ts'
 
 export interface CopiesMade {
@@ -34,6 +34,7 @@ export interface CopyReport {
 
 type Input = ReturnType<typeof parseInput<'copyPoints'>>
 type Target = Awaited<ReturnType<CopyActivities['copyTargets']>>['targets'][number]
+type Frozen = NonNullable<Awaited<ReturnType<CopyActivities['planCopies']>>['frozen']>[number]
 
 const { resolveSource } = proxyActivities<BackupActivities>(control)
 const { copyTargets } = proxyActivities<CopyActivities>(control)
@@ -52,30 +53,45 @@ async function copyTo({ source, to, thaw }: Input, view: View): Promise<CopyRepo
   const { host } = await resolveSource({ source, repositoryOnly: true })
   const report: CopyReport = { source, copies: [], warnings: [] }
   const failures: unknown[] = []
-  for (const target of targets) {
-    const lock = { work: 'copy', what: `copies of ${source} to ${target.to}` } as const
-    const brought = (wait: boolean) =>
-      withLocks([`copies/${source}/${target.to}`], { ...lock, wait }, () => bring({ source, target, host, thaw }, view, report))
+  const failed = ({ to }: Target, error: unknown) => {
+    if (isCancellation(error)) throw error
+    const { message } = rootFailure(error)
+    view.step(to, 'failed', message)
+    report.warnings.push(`${to}: ${message}`)
+    failures.push(error)
+  }
+  const bringTo = async (target: Target, wait: boolean): Promise<Frozen[]> => {
+    const lock = { work: 'copy', wait, what: `copies of ${source} to ${target.to}` } as const
     try {
-      const frozen = await brought(false)
-      if (frozen.length === 0) continue
-      await awaitReadable(
-        view,
-        frozen.map((point) => ({ source, ...point })),
-      )
-      const left = await brought(true)
-      if (left.length > 0) report.warnings.push(`${target.to}: ${left.length} points cannot be read yet: holdfast copy ${source} --thaw`)
+      return await withLocks([`copies/${source}/${target.to}`], lock, () => bring({ source, target, host, thaw }, view, report))
     } catch (error) {
-      if (isCancellation(error)) throw error
-      const { message } = rootFailure(error)
-      view.step(target.to, 'failed', message)
-      report.warnings.push(`${target.to}: ${message}`)
-      failures.push(error)
+      failed(target, error)
+      return []
     }
   }
+  const frozen: { target: Target; points: Frozen[] }[] = []
+  for (const target of targets) frozen.push({ target, points: await bringTo(target, false) })
   // Where nothing could even be begun there is nothing to be degraded.
   if (failures.length === targets.length) throw failures[0]
+  const later = frozen.filter(({ points }) => points.length > 0)
+  if (later.length === 0) return report
+  try {
+    await awaitReadable(view, eachOnce(source, later))
+  } catch (error) {
+    for (const { target } of later) failed(target, error)
+    return report
+  }
+  for (const { target } of later) {
+    const left = await bringTo(target, true)
+    if (left.length > 0) report.warnings.push(`${target.to}: ${left.length} points cannot be read yet: holdfast copy ${source} --thaw`)
+  }
   return report
+}
+
+/** Several repositories may lack the same point. */
+function eachOnce(source: string, frozen: readonly { points: Frozen[] }[]): ArchivedPoint[] {
+  const points = new Map(frozen.flatMap(({ points }) => points.map((point) => [point.id, { source, ...point }])))
+  return [...points.values()]
 }
 
 interface Way {
@@ -85,10 +101,8 @@ interface Way {
   thaw: boolean
 }
 
-type Planned = Awaited<ReturnType<CopyActivities['planCopies']>>
-
 /** What can be read now; resolves with what has to be thawed before, where that was asked for. */
-async function bring(way: Way, view: View, report: CopyReport): Promise<NonNullable<Planned['frozen']>> {
+async function bring(way: Way, view: View, report: CopyReport): Promise<Frozen[]> {
   const { source, target, host, thaw } = way
   const { to } = target
   const place = { source, to }

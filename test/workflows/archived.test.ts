@@ -4,11 +4,13 @@ import type { WorkflowHandle } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { viewQuery } from '../../src/contract/messages.ts'
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
+import { HoldfastError } from '../../src/core/errors.ts'
 import { pointId } from '../../src/core/ids.ts'
 import { until } from '../../src/process/wait.ts'
 import { readAll } from '../../src/storage/store.ts'
 import { type ArchivingS3, startArchivingS3 } from '../support/archived.ts'
 import { type ArchivedSource, archivedSource } from '../support/workflows/archived.ts'
+import { failing } from '../support/workflows/failing.ts'
 import { endOf, sourceFakes } from '../support/workflows/source.ts'
 import { openStage, type Stage } from '../support/workflows/stage.ts'
 
@@ -205,6 +207,24 @@ describe('a point in an archive', () => {
       await until(async () => (await waits())?.includes(first), { what: 'the run to wait for the other', timeoutMs: 20_000 })
       s3.release()
       expect(await copy.result()).toMatchObject({ outcome: 'success', copies: [{ copied: [young, first] }] })
+    })
+  })
+
+  test('that its archive does not give back costs no copy of the others, and the run tells what it brought', async () => {
+    const orders = await open('[{ after: 90d, storageClass: GLACIER }]', { copies: ['dr'] })
+    const [old, young] = [daysAgo(100), daysAgo(1)]
+    for (const id of [old, young]) await orders.take(id)
+    const refused = new HoldfastError('STORE_DENIED', 'nobody here may thaw', { object: old })
+    const thawPoint = async () => Promise.reject(refused)
+    await stage.play({ ...orders.fakes, ...failing({ thawPoint }) }, async () => {
+      await run('retention')
+      s3.hold()
+      const report = await run('copyPoints', { thaw: true })
+      expect(report).toMatchObject({
+        outcome: 'degraded',
+        copies: [{ copied: [young] }],
+        warnings: [expect.stringContaining('dr: nobody here may thaw')],
+      })
     })
   })
 })
