@@ -110,8 +110,9 @@ const walSwitch = (subject: Subject, stage: CrashStage): Scenario => ({
       start: starting(subject.lane, 'walSwitch', { source: KEPT }),
       async compare(crashed) {
         const [archiver] = await live.query('select last_archived_wal as segment from pg_stat_archiver')
-        const archived = String(archiver?.['segment'])
-        const late = archived >= written ? [] : [`the archive ends with ${archived}, before ${written}`]
+        const archived = archiver?.['segment']
+        const there = typeof archived === 'string' && archived >= written
+        const late = there ? [] : [`the archive ends with ${archived ?? 'nothing'}, before ${written}`]
         return [...late, ...(await common(subject, crashed, { evidence: false }))]
       },
     }
