@@ -1,6 +1,6 @@
 /** Ports for servers that are started here: below the range the kernel gives to outgoing connections. */
 import { createSocket } from 'node:dgram'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { HoldfastError } from '../../src/core/errors.ts'
 
 const FIRST = 20_000
@@ -11,7 +11,7 @@ const ALL = SLICES * SLICE
 // Test files run in processes of their own with neighbouring pids: each starts in a slice that its neighbours do not use.
 let next = (process.pid % SLICES) * SLICE
 
-/** A port that nobody listens on at the address, never given twice by this process. */
+/** A port that nobody listens on at the address, given to nobody else while this process lives: its server may be stopped for a while. */
 export function freePort(address = '127.0.0.1'): Promise<number> {
   return freePortOn([address])
 }
@@ -20,10 +20,29 @@ export function freePort(address = '127.0.0.1'): Promise<number> {
 export async function freePortOn(addresses: readonly string[]): Promise<number> {
   for (let tries = 0; tries < ALL; tries++) {
     const port = FIRST + (next++ % ALL)
-    if (await freeEverywhere(port, addresses)) return port
+    if ((await freeEverywhere(port, addresses)) && (await reservePort(port))) return port
   }
   throw new HoldfastError('NOT_FOUND', `no port from ${FIRST} to ${FIRST + ALL - 1} is free on ${addresses.join(' and ')}`, {
     next: 'stop what listens there: ss -ltnp',
+  })
+}
+
+const reserved: Server[] = []
+
+/**
+ * False where another process, or this one, has it. Noted by a socket with a name that is no file, which the kernel forgets
+ * with the process that has it.
+ */
+export function reservePort(port: number): Promise<boolean> {
+  if (process.platform !== 'linux') return Promise.resolve(true)
+  return new Promise((resolve, reject) => {
+    const note = createServer()
+    note.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error)))
+    note.listen({ path: `\0holdfast-port-${port}` }, () => {
+      note.unref()
+      reserved.push(note)
+      resolve(true)
+    })
   })
 }
 

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
@@ -8,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { downloadTemporal } from '../../../scripts/toolbox/download.ts'
 import { ensureForTests } from '../../../scripts/toolbox/ensure.ts'
 import { findProgram, lookUp } from '../../../scripts/toolbox/find.ts'
-import { freePort, freePortOn } from '../../../scripts/toolbox/ports.ts'
+import { freePort, freePortOn, reservePort } from '../../../scripts/toolbox/ports.ts'
 import { ENGINES, PAIR, PROGRAMS } from '../../../scripts/toolbox/programs.ts'
 import { startTemporal } from '../../../scripts/toolbox/temporal.ts'
 import { groupAlive } from '../../../src/process/group.ts'
@@ -110,6 +111,22 @@ describe('a free port', () => {
     const servers = await Promise.all([next + 1, next + 2].map((port, index) => listen(port, `127.0.0.${index + 2}`)))
     expect(await freePortOn(['127.0.0.2', '127.0.0.3'])).toBeGreaterThan(next + 2)
     for (const server of servers) server.close()
+  })
+
+  it('is of one process while that lives, also while nobody listens there', async () => {
+    const next = (await freePort()) + 1
+    const program = `import { reservePort } from '${new URL('../../../scripts/toolbox/ports.ts', import.meta.url)}'
+      console.log(await reservePort(${next}))
+      process.stdin.resume()`
+    const other = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['pipe', 'pipe', 'inherit'] })
+    try {
+      expect(String((await once(other.stdout, 'data'))[0]).trim()).toBe('true')
+      expect(await freePort()).not.toBe(next)
+    } finally {
+      other.stdin.end()
+      await once(other, 'exit')
+    }
+    expect(await reservePort(next)).toBe(true)
   })
 
   it('is refused for an address that this machine does not have', async () => {
