@@ -79,6 +79,6 @@ export async function writeNew(file: string, text: string, mode: number): Promis
 function existing(file: string): HoldfastError {
   return new HoldfastError('INPUT_INVALID', `${file} is there already and is not overwritten`, {
     object: file,
-    next: 'choose another place: holdfast init --config <file> --keys <folder>',
+    next: 'name another file; for holdfast init: --config <file> --keys <folder>',
   })
 }

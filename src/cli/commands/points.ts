@@ -1,6 +1,7 @@
 /** list, show, delete, hold: recovery points as the repository has them. */
 import type { Command } from 'commander'
 import type { Survey } from '../../catalog/survey.ts'
+import { loadConfig } from '../../config/load.ts'
 import { EXIT, HoldfastError } from '../../core/errors.ts'
 import { POINT_KINDS } from '../../core/ids.ts'
 import type { Hold, Manifest, PointSummary, Proof } from '../../core/records.ts'
@@ -29,6 +30,7 @@ export function addPointCommands(program: Command, action: Action): void {
     .option('--signed-by <key>', 'only those that have a record signed by the key of this id')
     .action(
       action(async (context, source: string | undefined, filter: Filter) => {
+        if (filter.signedBy !== undefined) await requireKey(context, filter.signedBy)
         const { points, problems, copies } = await surveyAll(context, source)
         const shown = points.filter((point) => fits(point, filter))
         context.output.result({ points: shown, total: shown.length, problems, copies }, [
@@ -122,6 +124,16 @@ export async function surveyAll(context: CommandContext, source?: string): Promi
 /** Altered or planted records: somebody has to look. */
 export function problemLines(problems: Survey['problems']): string[] {
   return problems.map(({ key, code, message }) => `NOT TRUSTED ${key}: ${code}: ${message}`)
+}
+
+/** Else a key that was mistyped would look like one that nothing needs any more. */
+async function requireKey(context: CommandContext, id: string): Promise<void> {
+  const { publicKeys } = (await loadConfig(context.options.config)).signing
+  if (Object.hasOwn(publicKeys, id)) return
+  throw new HoldfastError('INPUT_INVALID', `signing.publicKeys has no key "${id}"`, {
+    object: id,
+    next: `there is ${Object.keys(publicKeys).join(', ')}; what a key signed that is not there is NOT TRUSTED`,
+  })
 }
 
 function fits(point: PointSummary, { kind, good, verified, tag, signedBy }: Filter): boolean {

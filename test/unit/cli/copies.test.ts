@@ -85,7 +85,8 @@ describe('list', () => {
     await fill()
     const { keyId } = SIGNING
     expect(JSON.parse((await run('--json', 'list', 'orders', '--signed-by', keyId)).stdout)).toMatchObject({ total: 2 })
-    expect(JSON.parse((await run('--json', 'list', 'orders', '--signed-by', 'another')).stdout)).toMatchObject({ total: 0 })
+    const mistyped = await run('list', 'orders', '--signed-by', `${keyId}0`)
+    expect(mistyped).toMatchObject({ code: 2, stderr: expect.stringContaining(keyId) })
     expect((await run('show', 'orders', YOUNG)).stdout).toContain(`signed by ${keyId}`)
   })
 
