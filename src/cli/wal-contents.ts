@@ -2,7 +2,7 @@
 import type { Contents } from '../wal/contents.ts'
 import { bytes, columns } from './output.ts'
 
-export function contentsLines({ timelines, gaps, series, unread, others, unrecorded }: Contents): string[] {
+export function contentsLines({ timelines, gaps, series, unread, others, unrecorded, unreadable }: Contents): string[] {
   const rows = timelines.map((t) => [String(t.timeline), t.first, t.last, String(t.segments), bytes(t.storedBytes), t.lastAt])
   const rest = others - unread - series.reduce((sum, { files }) => sum + files, 0)
   return [
@@ -13,6 +13,8 @@ export function contentsLines({ timelines, gaps, series, unread, others, unrecor
     ...(unread > 0 ? [`${unread} files whose names do not tell whether any are missing between them`] : []),
     ...(rest > 0 ? [`${rest} other files`] : []),
     ...(unrecorded > 0 ? [`${unrecorded} not finished: being archived now, or their push was killed and comes again`] : []),
+    ...(unreadable ?? []).map(({ name, code, message }) => `UNREADABLE ${name}: ${code}: ${message}`),
+    ...(unreadable?.length === 0 ? ['every record was read'] : []),
   ]
 }
 

@@ -3,6 +3,7 @@ import { type Archive, branchesOf, DEFAULT_SEGMENT_BYTES, runsOf, segmentName, w
 import { archivePrefix, parseWalKey, parseWalName } from './names.ts'
 import { findRecord, type ReadingArchive } from './record.ts'
 import { readSeries, type Series } from './series.ts'
+import { type Unreadable, unreadableOf } from './unreadable.ts'
 
 export interface Timeline {
   timeline: number
@@ -35,6 +36,16 @@ export interface Contents {
   unread: number
   /** Objects that no record names: of pushes under way, or that were killed. */
   unrecorded: number
+  /** Where every record was read. What only such a record tells is left out of all else. */
+  unreadable?: Unreadable[]
+}
+
+export interface ContentsOptions {
+  /** What segments of another engine look like, where the configuration says it. */
+  names?: string | undefined
+  /** Reads every record; else a file is taken for whole by its name. */
+  records?: boolean
+  signal?: AbortSignal
 }
 
 export interface Held {
@@ -46,17 +57,19 @@ export interface Held {
   objects: string[]
 }
 
-/** `names` is what segments of another engine look like, where the configuration says it. */
-export async function contentsOf(archive: ReadingArchive, names?: string): Promise<Contents> {
+export async function contentsOf(archive: ReadingArchive, { names, records = false, signal }: ContentsOptions = {}): Promise<Contents> {
   const { held, unrecorded } = await heldIn(archive)
-  const segments = held.filter(({ name }) => parseWalName(name).kind === 'segment')
+  const unreadable = records ? await unreadableOf(archive, namesOf(held), signal) : []
+  const lost = new Set(unreadable.map(({ name }) => name))
+  const readable = held.filter(({ name }) => !lost.has(name))
+  const segments = held.filter(isSegment)
   const wal: Archive = {
-    segmentBytes: await segmentBytesOf(archive, segments.at(-1)),
+    segmentBytes: await segmentBytesOf(archive, readable.filter(isSegment).at(-1)),
     segments: segments.map(({ name, archivedAt }) => ({ wal: name, storedAt: archivedAt.toISOString() })),
-    histories: await historiesOf(archive, held),
+    histories: await historiesOf(archive, readable),
   }
-  const { series, unread } = readSeries(
-    held.map(({ name }) => name).filter((name) => parseWalName(name).kind === 'other'),
+  const { series, unread: untold } = readSeries(
+    namesOf(held).filter((name) => parseWalName(name).kind === 'other'),
     names,
   )
   return {
@@ -66,10 +79,14 @@ export async function contentsOf(archive: ReadingArchive, names?: string): Promi
     newestAt: newestOf(held),
     others: held.length - segments.length,
     series,
-    unread: unread.length,
+    unread: untold.length,
     unrecorded: unrecorded.length,
+    ...(records && { unreadable }),
   }
 }
+
+const namesOf = (held: readonly Held[]): string[] => held.map(({ name }) => name)
+const isSegment = ({ name }: Held): boolean => parseWalName(name).kind === 'segment'
 
 function newestOf(held: readonly Held[]): string | null {
   const times = held.map(({ archivedAt }) => archivedAt.getTime())

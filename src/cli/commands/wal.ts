@@ -67,15 +67,18 @@ function addWalCommands(program: Command, action: Action): void {
     .command('wal-list <archive>')
     .description('what an archive holds, by timeline or by what its names count; 3 where segments are missing in between')
     .option('--within <duration>', '3 too where nothing was archived for longer, like 5m', within)
+    .option('--records', '3 too where a record cannot be read: read every one, and name those', false)
     .action(
-      action((context, archive: string, options: { within?: number }) =>
-        withArchive(context, archive, async ({ reading, config }) => {
-          const contents = await contentsOf(reading, namesIn(config, archive))
+      action((context, archive: string, options: { within?: number; records: boolean }) =>
+        withArchive(context, archive, async ({ reading, config, signal }) => {
+          const { records } = options
+          const contents = await contentsOf(reading, { names: namesIn(config, archive), records, signal })
           const stale = isStale(contents, options.within)
           const said = stale ? [`STALE ${contents.newestAt === null ? 'nothing is archived' : `nothing since ${contents.newestAt}`}`] : []
           context.output.result({ archive, ...contents, stale }, [...contentsLines(contents), ...said])
           const gaps = [contents, ...contents.series].some((one) => one.gaps.length > 0)
-          return gaps || stale ? EXIT.degraded : EXIT.ok
+          const unreadable = (contents.unreadable ?? []).length > 0
+          return gaps || stale || unreadable ? EXIT.degraded : EXIT.ok
         }),
       ),
     )
