@@ -3,6 +3,7 @@ import { repositoriesOf } from '../src/config/copies.ts'
 import { copiesBeside, ownersOf } from '../src/config/logs.ts'
 import { seconds } from '../src/core/duration.ts'
 import { HoldfastError } from '../src/core/errors.ts'
+import type { LogPlan } from '../src/core/log-expiry.ts'
 import type { Held } from '../src/wal/contents.ts'
 import { removeUnrecorded, removeWal } from '../src/wal/remove.ts'
 import { type Known, knownOf, together, unfitness } from './archive-expiry.ts'
@@ -14,22 +15,6 @@ import { type Services, sourceOf } from './services.ts'
 /** With a repository: the copy there, by the points of there. */
 export interface LogRequest extends LogPlace {
   keep: string
-}
-
-export interface LogPlan {
-  archive: string
-  keep: string
-  segments: number
-  bytes: number
-  /** The first and the last that go. */
-  first?: string
-  last?: string
-  needed?: { segments: number; by: string }
-  /** Why nothing may go; `unhealthy` where that is nothing to wait for. */
-  left?: string
-  unhealthy?: true
-  /** Where the lock of an object ended it: of what was to go, only what is before this segment went. */
-  locked?: string
 }
 
 export function createLogExpiry(services: Services) {

@@ -1,4 +1,5 @@
 /** What retention kept and took away, in lines. */
+import type { LogPlan } from '../core/log-expiry.ts'
 import { bytes } from './output.ts'
 
 export interface RetentionDone {
@@ -20,17 +21,7 @@ export interface RetentionDone {
   /** WAL before the recoverable window. */
   archive?: { segments: number; bytes: number; left?: string }
   /** Logs that the engine ships with wal-push. */
-  logs?: {
-    archive: string
-    keep: string
-    segments: number
-    bytes: number
-    first?: string
-    last?: string
-    needed?: { segments: number; by: string }
-    left?: string
-    locked?: string
-  }[]
+  logs?: LogPlan[]
 }
 
 export function retentionLines(report: RetentionDone, dryRun: boolean): string[] {
@@ -67,7 +58,7 @@ function archiveLine({ segments, bytes: size, left }: NonNullable<RetentionDone[
   return `  WAL    ${segments} segments, ${bytes(size)}, ${dryRun ? 'would go' : 'deleted'}`
 }
 
-function logLine(log: NonNullable<RetentionDone['logs']>[number], dryRun: boolean): string {
+function logLine(log: LogPlan, dryRun: boolean): string {
   const { archive, keep, segments, bytes: size, first, last, needed, left, locked } = log
   if (left !== undefined) return `  log    ${archive}: all of it stays: ${left}`
   const which = first && last ? `, ${first} to ${last}` : ''

@@ -14,6 +14,23 @@ export interface LogExpiry {
   needed: number
 }
 
+/** What goes of an archive, and why the rest stays. */
+export interface LogPlan {
+  archive: string
+  keep: string
+  segments: number
+  bytes: number
+  /** The first and the last that go. */
+  first?: string
+  last?: string
+  needed?: { segments: number; by: string }
+  /** Why nothing may go; `unhealthy` where that is nothing to wait for. */
+  left?: string
+  unhealthy?: true
+  /** Where the lock of an object ended it: of what was to go, only what is before this segment went. */
+  locked?: string
+}
+
 /** `segments` in the order of their entries; up to the entry `through` no point needs any. */
 export function planLogExpiry(segments: readonly LogSegment[], through: number, before: Date): LogExpiry {
   const old = leading(segments, ({ archivedAt }) => archivedAt < before)

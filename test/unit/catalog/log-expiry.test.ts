@@ -1,10 +1,10 @@
 /** The log that an engine ships: what is planned goes and nothing else, by the points of every source that it belongs to. */
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { LogPlan } from '../../../activities/log-expiry.ts'
 import { createRetentionActivities } from '../../../activities/retention.ts'
 import type { Services } from '../../../activities/services.ts'
 import { manifestKey } from '../../../src/catalog/keys.ts'
 import { configSchema } from '../../../src/config/schema.ts'
+import type { LogPlan } from '../../../src/core/log-expiry.ts'
 import { createDriver } from '../../../src/drivers/raft-cluster/index.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/storage/memory.ts'
 import { heldIn } from '../../../src/wal/contents.ts'
