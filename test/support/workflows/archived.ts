@@ -2,21 +2,13 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createCopyActivities } from '../../../activities/copies.ts'
-import { createProofActivities } from '../../../activities/proof.ts'
-import { createRecoverActivities } from '../../../activities/recover.ts'
-import { createRestoreActivities } from '../../../activities/restore.ts'
-import { createRetentionActivities } from '../../../activities/retention.ts'
-import type { RepositoryDriver, Services } from '../../../activities/services.ts'
 import { parseConfig } from '../../../src/config/load.ts'
-import { newestFirst } from '../../../src/core/points.ts'
 import type { Manifest } from '../../../src/core/records.ts'
 import { createFolderStore } from '../../../src/storage/folder.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import type { ArchivingS3 } from '../archived.ts'
 import { catalogOn, manifestOf, putArtifact } from '../catalog.ts'
-import { failing } from './failing.ts'
-import { sourceFakes } from './source.ts'
+import { pointsSource } from './points.ts'
 import type { Fakes } from './stage.ts'
 
 export interface ArchivedSource {
@@ -62,39 +54,14 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, copies:
   await mkdir(join(scratch, 'dr'))
   const dr = await createFolderStore(join(scratch, 'dr'))
   const [catalog, copied] = [catalogOn(store), catalogOn(dr)]
-  const restored: string[] = []
-  const driver: Partial<RepositoryDriver> = {
-    kind: 'files',
-    restore: async (_, { artifacts }, source, { dir, to }) => {
-      for (const artifact of artifacts) restored.push(String(Buffer.concat(await (await source.read(artifact)).toArray())))
-      const stoppedAt = to && { time: to.time ?? '', paused: false }
-      return { target: { kind: 'scratch', dir, connection: dir, database: 'orders' }, bytes: 1, ...(stoppedAt && { stoppedAt }) }
-    },
-    plan: async ({ time = '' }, manifests) => {
-      const { id } = manifests.filter(({ createdAt }) => createdAt <= time).sort(newestFirst)[0] as Manifest
-      return { label: id, timeline: 1, pointId: id }
-    },
-    verify: async () => [{ name: 'files', ok: true, expected: '1', actual: '1' }],
-    destroy: async () => {},
-  }
-  const services: Partial<Services> = {
+  const { fakes, restored } = pointsSource({
     config,
     store: async (repository) => (repository === 'dr' ? dr : store),
     catalog: async (repository) => (repository === 'dr' ? copied : catalog),
-    repositoryDriver: async () => driver as RepositoryDriver,
-    limits: () => ({}),
     scratchRoot: () => scratch,
-  }
-  const wired = services as Services
-  const real = {
-    ...createCopyActivities(wired),
-    ...createProofActivities(wired),
-    ...createRetentionActivities(wired),
-    ...createRestoreActivities(wired),
-    ...createRecoverActivities(wired),
-  }
+  })
   return {
-    fakes: sourceFakes({ ...failing(real as Fakes), listSources: async () => ['orders'] }),
+    fakes,
     bucket,
     store,
     catalog,

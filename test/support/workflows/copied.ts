@@ -2,22 +2,13 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createCopyActivities } from '../../../activities/copies.ts'
-import { createProofActivities } from '../../../activities/proof.ts'
-import { createRecoverActivities } from '../../../activities/recover.ts'
-import { createRestoreActivities } from '../../../activities/restore.ts'
-import { createRetentionActivities } from '../../../activities/retention.ts'
-import type { RepositoryDriver, Services } from '../../../activities/services.ts'
 import { createSetActivities } from '../../../activities/sets.ts'
 import { parseConfig } from '../../../src/config/load.ts'
-import { HoldfastError } from '../../../src/core/errors.ts'
-import { newestFirst } from '../../../src/core/points.ts'
 import type { SetRecord } from '../../../src/core/sets.ts'
 import type { Manifest } from '../../../src/core/records.ts'
 import { createFolderStore } from '../../../src/storage/folder.ts'
 import { catalogOn, manifestOf, putArtifact } from '../catalog.ts'
-import { failing } from './failing.ts'
-import { sourceFakes } from './source.ts'
+import { pointsSource } from './points.ts'
 import type { Fakes } from './stage.ts'
 
 export type Repository = 'hot' | 'dr' | 'offsite'
@@ -60,46 +51,18 @@ sets: { all: { sources: [orders] } }
     'holdfast.yaml',
   )
   const catalog = async (repository: Repository) => catalogOn(await createFolderStore(pathOf(repository)))
-  const restored: string[] = []
-  const log = { there: true }
-  const driver: Partial<RepositoryDriver> = {
-    kind: 'files',
-    restore: async (_, { artifacts }, source, { dir: target, to }) => {
-      for (const artifact of artifacts) restored.push(String(Buffer.concat(await (await source.read(artifact)).toArray())))
-      const stoppedAt = to && { time: to.time ?? '', paused: false }
-      return { target: { kind: 'scratch', dir: target, connection: target, database: 'orders' }, bytes: 1, ...(stoppedAt && { stoppedAt }) }
-    },
-    plan: async ({ time = '' }, manifests) => {
-      if (!log.there) throw new HoldfastError('NOT_FOUND', 'there is no folder /srv/log')
-      const base = manifests.filter(({ createdAt }) => createdAt <= time).sort(newestFirst)[0]
-      if (!base) throw new HoldfastError('TARGET_OUT_OF_RANGE', `no point is as old as ${time}`)
-      return { label: base.id, timeline: 1, pointId: base.id }
-    },
-    verify: async () => [{ name: 'files', ok: true, expected: '1', actual: '1' }],
-    destroy: async () => {},
-  }
-  const services: Partial<Services> = {
+  const { fakes, services, restored, log } = pointsSource({
     config,
     store: (repository) => createFolderStore(pathOf(repository as Repository)),
     catalog: (repository) => catalog(repository as Repository),
-    repositoryDriver: async () => driver as RepositoryDriver,
-    limits: () => ({}),
     scratchRoot: () => join(dir, 'scratch'),
-  }
-  const wired = services as Services
-  const real = {
-    ...createCopyActivities(wired),
-    ...createProofActivities(wired),
-    ...createRetentionActivities(wired),
-    ...createRestoreActivities(wired),
-    ...createRecoverActivities(wired),
-  }
+  })
   return {
-    fakes: sourceFakes({ ...failing(real as Fakes), listSources: async () => ['orders'] }),
+    fakes,
     restored,
     log,
     pathOf,
-    findSet: () => createSetActivities(wired).findSet({ set: 'all' }),
+    findSet: () => createSetActivities(services).findSet({ set: 'all' }),
     catalog,
     async take(id, more = {}) {
       const store = await createFolderStore(pathOf('hot'))
