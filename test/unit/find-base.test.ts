@@ -5,18 +5,14 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createCopyActivities } from '../../activities/copies.ts'
 import { findBase } from '../../activities/find-base.ts'
-import type { Services } from '../../activities/services.ts'
-import { configSchema } from '../../src/config/schema.ts'
-import type { DriverWiring } from '../../src/drivers/driver.ts'
-import { createDriver } from '../../src/drivers/raft-cluster/index.ts'
 import { createFolderStore } from '../../src/storage/folder.ts'
 import { heldIn } from '../../src/wal/contents.ts'
 import { pushWal } from '../../src/wal/push.ts'
 import { removeWal } from '../../src/wal/remove.ts'
-import { openArchive } from '../../workers/open-archive.ts'
 import { inActivity } from '../support/activity.ts'
 import { type ArchiveUnderTest, createArchive } from '../support/archive.ts'
-import { addPoint, catalogOn, SIGNING } from '../support/catalog.ts'
+import { addPoint, catalogOn } from '../support/catalog.ts'
+import { type PagesLog, pagesServices, REPOSITORIES } from '../support/pages.ts'
 
 const OLD = '20250101_120000_full'
 const YOUNG = '20250103_120000_full'
@@ -26,7 +22,7 @@ let dir: string
 beforeEach(async () => {
   under = await createArchive()
   dir = await mkdtemp(join(tmpdir(), 'holdfast-base-'))
-  for (const repository of ['hot', 'logs', 'dr']) await mkdir(join(dir, repository))
+  for (const repository of REPOSITORIES) await mkdir(join(dir, repository))
   for (const repository of ['hot', 'dr']) for (const id of [OLD, YOUNG]) await point(repository, id)
   for (const name of ['1-10.wal', '11-20.wal']) await pushWal(under.on(await store('logs'), 'pages'), await under.file(name, name))
 })
@@ -40,32 +36,8 @@ const point = async (repository: string, id: string) =>
   addPoint(await store(repository), id, { source: 'pages', inventory: { wal: { archive: 'pages' }, snapshot: { index: 5 } } })
 const lose = (repository: string) => rename(join(dir, repository), join(dir, `${repository}-gone`))
 
-function services(copies: unknown[]): Services {
-  const config = configSchema.parse({
-    repositories: Object.fromEntries(['hot', 'logs', 'dr'].map((name) => [name, { type: 'folder', path: join(dir, name) }])),
-    encryption: { recipients: ['age1x'], check: false },
-    signing: { keyId: SIGNING.keyId, publicKeys: { [SIGNING.keyId]: SIGNING.publicKey } },
-    archives: { pages: { repository: 'logs' } },
-    sources: {
-      pages: {
-        driver: 'raft-cluster',
-        host: 'here',
-        repository: 'hot',
-        copies,
-        nodes: { one: { url: 'http://127.0.0.1:1', dataDir: '/var/lib/pages' } },
-        wal: { archive: 'pages' },
-      },
-    },
-  })
-  const archive: DriverWiring['archive'] = (name, options) => openArchive(config, name, options)
-  return {
-    config,
-    store,
-    catalog: async (repository: string) => catalogOn(await store(repository)),
-    repositoryDriver: async (name: string) => createDriver(config.sources[name] as never, { source: name, archive }),
-    limits: () => ({}),
-  } as unknown as Services
-}
+const LOG: PagesLog = { archives: { pages: { repository: 'logs' } }, wal: { archive: 'pages' } }
+const services = (copies: unknown[]) => pagesServices(dir, LOG, copies)
 const find = (copies: unknown[] = ['dr'], target: object = BETWEEN) => findBase(services(copies), { source: 'pages', target }, undefined)
 
 describe('a recovery of a raft cluster begins', () => {

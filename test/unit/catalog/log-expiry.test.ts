@@ -11,17 +11,11 @@ import { heldIn } from '../../../src/wal/contents.ts'
 import { parseWalName, placeOf, recordKeyOf } from '../../../src/wal/names.ts'
 import { inActivity } from '../../support/activity.ts'
 import { addPoint, catalogOn, proofOf, signer, stranger } from '../../support/catalog.ts'
+import { pagesSource } from '../../support/pages.ts'
 
 const DAY = 86_400_000
 const OLD = '20250101_120000_full'
 const NEWEST = '20250103_120000_full'
-const source = (wal: object) => ({
-  driver: 'raft-cluster',
-  host: 'here',
-  repository: 'hot',
-  nodes: { one: { url: 'http://127.0.0.1:1', dataDir: '/var/lib/pages' } },
-  wal,
-})
 const config = configSchema.parse({
   repositories: { hot: { type: 'folder', path: '/srv/hot' }, logs: { type: 'folder', path: '/srv/logs' } },
   encryption: { recipients: ['age1x'], check: false },
@@ -32,9 +26,9 @@ const config = configSchema.parse({
     forever: { repository: 'logs' },
   },
   sources: {
-    pages: source({ archive: 'pages-2', earlier: ['pages-1'] }),
-    kept: source({ archive: 'forever' }),
-    reader: source({ archive: 'pages-1' }),
+    pages: pagesSource({ archive: 'pages-2', earlier: ['pages-1'] }),
+    kept: pagesSource({ archive: 'forever' }),
+    reader: pagesSource({ archive: 'pages-1' }),
   },
 })
 const point = (id: string, archive: string, index: number, more: object = {}, by = signer) =>
