@@ -107,7 +107,10 @@ async function bring(way: Way, view: View, report: CopyReport): Promise<Frozen[]
   const { to } = target
   const place = { source, to }
   const heavy = proxyActivities<CopyActivities>(dataOn(host))
-  const warn = (what: string) => void report.warnings.push(`${to}: ${what}`)
+  const warn = (what: string) => {
+    // The second round, after a thaw, meets what the first one met.
+    if (!report.warnings.includes(`${to}: ${what}`)) report.warnings.push(`${to}: ${what}`)
+  }
   view.phase(`copy to ${to}`)
   view.step(to, 'running')
   const planned = await heavy.planCopies.executeWithOptions({ summary: to }, [{ ...place, ...(thaw && { thaw }) }])
@@ -155,7 +158,9 @@ async function bringLogs({ source, target: { to }, host }: Way, made: CopiesMade
   const { copyLogs } = proxyActivities<CopyActivities>(dataOn(host))
   try {
     const logs = await copyLogs.executeWithOptions({ summary: `log of ${source} to ${to}` }, [{ source, to }])
-    made.logs = [...(made.logs ?? []), ...logs.filter(({ segments }) => segments > 0)]
+    const brought = logs.map(({ problems: _, ...log }) => log).filter(({ segments }) => segments > 0)
+    made.logs = [...(made.logs ?? []), ...brought]
+    for (const problem of logs.flatMap(({ problems = [] }) => problems)) warn(problem)
   } catch (error) {
     if (isCancellation(error)) throw error
     warn(`the log was not copied: ${rootFailure(error).message}`)

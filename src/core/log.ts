@@ -19,10 +19,10 @@ export interface Gap {
   to: number
 }
 
-/** Every hole between two segments, which may overlap; they come in the order of their entries. */
-export function gapsIn(segments: readonly Entries[]): Gap[] {
+/** Every hole between two segments, which may overlap; they come in the order of their entries. Up to `after` all is there. */
+export function gapsIn(segments: readonly Entries[], after = (segments[0]?.first ?? 1) - 1): Gap[] {
   const gaps: Gap[] = []
-  let through = (segments[0]?.first ?? 1) - 1
+  let through = after
   for (const { first, last } of segments) {
     if (first > through + 1) gaps.push({ from: through + 1, to: first - 1 })
     through = Math.max(through, last)

@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream'
 import type { Artifact, Assertion, Content, Inventory, Manifest, Reference } from '../core/records.ts'
 import type { PointKind } from '../core/ids.ts'
+import type { Gap } from '../core/log.ts'
 import type { Command } from '../process/command.ts'
 import type { Held } from '../wal/contents.ts'
 import type { FetchingArchive } from '../wal/fetch.ts'
@@ -251,6 +252,8 @@ export interface LogLeaving {
   needed?: { segments: number; by: string }
   /** Why nothing may go. */
   left?: string
+  /** Entries after this point that no segment has, and later ones have: no moment behind them is reached from it. */
+  missing?: { gaps: Gap[]; after: string }
 }
 
 /** A backup that was taken without Holdfast, and can become a point. */

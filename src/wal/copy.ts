@@ -5,27 +5,41 @@ import { type SendOptions, sendObjects } from '../catalog/copy-objects.ts'
 import { HoldfastError } from '../core/errors.ts'
 import { readAll, type Store } from '../storage/store.ts'
 import { parseWalName, recordKeyOf } from './names.ts'
-import { type ReadingArchive, walRecordSchema } from './record.ts'
+import { isUnsound, type ReadingArchive, walRecordSchema } from './record.ts'
 
 /** Small segments are what most logs have: the answers of the stores are what takes time. */
 const ROUND = 64
 
+export interface WalCopied {
+  segments: number
+  bytes: number
+  /** What is not sound where it was to come from: it was not brought. */
+  unsound: { name: string; message: string }[]
+}
+
 /**
  * Safe to repeat: the record comes last, and what has none there is not archived. In rounds, so that a try which was killed
- * leaves no hole far from its end. Gives how many came, and their bytes.
+ * leaves no hole far from its end. One that is damaged keeps no other from its copy.
  */
 export async function copyWal(
   from: ReadingArchive & { store: Store },
   to: Store,
   names: readonly string[],
   options: SendOptions,
-): Promise<{ segments: number; bytes: number }> {
-  const done = { segments: 0, bytes: 0 }
+): Promise<WalCopied> {
+  const done: WalCopied = { segments: 0, bytes: 0, unsound: [] }
   for (let at = 0; at < names.length; at += ROUND) {
     options.signal?.throwIfAborted()
-    const sizes = await mapConcurrently(names.slice(at, at + ROUND), (name) => copyOne(from, to, name, options))
-    done.segments += sizes.length
-    done.bytes += sizes.reduce((sum, size) => sum + size, 0)
+    await mapConcurrently(names.slice(at, at + ROUND), async (name) => {
+      try {
+        const size = await copyOne(from, to, name, options)
+        done.segments += 1
+        done.bytes += size
+      } catch (error) {
+        if (!isUnsound(error)) throw error
+        done.unsound.push({ name, message: error.message })
+      }
+    })
     options.onProgress?.({ phase: `copy ${from.archive}`, bytes: done.bytes, parts: done.segments })
   }
   return done

@@ -1,8 +1,8 @@
 /** Files that stand in an archive by name and that no fetch gives: of an unknown signing key, altered, damaged. */
 import { mapConcurrently } from '../catalog/concurrent.ts'
-import { type ErrorCode, HoldfastError } from '../core/errors.ts'
+import type { ErrorCode } from '../core/errors.ts'
 import { parseWalName, recordKeyOf } from './names.ts'
-import { findRecord, type ReadingArchive } from './record.ts'
+import { findRecord, isUnsound, type ReadingArchive } from './record.ts'
 
 export interface Unreadable {
   name: string
@@ -11,8 +11,6 @@ export interface Unreadable {
   code: ErrorCode
   message: string
 }
-
-const OF_THE_RECORD: readonly ErrorCode[] = ['SIGNATURE_INVALID', 'INTEGRITY']
 
 /** Reads the record of each name; a store that does not answer is thrown. What was removed meanwhile is none of them. */
 export async function unreadableOf(archive: ReadingArchive, names: readonly string[], signal?: AbortSignal): Promise<Unreadable[]> {
@@ -28,7 +26,7 @@ async function unreadable(archive: ReadingArchive, name: string): Promise<Unread
     await findRecord(archive, parseWalName(name))
     return undefined
   } catch (error) {
-    if (!(error instanceof HoldfastError) || !OF_THE_RECORD.includes(error.code)) throw error
+    if (!isUnsound(error)) throw error
     return { name, key: recordKeyOf(archive.archive, parseWalName(name)), code: error.code, message: error.message }
   }
 }

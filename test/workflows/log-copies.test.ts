@@ -52,6 +52,19 @@ test('a log that cannot be copied keeps no point from its copy, and is no succes
   })
 })
 
+test('what the copy of a log lacks is named by the run, which is no success', async () => {
+  const lacking = 'entries 11 to 20 of pages-2 are missing: no moment behind them is reached from 20250101_120000_full'
+  const copyLogs = async () => [{ archive: 'pages-2', segments: 2, bytes: 64, problems: [lacking] }]
+  await stage.play(sourceFakes({ copyTargets, copyLogs }), async () => {
+    const run = await start()
+    expect(await run.result()).toMatchObject({
+      copies: [{ to: 'dr', logs: [{ archive: 'pages-2', segments: 2, bytes: 64 }] }],
+      warnings: [`dr: ${lacking}`],
+    })
+    expect(await outcomeOf(run)).toBe('degraded')
+  })
+})
+
 test('of a source without a log nothing is asked', async () => {
   await stage.play(sourceFakes(), async () => {
     expect(await (await start()).result()).toMatchObject({ outcome: 'success' })

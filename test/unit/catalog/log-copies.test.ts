@@ -1,5 +1,5 @@
 /** The log in the repositories of copies: what the points there are replayed with, kept by their needs, and read where its own is gone. */
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -12,6 +12,7 @@ import { createFolderStore } from '../../../src/storage/folder.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import { heldIn } from '../../../src/wal/contents.ts'
 import { pushWal } from '../../../src/wal/push.ts'
+import { removeWal } from '../../../src/wal/remove.ts'
 import { openArchive } from '../../../workers/open-archive.ts'
 import { inActivity } from '../../support/activity.ts'
 import { type ArchiveUnderTest, createArchive } from '../../support/archive.ts'
@@ -26,7 +27,7 @@ let services: Services
 const store = (repository: string): Promise<Store> => createFolderStore(join(dir, repository))
 const configured = (copies: unknown[]) =>
   configSchema.parse({
-    repositories: Object.fromEntries(['hot', 'logs', 'dr'].map((name) => [name, { type: 'folder', path: join(dir, name) }])),
+    repositories: Object.fromEntries(['hot', 'logs', 'dr', 'far'].map((name) => [name, { type: 'folder', path: join(dir, name) }])),
     encryption: { recipients: ['age1x'], check: false },
     signing: { keyId: SIGNING.keyId, publicKeys: { [SIGNING.keyId]: SIGNING.publicKey } },
     archives: { 'pages-1': { repository: 'logs' }, 'pages-2': { repository: 'logs', keep: '30d' }, here: { repository: 'dr', keep: '0s' } },
@@ -67,7 +68,17 @@ function use(copies: unknown[]): void {
 }
 const point = async (repository: string, id: string, index: number, archive = 'pages-2') =>
   addPoint(await store(repository), id, { source: 'pages', inventory: { wal: { archive }, snapshot: { index } } })
-const copyLogs = () => inActivity(() => createCopyActivities(services).copyLogs({ source: 'pages', to: 'dr' }))
+const copyLogs = (to = 'dr') => inActivity(() => createCopyActivities(services).copyLogs({ source: 'pages', to }))
+const heldOf = async (repository: string, wanted: string) =>
+  (await heldIn({ archive: 'pages-2', store: await store(repository) })).held.filter(({ name }) => name === wanted)
+const removeFrom = async (repository: string, name: string) =>
+  removeWal({ archive: 'pages-2', store: await store(repository) }, await heldOf(repository, name))
+async function damage(repository: string, name: string): Promise<void> {
+  const [key = ''] = (await heldOf(repository, name)).flatMap(({ objects }) => objects)
+  const bytes = await readFile(join(dir, repository, key))
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1
+  await writeFile(join(dir, repository, key), bytes)
+}
 const inDr = async (archive = 'pages-2') => (await heldIn({ archive, store: await store('dr') })).held.map(({ name }) => name)
 
 describe('the log beside copies', () => {
@@ -91,6 +102,57 @@ describe('the log beside copies', () => {
     await pushWal(under.on(await store('logs'), 'pages-2'), await under.file('31-40.wal', 'new'))
     expect(await copyLogs()).toMatchObject([{ segments: 1 }, { segments: 0 }])
     expect(await inDr()).toEqual(['11-20.wal', '21-30.wal', '31-40.wal'])
+  })
+
+  it('that has a gap is copied all the same, and the gap is named as long as a point there is older', async () => {
+    await removeFrom('logs', '11-20.wal')
+    await point('dr', OLD, 5)
+    const gap = `entries 11 to 20 of pages-2 are missing: no moment behind them is reached from ${OLD}`
+    expect(await copyLogs()).toEqual([
+      { archive: 'pages-2', segments: 2, bytes: expect.any(Number), problems: [gap] },
+      { archive: 'pages-1', segments: 0, bytes: 0 },
+    ])
+    expect(await copyLogs()).toMatchObject([{ segments: 0, problems: [gap] }, {}])
+    await (await catalogOn(await store('dr'))).deletePoint('pages', OLD)
+    await point('dr', NEWEST, 20)
+    expect((await copyLogs())[0]).not.toHaveProperty('problems')
+  })
+
+  it('that begins later than the oldest point there has a gap too', async () => {
+    await removeFrom('logs', '1-10.wal')
+    await point('dr', OLD, 5)
+    expect(await copyLogs()).toMatchObject([{ problems: [expect.stringContaining('entries 6 to 10 of pages-2')] }, {}])
+  })
+
+  it('is brought but for what is damaged where it was shipped to, which is named', async () => {
+    await damage('logs', '11-20.wal')
+    await point('dr', OLD, 5)
+    expect(await copyLogs()).toMatchObject([
+      {
+        segments: 2,
+        problems: [
+          expect.stringMatching(/^11-20\.wal of pages-2 was not copied: .*\/11-20\.wal\//),
+          expect.stringContaining('entries 11 to 20 of pages-2'),
+        ],
+      },
+      {},
+    ])
+    expect(await inDr()).toEqual(['1-10.wal', '21-30.wal'])
+  })
+
+  it('what is damaged or missing where it was shipped to comes from another copy', async () => {
+    await mkdir(join(dir, 'far'))
+    use(['dr', 'far'])
+    for (const repository of ['dr', 'far']) await point(repository, OLD, 5)
+    await copyLogs('far')
+    await removeFrom('logs', '1-10.wal')
+    await damage('logs', '21-30.wal')
+    expect((await copyLogs())[0]).toEqual({ archive: 'pages-2', segments: 3, bytes: expect.any(Number) })
+    expect(await inDr()).toEqual(['1-10.wal', '11-20.wal', '21-30.wal'])
+    // Where that one is away as well, what lacks is said, and the rest has come.
+    await removeFrom('dr', '1-10.wal')
+    await rm(join(dir, 'far'), { recursive: true })
+    expect(await copyLogs()).toMatchObject([{ segments: 0, problems: [expect.stringContaining('entries 6 to 10')] }, {}])
   })
 
   it('stays there for the points of there, by the rule of the archive', async () => {
