@@ -6,7 +6,7 @@ export function commandOf(args: readonly string[]): string | undefined {
 }
 
 /** Commands that an engine calls for each segment of its log, and waits for. */
-export const WAL_COMMANDS: readonly string[] = ['wal-push', 'wal-fetch', 'wal-list']
+export const WAL_COMMANDS: readonly string[] = ['wal-push', 'wal-fetch', 'wal-list', 'wal-prune']
 
 /**
  * PostgreSQL takes a restore_command that ends with 1 to 125 for one that says that there is no such file, and believes

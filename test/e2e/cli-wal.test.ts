@@ -76,7 +76,7 @@ describe.each([
     if (place) await rm(place.root, { recursive: true, force: true, maxRetries: 5 })
   })
 
-  it('is recovered from a base backup and the archive to a time: exactly the rows before it, on a new timeline', async () => {
+  it('is recovered from a base backup, and what was not removed as older, to a time: exactly the rows before it, on a new timeline', async () => {
     await primary.query('create table orders (id int primary key); insert into orders select generate_series(1, 100)')
     const copy = await baseBackup(primary, join(place.root, 'copy'), { restore_command: restoreCommand(place.config) })
     await primary.query('insert into orders select generate_series(101, 200)')
@@ -84,6 +84,9 @@ describe.each([
     await shipped(primary)
     await primary.query('insert into orders select generate_series(201, 300)')
     const last = await shipped(primary)
+    const [, begins = ''] = /\(file ([0-9A-F]{24})\)/.exec(await readFile(join(copy.dataDir, 'backup_label'), 'utf8')) ?? []
+    const pruned = await answer(['--config', place.config, 'wal-prune', ARCHIVE, begins])
+    expect(pruned).toMatchObject({ files: 1, last: expect.stringMatching(/^0{7}10{15}1$/) })
     try {
       const settings = `recovery_target_time = '${now?.['at']}+00'\nrecovery_target_action = 'promote'\n`
       await writeFile(join(copy.dataDir, 'postgresql.auto.conf'), settings, { flag: 'a' })

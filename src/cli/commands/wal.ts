@@ -1,24 +1,18 @@
-/** wal-push, wal-fetch, wal-list: the log of an engine that ships it by commands of its own. They need no Temporal. */
-import { constants } from 'node:os'
+/** wal-push, wal-fetch, wal-list, wal-prune: the log of an engine that ships it by commands of its own. They need no Temporal. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { createVerifier } from '../../catalog/signing.ts'
-import { loadConfig } from '../../config/load.ts'
 import { namesIn } from '../../config/logs.ts'
 import { openSigner } from '../../config/signer.ts'
 import { recipientsOf } from '../../config/recipients.ts'
-import type { Config } from '../../config/schema.ts'
 import { seconds } from '../../core/duration.ts'
-import { EXIT, HoldfastError, messageOf } from '../../core/errors.ts'
-import { openStore } from '../../storage/open.ts'
-import type { Store } from '../../storage/store.ts'
+import { EXIT, messageOf } from '../../core/errors.ts'
 import { type Contents, contentsOf } from '../../wal/contents.ts'
 import { fetchWal } from '../../wal/fetch.ts'
 import { pushWal } from '../../wal/push.ts'
-import type { ReadingArchive } from '../../wal/record.ts'
 import type { Action, Family } from '../build.ts'
-import type { CommandContext } from '../context.ts'
 import { plainFailure } from '../plain-failure.ts'
 import { contentsLines } from '../wal-contents.ts'
+import { archiveOf, withArchive } from '../with-archive.ts'
+import { addWalPrune } from './wal-prune.ts'
 
 /** What PostgreSQL takes as "there is no such file". */
 const NOT_ARCHIVED = 1
@@ -82,6 +76,8 @@ function addWalCommands(program: Command, action: Action): void {
         }),
       ),
     )
+
+  addWalPrune(program, action)
 }
 
 /** Seconds; refused before anything is opened. */
@@ -95,60 +91,3 @@ function within(text: string): number {
 
 const isStale = ({ newestAt }: Contents, limit: number | undefined): boolean =>
   limit !== undefined && (newestAt === null || Date.now() - Date.parse(newestAt) > limit * 1000)
-
-interface Opened {
-  reading: ReadingArchive
-  store: Store
-  config: Config
-  signal: AbortSignal
-}
-
-async function withArchive(context: CommandContext, archive: string, use: (opened: Opened) => Promise<number>): Promise<number> {
-  const config = await loadConfig(context.options.config)
-  const repository = config.repositories[archiveOf(config, archive).repository]
-  if (!repository) throw new HoldfastError('NOT_FOUND', `the archive "${archive}" names no repository`, { object: archive })
-  const stop = awaitStop()
-  try {
-    const store = await openStore(repository)
-    try {
-      const verifier = createVerifier(config.signing.publicKeys)
-      return await use({ reading: { archive, store, verifier }, store, config, signal: stop.signal })
-    } finally {
-      store.close()
-    }
-  } catch (error) {
-    if (!stop.signal.aborted) throw error
-    const exitCode = stop.exitCode()
-    context.output.failure({ ...plainFailure('CANCELLED', `stopped before ${archive} was done`), exitCode })
-    return exitCode
-  } finally {
-    stop.end()
-  }
-}
-
-function archiveOf({ archives }: Config, name: string): Config['archives'][string] {
-  const archive = archives[name]
-  if (archive) return archive
-  const next = `name one of archives in holdfast.yaml: ${Object.keys(archives).join(', ') || 'there is none'}`
-  throw new HoldfastError('NOT_FOUND', `there is no archive "${name}"`, { object: name, next })
-}
-
-const STOPS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-
-/** The exit code says which signal it was, as a shell does: PostgreSQL tells its own shutdown by it. */
-function awaitStop(): { signal: AbortSignal; exitCode(): number; end(): void } {
-  const stop = new AbortController()
-  let number = 0
-  const onSignal = (name: NodeJS.Signals) => {
-    number ||= constants.signals[name]
-    stop.abort()
-  }
-  for (const name of STOPS) process.once(name, onSignal)
-  return {
-    signal: stop.signal,
-    exitCode: () => 128 + number,
-    end: () => {
-      for (const name of STOPS) process.off(name, onSignal)
-    },
-  }
-}
