@@ -4,6 +4,7 @@ import type { Problem } from '../src/catalog/generations.ts'
 import { parseKey } from '../src/catalog/keys.ts'
 import type { PitrTarget } from '../src/contract/inputs.ts'
 import { HoldfastError, messageOf } from '../src/core/errors.ts'
+import { AT_FAULT } from '../src/core/places.ts'
 import { newestFirst, warningsOf } from '../src/core/points.ts'
 import type { Manifest } from '../src/core/records.ts'
 import { type InPlace, lookInPlaces, type Place } from './in-places.ts'
@@ -25,14 +26,7 @@ export interface BaseWish {
 }
 
 /** What another repository may have, or may reach. */
-const ELSEWHERE: readonly string[] = [
-  'STORE_UNREACHABLE',
-  'STORE_DENIED',
-  'NOT_FOUND',
-  'INTEGRITY',
-  'SIGNATURE_INVALID',
-  'TARGET_OUT_OF_RANGE',
-]
+const ELSEWHERE: readonly string[] = [...AT_FAULT, 'TARGET_OUT_OF_RANGE']
 
 /** Of no use from any repository. */
 class LogAway extends HoldfastError {}

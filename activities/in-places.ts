@@ -1,11 +1,12 @@
 /** What is looked for in one repository of a source after the other: its own first, then those that have copies of it. */
 import type { Problem } from '../src/catalog/generations.ts'
-import { repositoriesOf } from '../src/config/copies.ts'
+import { placesToLook } from '../src/config/copies.ts'
 import { HoldfastError } from '../src/core/errors.ts'
+import { firstOf, type PlaceFailure } from '../src/core/places.ts'
 import type { PointSummary } from '../src/core/records.ts'
 import { archiveOf } from '../src/core/transitions.ts'
 import { inTime } from './in-time.ts'
-import { repositoryOf, type Services, sourceOf } from './services.ts'
+import { type Services, sourceOf } from './services.ts'
 
 export interface InPlace {
   /** Another one than that of the source. */
@@ -38,35 +39,30 @@ export interface Search<T> {
 
 /** Ends with the first that can be read at once; else with one that is in an archive; else with what the first look failed with. */
 export async function lookInPlaces<T extends { id: string }>(services: Services, search: Search<T>): Promise<T & InPlace> {
-  const { config } = services
   const { source } = search
-  const own = sourceOf(config, source).repository
-  const places =
-    search.repository === undefined ? repositoriesOf(sourceOf(config, source)) : [repositoryOf(config, source, search.repository)]
+  const configured = sourceOf(services.config, source)
+  const own = configured.repository
+  const places = placesToLook(configured, source, search.repository)
   const survey = async (place: string) => (await services.catalog(place)).survey(source)
-  const failures: { place: string; error: HoldfastError }[] = []
   let archived: (T & InPlace) | undefined
-  for (const repository of places) {
-    try {
-      const there = await (places.length > 1 ? inTime(survey(repository), repository) : survey(repository))
-      const found = await search.look({ repository, ...there, ...(archived && { wanted: archived.id }) })
-      const why = failures[0] && search.instead(own, repository, failures[0].error)
-      const at = { ...found, ...(repository !== own && { repository }), ...(why !== undefined && { instead: why }) }
-      const archive = archiveOf(there.points.find(({ id }) => id === found.id) as PointSummary, there.points)
-      if (archive === undefined) return at
-      // Another repository may have the same point where it can be read at once.
-      archived ??= { ...at, archived: archive }
-    } catch (error) {
-      if (!(error instanceof HoldfastError) || !search.goesOn(error)) throw error
-      if (archived === undefined) failures.push({ place: repository, error })
-    }
+  const look = async (repository: string, [first]: readonly PlaceFailure[]): Promise<(T & InPlace) | undefined> => {
+    const there = await (places.length > 1 ? inTime(survey(repository), repository) : survey(repository))
+    const found = await search.look({ repository, ...there, ...(archived && { wanted: archived.id }) })
+    const why = first?.place === own ? search.instead(own, repository, first.error) : undefined
+    const at = { ...found, ...(repository !== own && { repository }), ...(why !== undefined && { instead: why }) }
+    const archive = archiveOf(there.points.find(({ id }) => id === found.id) as PointSummary, there.points)
+    if (archive === undefined) return at
+    // Another repository may have the same point where it can be read at once.
+    archived ??= { ...at, archived: archive }
+    return undefined
   }
-  if (archived) return archived
+  const { given = archived, failures } = await firstOf(places, look, (error) => search.goesOn(error))
+  if (given) return given
   throw ofAll(failures)
 }
 
 /** As the first, which the others add their words to: whoever reads it has to know that they were asked. */
-function ofAll([first, ...others]: { place: string; error: HoldfastError }[]): unknown {
+function ofAll([first, ...others]: readonly PlaceFailure[]): unknown {
   if (!first || others.length === 0) return first?.error
   const { code, message, object, next, details, retryable } = first.error
   const said = others.map(({ place, error }) => `${place}: ${error.message}`)

@@ -1,9 +1,9 @@
 /** What activities are given by the worker that wires them. Narrow on purpose: a test passes its own. */
 import type { Client } from '@temporalio/client'
 import type { Catalog } from '../src/catalog/catalog.ts'
-import { requireRepository } from '../src/config/copies.ts'
+import { placesToLook } from '../src/config/copies.ts'
 import type { Config, SourceConfig } from '../src/config/schema.ts'
-import { HoldfastError } from '../src/core/errors.ts'
+import { sourceOf } from '../src/config/sources.ts'
 import type { SourceDriver } from '../src/drivers/driver.ts'
 import type { Bandwidth } from '../src/pipeline/bandwidth.ts'
 import type { Turns } from '../src/pipeline/turns.ts'
@@ -34,12 +34,7 @@ export interface Services {
   scratchRoot(source: SourceConfig): string
 }
 
-export function sourceOf(config: Config, name: string): SourceConfig {
-  const source = config.sources[name]
-  if (!source)
-    throw new HoldfastError('NOT_FOUND', `No source "${name}"; there is ${Object.keys(config.sources).join(', ')}`, { object: name })
-  return source
-}
+export { sourceOf }
 
 /** The repository of a source, as a store and as a catalogue; or another one that has copies of its points. */
 export async function openSource(services: Services, source: string, copy?: string): Promise<{ store: Store; catalog: Catalog }> {
@@ -48,9 +43,4 @@ export async function openSource(services: Services, source: string, copy?: stri
 }
 
 /** Its own where none is named. Throws NOT_FOUND for one that has no copies of it. */
-export function repositoryOf(config: Config, name: string, copy?: string): string {
-  const source = sourceOf(config, name)
-  if (copy === undefined) return source.repository
-  requireRepository(source, name, copy)
-  return copy
-}
+export const repositoryOf = (config: Config, name: string, copy?: string): string => placesToLook(sourceOf(config, name), name, copy)[0]

@@ -2,9 +2,10 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Problem } from '../catalog/generations.ts'
 import type { PublishedManifest } from '../catalog/manifests.ts'
-import { copiesOf, repositoriesOf, requireRepository } from '../config/copies.ts'
+import { copiesOf, placesToLook, repositoriesOf } from '../config/copies.ts'
 import type { Config } from '../config/schema.ts'
 import { HoldfastError } from '../core/errors.ts'
+import { firstOf } from '../core/places.ts'
 import { newestFirst } from '../core/points.ts'
 import { standingFailures } from '../core/proofs.ts'
 import type { PointSummary } from '../core/records.ts'
@@ -123,20 +124,18 @@ export async function openPoint(
   { source, id, repository }: { source: string; id: string; repository?: string | undefined },
 ): Promise<PointPlace> {
   const own = config.sources[source]
-  if (own && repository !== undefined) requireRepository(own, source, repository)
   const all = own ? repositoriesOf(own) : Object.keys(config.repositories).slice(0, 1)
-  const failures: unknown[] = []
-  for (const place of repository === undefined ? all : [repository]) {
-    try {
+  const { given, failures } = await firstOf(
+    own ? placesToLook(own, source, repository) : repository === undefined ? all : [repository],
+    async (place) => {
       const opened = await catalog(place)
       const published = await opened.readManifest(source, id)
       return { ...published, catalog: opened, repository: own && place, others: await havingIt(all.filter((name) => name !== place)) }
-    } catch (error) {
-      if (!(error instanceof HoldfastError)) throw error
-      failures.push(error)
-    }
-  }
-  throw failures[0]
+    },
+    () => true,
+  )
+  if (given) return given
+  throw failures[0]?.error
 
   async function havingIt(names: string[]): Promise<string[]> {
     const has = await Promise.all(names.map(async (name) => (await catalog(name)).hasManifest(source, id).catch(() => false)))

@@ -1,5 +1,6 @@
 /** Every point of a source that nothing has proved yet, one after the other: what fails is told at the end and keeps no other from its turn. */
-import { EXIT, HoldfastError } from '../core/errors.ts'
+import { sourceOf } from '../config/sources.ts'
+import { EXIT } from '../core/errors.ts'
 import { newestFirst } from '../core/points.ts'
 import { depthOf } from '../core/proofs.ts'
 import type { PointSummary, ProofDepth } from '../core/records.ts'
@@ -61,11 +62,7 @@ export async function verifyUnproved(context: CommandContext, wish: Wish, prove:
 
 function listed(context: CommandContext, { source, repository }: Wish) {
   return withServices(context, async (services, config) => {
-    const own = config.sources[source]
-    if (!own) {
-      const next = `there is ${Object.keys(config.sources).join(', ') || 'none'}`
-      throw new HoldfastError('NOT_FOUND', `the configuration knows no source "${source}"`, { object: source, next })
-    }
+    sourceOf(config, source)
     if (repository === undefined) return surveyPlaces(services, config, source)
     return (await services.catalog(repository)).survey(source)
   })

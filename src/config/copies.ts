@@ -18,14 +18,19 @@ export function copiesOf({ copies = [] }: Partial<Pick<SourceConfig, 'copies'>>)
 }
 
 /** Where points of the source may be: its own repository, then those of its copies. */
-export function repositoriesOf(source: Pick<SourceConfig, 'repository' | 'copies'>): string[] {
+export function repositoriesOf(source: Pick<SourceConfig, 'repository' | 'copies'>): [string, ...string[]] {
   return [source.repository, ...copiesOf(source).map(({ to }) => to)]
 }
 
-/** Throws NOT_FOUND where no point of the source is ever in that repository. */
-export function requireRepository(source: Pick<SourceConfig, 'repository' | 'copies'>, name: string, repository: string): void {
+/** The same, or the one that is named. Throws NOT_FOUND where no point of the source is ever in that. */
+export function placesToLook(
+  source: Pick<SourceConfig, 'repository' | 'copies'>,
+  name: string,
+  repository?: string,
+): [string, ...string[]] {
   const all = repositoriesOf(source)
-  if (all.includes(repository)) return
+  if (repository === undefined) return all
+  if (all.includes(repository)) return [repository]
   throw new HoldfastError('NOT_FOUND', `${name} has no points in a repository "${repository}"; it has them in ${all.join(', ')}`, {
     object: repository,
     next: `name one of ${all.join(', ')}, or add it to sources.${name}.copies`,

@@ -9,19 +9,21 @@ import { point } from '../support/retention.ts'
 
 const config = parseConfig(
   `
-repositories: { hot: { type: folder, path: /hot }, dr: { type: folder, path: /dr } }
+repositories: { hot: { type: folder, path: /hot }, dr: { type: folder, path: /dr }, far: { type: folder, path: /far } }
 encryption: { recipients: [age1abc] }
 signing: { keyId: a, publicKeys: { a: QQ== } }
-sources: { orders: { driver: files, root: /srv, repository: hot, copies: [dr] } }
+sources: { orders: { driver: files, root: /srv, repository: hot, copies: [dr, far] } }
 `,
   'holdfast.yaml',
 )
 const cold = (one: PointSummary) => ({ ...one, storageClasses: ['GLACIER'] })
 /** What is in each repository; an error for one that does not answer. */
-function find(hot: PointSummary[] | Error, dr: PointSummary[]) {
+function find(hot: PointSummary[] | Error, dr: PointSummary[] | Error, far: PointSummary[] = []) {
+  const all: Record<string, PointSummary[] | Error | undefined> = { hot, dr, far }
   const survey = async (repository: string) => {
-    if (repository === 'hot' && hot instanceof Error) throw hot
-    return { points: repository === 'hot' ? (hot as PointSummary[]) : dr, problems: [] }
+    const points = all[repository]
+    if (points instanceof Error) throw points
+    return { points, problems: [] }
   }
   const services = { config, catalog: async (repository: string) => ({ survey: () => survey(repository) }) }
   const { resolvePoint } = createFindPoint(services as unknown as Services)
@@ -51,6 +53,13 @@ describe('a point in an archive', () => {
       archived: 'GLACIER',
       instead: expect.any(String),
     })
+  })
+
+  it('is no reason to warn of where a copy of it is taken, whatever was wrong with another', async () => {
+    const away = new HoldfastError('STORE_UNREACHABLE', 'dr is away')
+    const found = await find([cold(old)], away, [old])(old.id)
+    expect(found).toMatchObject({ id: old.id, repository: 'far' })
+    expect(found).not.toHaveProperty('instead')
   })
 
   it('is neither the latest nor a random one of those that can be read, as long as there is one', async () => {

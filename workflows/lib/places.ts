@@ -1,6 +1,7 @@
 /** A point that its repository no longer gives back whole, looked for where it has copies. */
 import { isCancellation, patched, proxyActivities } from '@temporalio/workflow'
 import type { ProofActivities } from '../../activities/proof.ts'
+import { AT_FAULT } from '../../src/core/places.ts'
 import { failure, rootFailure } from './failure.ts'
 import { control } from './options.ts'
 
@@ -28,8 +29,6 @@ export interface Looked<T> {
   warnings: string[]
 }
 
-/** What says that the repository is at fault, and not the point. */
-const AT_FAULT = ['STORE_UNREACHABLE', 'STORE_DENIED', 'NOT_FOUND', 'INTEGRITY', 'SIGNATURE_INVALID']
 /** It may be readable at once elsewhere. */
 const ARCHIVED = 'POINT_ARCHIVED'
 

@@ -2,13 +2,14 @@
 import { hostname } from 'node:os'
 import { type Command, Option } from 'commander'
 import type { Catalog } from '../../catalog/catalog.ts'
+import { sourceOf } from '../../config/sources.ts'
 import { type Choice, soundestOf } from '../../core/points.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { changeLines } from '../../drivers/difference.ts'
 import type { Difference, RestoreChoice } from '../../drivers/driver.ts'
 import { createSource } from '../../pipeline/read.ts'
 import { again, type CommandContext, withServices } from '../context.ts'
-import { fromPlaces, sourceIn } from '../from-places.ts'
+import { fromPlaces } from '../from-places.ts'
 import { comparePoints } from '../point-difference.ts'
 import type { Action } from '../program.ts'
 
@@ -49,7 +50,7 @@ type Found = Difference & { source: string; id: string; repository: string; host
 
 async function differenceFor(context: CommandContext, { source, wanted, repository }: Wanted, choice: RestoreChoice): Promise<Found> {
   return withServices(context, async (services, config) => {
-    sourceIn(config, source)
+    sourceOf(config, source)
     const driver = await services.driver(source)
     if (!driver.diff)
       throw new HoldfastError('INPUT_INVALID', `a point of ${driver.kind} cannot be compared with what is live`, {

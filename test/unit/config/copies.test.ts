@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { copiesOf, repositoriesOf, requireRepository } from '../../../src/config/copies.ts'
+import { copiesOf, repositoriesOf, placesToLook } from '../../../src/config/copies.ts'
 import { parseConfig } from '../../../src/config/load.ts'
 import { retentionRules } from '../../../src/config/retention-rules.ts'
 import { parseCalendar } from '../../../src/core/calendar.ts'
@@ -98,7 +98,8 @@ describe('copies of a source', () => {
 
   it('are where a command may look, and nowhere else', () => {
     const source = sourceOf('copies: [dr]')
-    requireRepository(source, 'store', 'dr')
-    expect(() => requireRepository(source, 'store', 'offsite')).toThrow(/no points in a repository "offsite"; it has them in hot, dr/)
+    expect(placesToLook(source, 'store')).toEqual(['hot', 'dr'])
+    expect(placesToLook(source, 'store', 'dr')).toEqual(['dr'])
+    expect(() => placesToLook(source, 'store', 'offsite')).toThrow(/no points in a repository "offsite"; it has them in hot, dr/)
   })
 })
