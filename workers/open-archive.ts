@@ -16,15 +16,20 @@ export async function openArchive(config: Config, archive: string, { together = 
       object: archive,
     })
   if (copies.length === 0) return openIn(config, archive, own)
-  const found: FetchingArchive[] = []
-  for (const repository of [own, ...copies]) {
-    const opened = await answering(config, archive, repository)
-    if (opened) found.push(repository === own ? opened : { ...opened, copyIn: repository })
-    if (opened && !together) break
+  const opened = async (most = Number.POSITIVE_INFINITY) => {
+    const found: FetchingArchive[] = []
+    for (const repository of [own, ...copies]) {
+      if (found.length >= most) break
+      const one = await answering(config, archive, repository)
+      if (one) found.push(repository === own ? one : { ...one, copyIn: repository })
+    }
+    return found
   }
+  const found = await opened(together ? undefined : 1)
   const [first, ...others] = found
   if (!first) return openIn(config, archive, own)
-  return others.length === 0 ? first : { ...first, store: readTogether(found.map(({ store }) => store)) }
+  const store = others.length === 0 ? first.store : readTogether(found.map(({ store }) => store))
+  return { ...first, store, places: () => opened() }
 }
 
 /** Undefined where it cannot be read. */

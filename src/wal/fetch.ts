@@ -12,6 +12,8 @@ export interface FetchingArchive extends ReadingArchive {
   identityFile: string | undefined
   /** The repository of the copy that is read, where that of the archive does not give it. */
   copyIn?: string
+  /** Each of the repositories that have it and answer, by itself; absent where there is only one. */
+  places?(): Promise<FetchingArchive[]>
 }
 
 /**

@@ -9,8 +9,9 @@ import { createDriver } from '../../src/drivers/raft-cluster/index.ts'
 import { wayFrom } from '../../src/drivers/raft-cluster/wal.ts'
 import { createSource } from '../../src/pipeline/read.ts'
 import { until } from '../../src/process/wait.ts'
-import { createMemoryStore } from '../../src/storage/memory.ts'
-import { heldIn } from '../../src/wal/contents.ts'
+import { createMemoryStore, type MemoryStore } from '../../src/storage/memory.ts'
+import { readAll } from '../../src/storage/store.ts'
+import { type Held, heldIn } from '../../src/wal/contents.ts'
 import { copyWal } from '../../src/wal/copy.ts'
 import { pushWal } from '../../src/wal/push.ts'
 import { removeWal } from '../../src/wal/remove.ts'
@@ -149,6 +150,7 @@ describe('recovery to a moment', { timeout: 240_000 }, () => {
     const named = await createDriver(source.config({ wal: { archive: 'shop' } }), { source: 'orders', archive: async () => shop })
     return { shop, named, taken: { ...manifest, inventory: { ...manifest.inventory, wal: { archive: 'shop' } } } }
   }
+  const namesOf = (held: Held[]) => held.map(({ name }) => name)
   const restoredOn = async (named: SourceDriver, taken: Manifest) => {
     const to = { time: wanted.time }
     const { target, stoppedAt } = await named.restore(contextFor(), taken, artifacts(), { dir: scratch(), to })
@@ -163,8 +165,7 @@ describe('recovery to a moment', { timeout: 240_000 }, () => {
     const late = new Date(Date.now() + 3_600_000)
     const copy = createMemoryStore({ now: () => late })
     const { held } = await heldIn(shop)
-    const names = held.map(({ name }) => name)
-    await copyWal(shop, copy, names, {})
+    await copyWal(shop, copy, namesOf(held), {})
     const wiring = { source: 'orders', archive: async () => ({ ...shop, store: copy, copyIn: 'dr' }) }
     const named = await createDriver(source.config({ wal: { archive: 'shop' } }), wiring)
     const restored = await named.restore(contextFor(), taken, artifacts(), { dir: scratch(), to: { time: wanted.time } })
@@ -174,6 +175,27 @@ describe('recovery to a moment', { timeout: 240_000 }, () => {
     const to = { time: new Date(Date.now() + 600_000).toISOString() }
     await expect(named.restore(contextFor(), taken, artifacts(), { dir: scratch(), to })).rejects.toMatchObject({
       code: 'TARGET_NOT_REACHED',
+    })
+  })
+
+  it('reads what is damaged in that archive from a copy, and says so; where all are damaged it is refused', async () => {
+    const { shop, taken } = await shipped()
+    const copy = createMemoryStore()
+    const { held } = await heldIn(shop)
+    await copyWal(shop, copy, namesOf(held), {})
+    const [key = ''] = held.at(-1)?.objects ?? []
+    const damage = async (store: MemoryStore) => store.overwrite(key, (await readAll(store, key)).fill(0, 9, 12))
+    await damage(shop.store)
+    const places = async () => [shop, { ...shop, store: copy, copyIn: 'dr' }]
+    const wiring = { source: 'orders', archive: async () => ({ ...shop, places }) }
+    const named = await createDriver(source.config({ wal: { archive: 'shop' } }), wiring)
+    const { target, warnings } = await named.restore(contextFor(), taken, artifacts(), { dir: scratch(), to: { latest: true } })
+    expect(warnings).toEqual([expect.stringMatching(/\.zst\.age has .*; it was read from dr$/)])
+    await named.destroy({ dir: target.dir })
+    await damage(copy)
+    await expect(named.restore(contextFor(), taken, artifacts(), { dir: scratch(), to: { latest: true } })).rejects.toMatchObject({
+      code: 'INTEGRITY',
+      object: key,
     })
   })
 

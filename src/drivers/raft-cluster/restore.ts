@@ -79,9 +79,13 @@ async function replay(
   const { stdout } = await run(command, { signal: context.signal }).catch((error: unknown) => {
     throw unplayable(error, route, context.signal)
   })
-  const notes = notesOf(route)
-  const said = sawBeyond(stdout) ? { notes } : { warnings: notes }
-  return { stoppedAt: stoppedAt(stdout, to, manifest, route), ...(notes.length > 0 && said) }
+  const [notes, lacking] = sawBeyond(stdout) ? [notesOf(route), []] : [[], notesOf(route)]
+  const warnings = [...lacking, ...route.archive.damaged]
+  return {
+    stoppedAt: stoppedAt(stdout, to, manifest, route),
+    ...(notes.length > 0 && { notes }),
+    ...(warnings.length > 0 && { warnings }),
+  }
 }
 
 export async function fillData(

@@ -6,6 +6,7 @@ import { byEntries, entriesOf, type Gap, gapsIn } from '../../core/log.ts'
 import type { LogSegment } from '../../core/log-expiry.ts'
 import type { Manifest } from '../../core/records.ts'
 import { type Held, heldIn } from '../../wal/contents.ts'
+import { readWhole } from '../../wal/elsewhere.ts'
 import { fetchWal } from '../../wal/fetch.ts'
 import { parseWalName } from '../../wal/names.ts'
 import { findRecord } from '../../wal/record.ts'
@@ -27,6 +28,8 @@ export interface WalArchive {
   segments: LogSegment[]
   /** The repository of a copy that is read in its place: it ends where the last run that copied has brought it. */
   copyIn?: string
+  /** What could not be read where it was looked for first. */
+  damaged: string[]
   times(segment: LogSegment): Promise<Times>
   fetch(segment: LogSegment, into: string, signal: AbortSignal): Promise<void>
 }
@@ -64,18 +67,23 @@ async function fromRepository(
   if (!open) throw new HoldfastError('UNEXPECTED', 'nobody gave the driver a way to its archive', { object: name })
   const archive = await open(name, options)
   const { held } = await heldIn(archive)
+  const damaged: string[] = []
   return {
     name,
+    damaged,
     segments: segmentsOf(names, held),
     ...(archive.copyIn !== undefined && { copyIn: archive.copyIn }),
     async times(segment) {
-      const record = await findRecord(archive, parseWalName(segment.name))
+      const { found: record } = await readWhole(archive, (place) => findRecord(place, parseWalName(segment.name)))
       const archivedAt = record ? new Date(record.archivedAt) : segment.archivedAt
       const writtenAt = record?.writtenAt === undefined ? archivedAt : new Date(record.writtenAt)
       return { archivedAt, wholeUntil: new Date(Math.min(writtenAt.getTime(), archivedAt.getTime())) }
     },
     async fetch(segment, into, signal) {
-      if (await fetchWal(archive, segment.name, join(into, segment.name), signal)) return
+      const path = join(into, segment.name)
+      const { found, instead } = await readWhole(archive, (place) => fetchWal(place, segment.name, path, signal))
+      if (instead) damaged.push(`${instead.why}; it was read from ${instead.place.copyIn ?? 'its own repository'}`)
+      if (found) return
       throw new HoldfastError('TARGET_OUT_OF_RANGE', `${segment.name} was taken out of ${name} meanwhile`, { object: segment.name })
     },
   }
@@ -92,6 +100,7 @@ async function fromFolder(dir: string, names: string): Promise<WalArchive> {
   return {
     name: dir,
     segments: inOrder(segments),
+    damaged: [],
     times: async ({ archivedAt }) => ({ archivedAt, wholeUntil: archivedAt }),
     fetch: (segment, into) => copyFile(join(dir, segment.name), join(into, segment.name)),
   }

@@ -215,6 +215,19 @@ describe('the log beside copies', () => {
     expect(await createRetentionActivities(services).planRetention({ source: 'pages', repository: 'dr' })).not.toHaveProperty('keepLogs')
   })
 
+  it('is to be had from each place that answers, where one is damaged', async () => {
+    await point('dr', OLD, 5)
+    await copyLogs()
+    const places = async () => (await (await openArchive(config, 'pages-2')).places?.())?.map(({ copyIn }) => copyIn)
+    expect(await places()).toEqual([undefined, 'dr'])
+    const opened = await openArchive(config, 'pages-2')
+    await rename(join(dir, 'logs'), join(dir, 'gone'))
+    expect((await opened.places?.())?.map(({ copyIn }) => copyIn)).toEqual(['dr'])
+    use([{ to: 'dr', log: false }])
+    await rename(join(dir, 'gone'), join(dir, 'logs'))
+    expect(await places()).toBeUndefined()
+  })
+
   it('is read where that of its own repository is gone, which is said; else never', async () => {
     await point('dr', OLD, 5)
     await copyLogs()
