@@ -5,7 +5,7 @@ import { HoldfastError } from '../src/core/errors.ts'
 import { copyWal } from '../src/wal/copy.ts'
 import { knownOf, type Point } from './archive-expiry.ts'
 import { type RunningContext, withProgress } from './context.ts'
-import { EVER, type ExaminedLog, examineLog } from './logs.ts'
+import { type ExaminedLog, examineLog } from './logs.ts'
 import { type Services, sourceOf } from './services.ts'
 
 interface Way {
@@ -46,7 +46,7 @@ async function copyLog(
 ): Promise<LogCopied> {
   const { signal, host } = context
   // However young, what no point needs is not brought.
-  const look = (repository: string) => examineLog(services, { source, archive, repository }, { points, before: EVER, host })
+  const look = (repository: string) => examineLog(services, { source, archive, repository }, { points, host })
   const verifier = createVerifier(services.config.signing.publicKeys)
   const options = { signal, onProgress: context.onProgress.bind(context), bandwidth: services.limits(to).bandwidth }
   const unsound = new Map<string, string>()

@@ -2,7 +2,7 @@
 import { copiedLogs, ownersOf, placesOfLog } from '../src/config/logs.ts'
 import { heldIn } from '../src/wal/contents.ts'
 import { knownOf, together } from './archive-expiry.ts'
-import { type ExaminedLog, EVER, type LogPlace } from './logs.ts'
+import { type ExaminedLog, leavingOf, type LogPlace } from './logs.ts'
 import { type Services, sourceOf } from './services.ts'
 
 /** The same, up to the first segment that a copy needs and lacks. Throws what the repository of a copy fails with. */
@@ -25,13 +25,12 @@ async function withoutOwedTo<T extends ExaminedLog>(
   const { go, held, needed } = examined
   const owners = ownersOf(config, archive).filter((name) => copiedLogs(config, sourceOf(config, name), to).includes(archive))
   const { points, untrusted } = together(await Promise.all(owners.map((name) => knownOf(services, name, to))))
-  const driver = await services.repositoryDriver(source, host)
-  const wanted = driver.planLog?.({ archive, held, points: points.map(({ manifest }) => manifest), before: EVER })
-  if (untrusted.length === 0 && wanted?.left !== undefined) return examined
+  const wanted = (await leavingOf(services, { source, archive }, { points, host }))(held)
+  if (untrusted.length === 0 && wanted.left !== undefined) return examined
   const there = (await heldIn({ archive, store: await services.store(to) })).held.map(({ name }) => name)
-  const settled = new Set([...there, ...(untrusted.length > 0 ? [] : (wanted?.go ?? []))])
+  const settled = new Set([...there, ...(untrusted.length > 0 ? [] : wanted.go)])
   const first = go.findIndex((name) => !settled.has(name))
   if (first < 0) return examined
-  const by = `${untrusted[0] ?? wanted?.needed?.by} in ${to}, which lacks them,`
+  const by = `${untrusted[0] ?? wanted.needed?.by} in ${to}, which lacks them,`
   return { ...examined, go: go.slice(0, first), needed: { segments: go.length - first + (needed?.segments ?? 0), by } }
 }

@@ -20,24 +20,42 @@ export interface ExaminedLog extends LogLeaving {
   unrecorded: Held[]
 }
 
-/** Later than everything: of however young segments. */
-export const EVER = new Date(8.64e15)
+interface Wish {
+  points: readonly { manifest: Manifest }[]
+  /** Archived before that; however young where it is not said. */
+  before?: Date
+  host: string | undefined
+}
+
+/** Later than everything. */
+const EVER = new Date(8.64e15)
 
 /** What these points are not replayed with and was archived before that may go; nothing is taken away. */
-export async function examineLog(
-  services: Services,
-  { source, archive, repository: copies }: LogPlace,
-  { points, before, host }: { points: readonly { manifest: Manifest }[]; before: Date; host: string | undefined },
-): Promise<ExaminedLog> {
-  const repository = copies ?? services.config.archives[archive]?.repository
-  const driver = await services.repositoryDriver(source, host)
-  if (!repository || !driver.planLog)
-    throw new HoldfastError('NOT_FOUND', `${source} has no log "${archive}" on this worker`, {
-      object: archive,
-      next: 'give all workers the same holdfast.yaml',
-    })
+export async function examineLog(services: Services, place: LogPlace, wish: Wish): Promise<ExaminedLog> {
+  const { source, archive } = place
+  const repository = place.repository ?? services.config.archives[archive]?.repository
+  if (!repository) throw noLog(source, archive)
+  const leaving = await leavingOf(services, place, wish)
   const store = await services.store(repository)
   const { held, unrecorded } = await heldIn({ archive, store })
+  return { store, held, unrecorded, ...leaving(held) }
+}
+
+/** The same of segments that are held anywhere, as the driver sees it. */
+export async function leavingOf(
+  services: Services,
+  { source, archive }: LogPlace,
+  { points, before = EVER, host }: Wish,
+): Promise<(held: readonly Held[]) => LogLeaving> {
+  const { planLog } = await services.repositoryDriver(source, host)
+  if (!planLog) throw noLog(source, archive)
   const manifests = points.map(({ manifest }) => manifest)
-  return { store, held, unrecorded, ...driver.planLog({ archive, held, points: manifests, before }) }
+  return (held) => planLog({ archive, held, points: manifests, before })
+}
+
+function noLog(source: string, archive: string): HoldfastError {
+  return new HoldfastError('NOT_FOUND', `${source} has no log "${archive}" on this worker`, {
+    object: archive,
+    next: 'give all workers the same holdfast.yaml',
+  })
 }
