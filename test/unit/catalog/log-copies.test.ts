@@ -6,8 +6,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createCopyActivities } from '../../../activities/copies.ts'
 import { createRetentionActivities } from '../../../activities/retention.ts'
 import type { Services } from '../../../activities/services.ts'
-import { type Config, configSchema } from '../../../src/config/schema.ts'
-import { createDriver } from '../../../src/drivers/raft-cluster/index.ts'
 import { createFolderStore } from '../../../src/storage/folder.ts'
 import type { Store } from '../../../src/storage/store.ts'
 import { heldIn } from '../../../src/wal/contents.ts'
@@ -16,32 +14,19 @@ import { removeWal } from '../../../src/wal/remove.ts'
 import { openArchive } from '../../../workers/open-archive.ts'
 import { inActivity } from '../../support/activity.ts'
 import { type ArchiveUnderTest, createArchive } from '../../support/archive.ts'
-import { addPoint, catalogOn, SIGNING } from '../../support/catalog.ts'
+import { addPoint, catalogOn } from '../../support/catalog.ts'
+import { type PagesLog, pagesServices } from '../../support/pages.ts'
 
 const OLD = '20250101_120000_full'
 const NEWEST = '20250103_120000_full'
 let under: ArchiveUnderTest
 let dir: string
-let config: Config
 let services: Services
 const store = (repository: string): Promise<Store> => createFolderStore(join(dir, repository))
-const configured = (copies: unknown[]) =>
-  configSchema.parse({
-    repositories: Object.fromEntries(['hot', 'logs', 'dr', 'far'].map((name) => [name, { type: 'folder', path: join(dir, name) }])),
-    encryption: { recipients: ['age1x'], check: false },
-    signing: { keyId: SIGNING.keyId, publicKeys: { [SIGNING.keyId]: SIGNING.publicKey } },
-    archives: { 'pages-1': { repository: 'logs' }, 'pages-2': { repository: 'logs', keep: '30d' }, here: { repository: 'dr', keep: '0s' } },
-    sources: {
-      pages: {
-        driver: 'raft-cluster',
-        host: 'here',
-        repository: 'hot',
-        copies,
-        nodes: { one: { url: 'http://127.0.0.1:1', dataDir: '/var/lib/pages' } },
-        wal: { archive: 'pages-2', earlier: ['pages-1', 'here'] },
-      },
-    },
-  })
+const LOG: PagesLog = {
+  archives: { 'pages-1': { repository: 'logs' }, 'pages-2': { repository: 'logs', keep: '30d' }, here: { repository: 'dr', keep: '0s' } },
+  wal: { archive: 'pages-2', earlier: ['pages-1', 'here'] },
+}
 beforeEach(async () => {
   under = await createArchive()
   dir = await mkdtemp(join(tmpdir(), 'holdfast-log-copies-'))
@@ -56,15 +41,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 function use(copies: unknown[]): void {
-  config = configured(copies)
-  services = {
-    config,
-    store,
-    catalog: async (repository: string) => catalogOn(await store(repository)),
-    driver: async () => ({ preflight: async () => ({ findings: [] }) }),
-    repositoryDriver: async (name: string) => createDriver(config.sources[name] as never, { source: name }),
-    limits: () => ({}),
-  } as unknown as Services
+  services = pagesServices(dir, LOG, copies)
 }
 const point = async (repository: string, id: string, index: number, archive = 'pages-2') =>
   addPoint(await store(repository), id, { source: 'pages', inventory: { wal: { archive }, snapshot: { index } } })
@@ -205,22 +182,24 @@ describe('the log beside copies', () => {
     for (const name of ['1-10.wal', '11-20.wal', '21-30.wal'])
       await pushWal(under.on(await store('dr'), 'here'), await under.file(name, name))
     await point('hot', NEWEST, 30, 'here')
-    const plan = () =>
-      inActivity(() => createRetentionActivities(services).planLog({ source: 'pages', archive: 'here', keep: '0s', leaving: [] }))
+    const plan = (leaving: string[] = []) =>
+      inActivity(() => createRetentionActivities(services).planLog({ source: 'pages', archive: 'here', keep: '0s', leaving }))
     expect(await plan()).toMatchObject({ segments: 3 })
-    await point('dr', OLD, 10, 'here')
+    for (const repository of ['hot', 'dr']) await point(repository, OLD, 10, 'here')
     expect(await plan()).toMatchObject({ segments: 1, needed: { segments: 2, by: OLD } })
+    // As a dry run sees it: the point would go, its copy stays.
+    expect(await plan([OLD])).toMatchObject({ segments: 1, needed: { segments: 2, by: OLD } })
     use([{ to: 'dr', log: false }])
-    expect(await plan()).toMatchObject({ segments: 3 })
+    expect(await plan([OLD])).toMatchObject({ segments: 3 })
     expect(await createRetentionActivities(services).planRetention({ source: 'pages', repository: 'dr' })).not.toHaveProperty('keepLogs')
   })
 
   it('is to be had from each place that answers, where one is damaged', async () => {
     await point('dr', OLD, 5)
     await copyLogs()
-    const places = async () => (await (await openArchive(config, 'pages-2')).places?.())?.map(({ copyIn }) => copyIn)
+    const places = async () => (await (await openArchive(services.config, 'pages-2')).places?.())?.map(({ copyIn }) => copyIn)
     expect(await places()).toEqual([undefined, 'dr'])
-    const opened = await openArchive(config, 'pages-2')
+    const opened = await openArchive(services.config, 'pages-2')
     await rename(join(dir, 'logs'), join(dir, 'gone'))
     expect((await opened.places?.())?.map(({ copyIn }) => copyIn)).toEqual(['dr'])
     use([{ to: 'dr', log: false }])
@@ -232,7 +211,7 @@ describe('the log beside copies', () => {
     await point('dr', OLD, 5)
     await copyLogs()
     const where = async () => {
-      const { store: opened, copyIn } = await openArchive(config, 'pages-2')
+      const { store: opened, copyIn } = await openArchive(services.config, 'pages-2')
       return [(opened as Store).name, copyIn]
     }
     expect(await where()).toEqual([`folder:${join(dir, 'logs')}`, undefined])
@@ -243,6 +222,6 @@ describe('the log beside copies', () => {
     await rename(join(dir, 'dr'), join(dir, 'dr-gone'))
     expect(await where()).toEqual([`folder:${join(dir, 'logs')}`, undefined])
     await rm(join(dir, 'logs'), { recursive: true })
-    await expect(openArchive(config, 'pages-2')).rejects.toMatchObject({ message: expect.stringContaining('logs') })
+    await expect(openArchive(services.config, 'pages-2')).rejects.toMatchObject({ message: expect.stringContaining('logs') })
   })
 })
