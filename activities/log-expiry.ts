@@ -6,11 +6,11 @@ import { HoldfastError } from '../src/core/errors.ts'
 import type { LogPlan } from '../src/core/log-expiry.ts'
 import type { Held } from '../src/wal/contents.ts'
 import { removeUnrecorded, removeWal } from '../src/wal/remove.ts'
-import { type Known, knownOf, together, unfitness } from './archive-expiry.ts'
+import { type Known, knownOf, type Point, together, unfitness } from './archive-expiry.ts'
 import { withProgress } from './context.ts'
 import { withoutOwed } from './log-owed.ts'
 import { examineLog, type LogPlace } from './logs.ts'
-import { type Services, sourceOf } from './services.ts'
+import { repositoryOf, type Services, sourceOf } from './services.ts'
 
 /** With a repository: the copy there, by the points of there. */
 export interface LogRequest extends LogPlace {
@@ -24,11 +24,10 @@ export function createLogExpiry(services: Services) {
       return withProgress(async (context) => {
         const { archive, keep, source } = request
         const nothing = { archive, keep, segments: 0, bytes: 0 }
-        const known = await knownWith(services, request)
+        const known = await knownWith(services, request, leaving)
         const unwell = await unfitness(services, source, known, context)
         if (unwell !== undefined) return { ...nothing, left: unwell, unhealthy: true }
-        const staying = known.points.filter(({ manifest }) => !(manifest.source === source && leaving.includes(manifest.id)))
-        const wish = { points: staying, before: stayingSince(keep), host: context.host }
+        const wish = { points: known.staying, before: stayingSince(keep), host: context.host }
         const examined = await examineLog(services, request, wish)
         if (examined.left !== undefined) return { ...nothing, left: examined.left }
         const open = await withoutOwed(services, request, examined, context.host).catch(unanswered)
@@ -47,7 +46,7 @@ export function createLogExpiry(services: Services) {
     async removeLog({ last, ...request }: LogRequest & { last: string }): Promise<{ locked?: string }> {
       return withProgress(async (context) => {
         const { host } = context
-        const [{ points }, before] = [await knownWith(services, request), stayingSince(request.keep)]
+        const [{ staying: points }, before] = [await knownWith(services, request), stayingSince(request.keep)]
         const examined = await examineLog(services, request, { points, before, host })
         const { go, held, unrecorded, store } = await withoutOwed(services, request, examined, host)
         await removeUnrecorded({ store }, unrecorded, before)
@@ -73,15 +72,30 @@ function filesOf(names: readonly string[], held: readonly Held[]): Held[] {
   return names.flatMap((name) => byName.get(name) ?? [])
 }
 
-/** Of every source whose log it is, as far as it has them there. */
-async function knownWith(services: Services, { archive, repository }: LogRequest): Promise<Known> {
+/**
+ * Of every source whose log it is, as far as it has them there. A dry run takes points for gone that would be: those of the source
+ * in the one repository that the run is about, and not their copies beside the archive.
+ */
+async function knownWith(
+  services: Services,
+  { source, archive, repository }: LogRequest,
+  leaving: readonly string[] = [],
+): Promise<Known & { staying: Point[] }> {
   const { config } = services
+  const about = repositoryOf(config, source, repository)
   const own = ownersOf(config, archive).flatMap((name) => {
-    const source = sourceOf(config, name)
-    const places = repository === undefined ? [source.repository, ...copiesBeside(config, source, archive)] : [repository]
-    return places.filter((place) => repositoriesOf(source).includes(place)).map((place) => knownOf(services, name, place))
+    const owner = sourceOf(config, name)
+    const places = repository === undefined ? [owner.repository, ...copiesBeside(config, owner, archive)] : [repository]
+    return places
+      .filter((place) => repositoriesOf(owner).includes(place))
+      .map(async (place) => {
+        const known = await knownOf(services, name, place)
+        const goes = ({ manifest }: Point) => name === source && place === about && leaving.includes(manifest.id)
+        return { ...known, staying: known.points.filter((point) => !goes(point)) }
+      })
   })
-  return together(await Promise.all(own))
+  const known = await Promise.all(own)
+  return { ...together(known), staying: known.flatMap(({ staying }) => staying) }
 }
 
 const stayingSince = (keep: string): Date => new Date(Date.now() - seconds(keep) * 1000)

@@ -65,7 +65,7 @@ function logLine(log: LogPlan, dryRun: boolean): string {
   const stay = needed ? `; ${needed.segments} more older than ${keep} stay: ${needed.by} is replayed with them` : ''
   const gone =
     locked === undefined
-      ? `${dryRun ? 'would go' : 'deleted'}${which}`
+      ? `${dryRun ? 'would go unless locked' : 'deleted'}${which}`
       : `LOCKED at ${locked}: of these${which}${which && ','} only what is before it went`
   return `  log    ${archive}: ${segments} segments, ${bytes(size)}, ${gone}${stay}`
 }

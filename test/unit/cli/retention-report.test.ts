@@ -8,7 +8,7 @@ const said = (log: Partial<NonNullable<RetentionDone['logs']>[number]>, dryRun =
 
 it('names the first and the last segment that go, and for which point others stay', () => {
   const going = { segments: 3, bytes: 48, first: '1-10.wal', last: '21-30.wal' }
-  expect(said(going, true)).toBe('  log    pages-1: 3 segments, 48 B, would go, 1-10.wal to 21-30.wal')
+  expect(said(going, true)).toBe('  log    pages-1: 3 segments, 48 B, would go unless locked, 1-10.wal to 21-30.wal')
   expect(said({ ...going, needed: { segments: 2, by: '20250101_120000_full' } })).toBe(
     '  log    pages-1: 3 segments, 48 B, deleted, 1-10.wal to 21-30.wal; 2 more older than 30d stay: 20250101_120000_full is replayed with them',
   )
