@@ -95,8 +95,9 @@ function prune(view: View, source: string, { repository, dryRun }: RetentionInpu
       if (!dryRun && snapshots.removed > 0) await remember({ source, snapshots })
       report = { ...report, snapshots }
     }
-    // After the points: what these needed of the archive goes as well.
-    const leaving = plan.delete.map(({ id }) => id)
+    // After the points: what these needed of the archive goes as well; what stayed after all still needs it.
+    const stayed = [...report.locked, ...report.held, ...(report.needed ?? []).map(({ id }) => id)]
+    const leaving = plan.delete.map(({ id }) => id).filter((id) => !stayed.includes(id))
     if (keepLogs.length > 0)
       report = {
         ...report,

@@ -93,6 +93,22 @@ test('where there is an archive, its WAL goes after the points, by the same run 
   })
 })
 
+test('the WAL of a point that was to go and stayed, held, locked or needed, is not taken for free', async () => {
+  const [first, second] = OLD.map(({ id }) => id)
+  const asked: { leaving: string[] }[] = []
+  const expireArchive = async (request: { leaving: string[] }) => {
+    asked.push(request)
+    return { segments: 0, bytes: 0 }
+  }
+  for (const stayed of [{ held: [first] }, { locked: [first] }, { needed: [{ id: first, by: ['20250103-120000F'] }] }]) {
+    const deletePoints = async (report: object) => ({ ...report, ...stayed })
+    await stage.play(sourceFakes({ planRetention: withWindow, deletePoints, expireArchive }), async () => {
+      await (await start('retention', { source: 'orders' })).result()
+      expect(asked.at(-1)?.leaving, JSON.stringify(stayed)).toEqual([second])
+    })
+  }
+})
+
 test('a dry run says how much WAL would go, and records nothing', async () => {
   const expireArchive = async ({ dryRun }: { dryRun: boolean }) => ({ segments: dryRun ? 3 : 0, bytes: 48 })
   await stage.play(sourceFakes({ planRetention: withWindow, expireArchive }), async () => {
