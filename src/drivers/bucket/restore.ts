@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { HoldfastError } from '../../core/errors.ts'
 import { shellWord } from '../../process/shell.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
 import type { Restored, RestoreChoice } from '../driver.ts'
 import type { Origin } from './client.ts'
@@ -43,9 +44,7 @@ export async function restoreScratch(origin: Origin, point: Point, { dir, promot
     }
   } catch (error) {
     await removeOwnFolder(dir)
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
   }
 }
 

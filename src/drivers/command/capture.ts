@@ -2,6 +2,7 @@
 import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Inventory } from '../../core/records.ts'
 import { startChain } from '../../process/chain.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
 import type { Caller } from './call.ts'
 import { countsIn } from './lines.ts'
@@ -32,9 +33,7 @@ export async function capture(caller: Caller, context: DriverContext, { id }: Ca
       ],
     }
   } catch (error) {
-    throw signal.aborted
-      ? new HoldfastError('CANCELLED', `the capture of ${caller.source} was cancelled`, { object: caller.source, cause: error })
-      : error
+    throw orCancelled(error, signal, `the capture of ${caller.source}`, caller.source)
   }
 }
 

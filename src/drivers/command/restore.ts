@@ -4,6 +4,7 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Artifact, Manifest } from '../../core/records.ts'
 import { startChain } from '../../process/chain.ts'
 import { shellWord } from '../../process/shell.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
 import type { ArtifactSource, DriverContext, Restored } from '../driver.ts'
 import { stopProcessesIn } from '../../process/in-folder.ts'
@@ -25,8 +26,8 @@ export async function restoreScratch(
     return { target: { kind: 'scratch', dir, connection: dir, database: caller.source, connect: look }, bytes: manifest.sizeBytes }
   } catch (error) {
     const undone = await destroy(caller, dir).then(() => '', messageOf)
-    if (context.signal.aborted) throw new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-    if (undone === '' || !(error instanceof HoldfastError)) throw error
+    if (context.signal.aborted || undone === '' || !(error instanceof HoldfastError))
+      throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
     throw new HoldfastError(error.code, `${error.message}; and what it made was not removed: ${undone}`, {
       object: dir,
       next: error.next,

@@ -1,6 +1,7 @@
 /** What will take the place: the point, filled in beside it on the same file system and compared with its index. */
 import { rename } from 'node:fs/promises'
 import { HoldfastError } from '../../core/errors.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { RestoreChoice } from '../driver.ts'
 import type { Entry } from './entries.ts'
 import { entriesIn, fetchIndex, fillTree, type Point } from './fill.ts'
@@ -31,9 +32,7 @@ export async function fillAside(point: Point, place: Place, choice: RestoreChoic
   } catch (error) {
     // Never what a later try made under the same name.
     if ((await readToken(dir)) === token) await removeScratch(dir)
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
   }
 }
 

@@ -3,6 +3,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact } from '../../core/records.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSink, Captured, CaptureRequest, DriverContext } from '../driver.ts'
 import { type Archived, archive, type Left } from './archive.ts'
 import type { FilesSourceConfig } from './config.ts'
@@ -41,7 +42,7 @@ export async function capture(
       warnings: [...warnings, ...warningsOf(config, taken)],
     }
   } catch (error) {
-    throw signal.aborted ? new HoldfastError('CANCELLED', `the capture of ${root} was cancelled`, { object: root, cause: error }) : error
+    throw orCancelled(error, signal, `the capture of ${root}`, root)
   }
 }
 

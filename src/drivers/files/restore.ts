@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { shellWord } from '../../process/shell.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSource, DriverContext, Restored, RestoreChoice } from '../driver.ts'
 import type { FilesSourceConfig } from './config.ts'
 import { fillAside, removeAside } from './aside.ts'
@@ -43,9 +44,7 @@ export async function restoreScratch(
     }
   } catch (error) {
     await removeScratch(dir)
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdir, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSource, DriverContext, RestoreChoice, Restored } from '../driver.ts'
 import type { NatsSourceConfig } from './config.ts'
 import { addMissing } from './consumers.ts'
@@ -52,9 +53,7 @@ export async function restoreScratch(
     return { target, bytes }
   } catch (error) {
     await destroyScratch(dir)
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
   }
 }
 

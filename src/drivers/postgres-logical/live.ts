@@ -7,6 +7,7 @@ import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { stamp } from '../../core/ids.ts'
 import type { Manifest } from '../../core/records.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSource, DriverContext, LiveRestore, RestoreChoice } from '../driver.ts'
 import { type Client, describeConnection, withClient, withDatabase } from '../postgres-common/connect.ts'
 import { recordedIn } from './facts.ts'
@@ -125,9 +126,7 @@ async function restoreAside(
     // The live database was not touched: what was made beside it goes, but never what a later try made under the same name.
     if (made !== undefined && made === (await oidOf(server, database)))
       await withClient(server, {}, (client) => dropDatabase(client, database))
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${database} was cancelled`, { object: database, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${database}`, database)
   } finally {
     await rm(dir, { recursive: true, force: true })
   }

@@ -5,6 +5,7 @@ import type { LogicalSourceConfig } from './config.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { run } from '../../process/run.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSource, DriverContext, Restored, Target } from '../driver.ts'
 import { formatConnection, pgEnvironment, withClient } from '../postgres-common/connect.ts'
 import { removeOwnFolder } from '../common/own-folder.ts'
@@ -60,9 +61,7 @@ export async function restoreScratch(
     return { target, bytes: await sizeOf(target.connection) }
   } catch (error) {
     await destroyInstance(dir)
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
   }
 }
 

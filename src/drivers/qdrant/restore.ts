@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { shellWord } from '../../process/shell.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSource, DriverContext, RestoreChoice, Restored } from '../driver.ts'
 import { makeOwnFolder } from '../common/own-folder.ts'
 import { canonicalJson } from './canonical.ts'
@@ -56,9 +57,7 @@ export async function restoreScratch(
   } catch (error) {
     // Where the server has gone, the folder goes on saying what is there.
     await destroy(work, dir).catch(() => {})
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${place.url} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${place.url}`, dir)
   }
   const database = scratchName(scratch.tag, '')
   return {

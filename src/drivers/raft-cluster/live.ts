@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { startChain } from '../../process/chain.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import { requireConfirmed } from '../common/confirm.ts'
 import { partOf } from '../common/part.ts'
 import type { ArtifactSource, DriverContext, LiveRestore, RestoreChoice, RestoreTarget } from '../driver.ts'
@@ -120,9 +121,7 @@ async function restoreAside(
     return { database: manifest.source, oid: `${node.name}/${basename(folder)}`, bytes: bytesOf(files) }
   } catch (error) {
     await removeFilled(node, manifest)
-    throw signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore on ${node.name} was cancelled`, { object: folder, cause: error })
-      : error
+    throw orCancelled(error, signal, `the restore on ${node.name}`, folder)
   }
 }
 

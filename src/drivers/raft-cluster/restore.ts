@@ -18,6 +18,7 @@ import { sawBeyond, type Stopped, stoppedAt, unplayable, untilOf } from './repla
 import { fetchRoute, notesOf, routeTo } from './wal.ts'
 import { copyForNode, startNode } from './scratch.ts'
 import { describe } from '../../process/command.ts'
+import { orCancelled } from '../common/cancelled.ts'
 
 export interface Wanted {
   dir: string
@@ -46,9 +47,7 @@ export async function restore(
     }
   } catch (error) {
     await destroy(dir)
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
   }
 }
 

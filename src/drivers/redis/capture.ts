@@ -7,6 +7,7 @@ import { copyFile, link, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Artifact, Inventory } from '../../core/records.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSink, Captured, CaptureRequest, DriverContext, Snapshot } from '../driver.ts'
 import { ACL_PART, usersOf } from './acl.ts'
 import { checkRdb, type RdbFacts } from './check.ts'
@@ -74,9 +75,7 @@ export async function capture(work: Work, context: DriverContext, request: Captu
       ],
     }
   } catch (error) {
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the capture of ${work.source} was cancelled`, { object: request.id, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the capture of ${work.source}`, request.id)
   } finally {
     await destroyScratch(dir)
   }

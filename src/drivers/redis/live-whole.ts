@@ -6,6 +6,7 @@ import { join as under } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Assertion, Manifest } from '../../core/records.ts'
 import { until } from '../../process/wait.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSource, DriverContext, RestoreChoice, Swapped } from '../driver.ts'
 import { type Confirmed, requireServer } from './confirm.ts'
 import { type Client, infoOf, placeOf, settingOf, withServer } from './connect.ts'
@@ -62,9 +63,7 @@ async function fill(
     return { database: placeOf(server), oid: await beginHistory(dir), bytes: manifest.sizeBytes }
   } catch (error) {
     await destroyScratch(dir)
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
   }
 }
 

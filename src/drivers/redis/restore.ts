@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Manifest } from '../../core/records.ts'
 import { shellWord } from '../../process/shell.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSource, DriverContext, RestoreChoice, Restored } from '../driver.ts'
 import type { RedisSourceConfig } from './config.ts'
 import { importGraph } from './graph-import.ts'
@@ -47,9 +48,7 @@ export async function restoreScratch(
     }
   } catch (error) {
     await destroyScratch(dir)
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
   }
 }
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { shellWord } from '../../process/shell.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import { partOf } from '../common/part.ts'
 import type { ArtifactSource, DriverContext, DriverWiring, RestoreChoice, Restored } from '../driver.ts'
 import type { TemporalSourceConfig } from './config.ts'
@@ -50,9 +51,7 @@ export async function restoreScratch(
     })
   } catch (error) {
     await destroyScratch(config, wiring, dir)
-    throw context.signal.aborted
-      ? new HoldfastError('CANCELLED', `the restore into ${dir} was cancelled`, { object: dir, cause: error })
-      : error
+    throw orCancelled(error, context.signal, `the restore into ${dir}`, dir)
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Manifest } from '../../core/records.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { shellWord } from '../../process/shell.ts'
+import { orCancelled } from '../common/cancelled.ts'
 import { makeOwnFolder } from '../common/own-folder.ts'
 import type { ArtifactSource, DriverContext, Restored } from '../driver.ts'
 import { factsOfFile, type SnapshotFacts } from './archive.ts'
@@ -22,8 +23,7 @@ export async function restoreScratch(
     if (url !== undefined) await putOnScratch(work, context, manifest, dir)
   } catch (error) {
     await destroy(work, dir)
-    if (!context.signal.aborted) throw error
-    throw new HoldfastError('CANCELLED', `the restore of ${manifest.id} was cancelled`, { object: dir, cause: error })
+    throw orCancelled(error, context.signal, `the restore of ${manifest.id}`, dir)
   }
   return {
     target: {
