@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './scripts/testing/order.ts'
 
 export default defineConfig({
   test: {
@@ -10,5 +11,6 @@ export default defineConfig({
     // Most tests wait for a server half of their time: one more than the two cores that this is meant for.
     maxWorkers: 3,
     isolate: true,
+    sequence: { sequencer: LongestFirst },
   },
 })

@@ -2,14 +2,14 @@
  * `npm test`: the toolbox, the checks of the sources, then every test. Arguments go to vitest: `npm test -- test/unit`.
  * The last line is `N passed, N failed`; the exit code is 0 only where nothing failed and something passed.
  */
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import { launch } from '../src/process/launch.ts'
 import { terminate } from '../src/process/terminate.ts'
 import { bundleWorkflows } from '../workers/workflows.ts'
 import { checkSources } from './testing/checks.ts'
+import { openTestFolder, type TestFolder } from './testing/folder.ts'
 import { markOf, stopLeftovers } from './testing/leftovers.ts'
 import { type Counts, countsOf } from './testing/report.ts'
 import { ensureForTests } from './toolbox/ensure.ts'
@@ -36,32 +36,30 @@ try {
 
 /** Runs vitest with a temporary folder of its own, and looks for what the tests left there or left running. */
 async function runTests(args: readonly string[]): Promise<Counts> {
-  // The folder's report is beside it: in it, it would be a leftover.
-  const folder = await mkdtemp(join(tmpdir(), 'hf-test-'))
-  const report = `${folder}.json`
-  const workflows = `${folder}.js`
-  // As the one it stands for: servers that run as another user keep their data below it.
-  await chmod(folder, 0o1777)
+  const folder = await openTestFolder()
   try {
     // Once, instead of seconds in each of the files and of the workers that need them.
-    await writeFile(workflows, await bundleWorkflows(stop.signal))
-    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-    const exitCode = await vitest({ TMPDIR: folder, HOLDFAST_WORKFLOW_BUNDLE: workflows, ...markOf(folder) }, [...reporters, ...args])
+    await writeFile(folder.workflows, await bundleWorkflows(stop.signal))
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${folder.report}`]
+    const exitCode = await vitest(environmentOf(folder), [...reporters, ...args])
     // A server that was told to stop when its test ended may need a moment; after a Ctrl-C nobody told it.
     const left = [
-      ...(await stopLeftovers(folder, stop.signal.aborted ? 500 : 10_000)),
-      ...(await readdir(folder)).map((name) => `${name} was left in the temporary folder`),
+      ...(await stopLeftovers(folder.tests, stop.signal.aborted ? 500 : 10_000)),
+      ...(await readdir(folder.tests)).map((name) => `${name} was left in the temporary folder`),
     ]
     stop.signal.throwIfAborted()
-    const counts = countsOf(report, exitCode)
+    const counts = countsOf(folder.report, exitCode)
     if (left.length === 0) return counts
     say(`FAIL the tests leave something behind\n${left.join('\n')}`)
     return { ...counts, failed: counts.failed + 1 }
   } finally {
-    await rm(folder, { recursive: true, force: true })
-    await rm(report, { force: true })
-    await rm(workflows, { force: true })
+    await folder.remove()
   }
+}
+
+function environmentOf({ tests, workflows, compiled }: TestFolder): Record<string, string> {
+  // Each command line that a test starts is a Node of its own, and spends half of its time on compiling.
+  return { TMPDIR: tests, HOLDFAST_WORKFLOW_BUNDLE: workflows, NODE_COMPILE_CACHE: compiled, ...markOf(tests) }
 }
 
 async function vitest(env: Record<string, string>, args: readonly string[]): Promise<number | null> {

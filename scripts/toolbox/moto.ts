@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { freePort } from './ports.ts'
 import { cacheDir } from './programs.ts'
 import { installPython } from './python.ts'
+import { isRunning } from './running.ts'
 import { type Server, serverFolder, startServer } from './server.ts'
 
 const VERSION = '5.2.5'
@@ -68,14 +69,5 @@ async function removeAbandoned(cache: string): Promise<void> {
   for (const name of await readdir(cache).catch(() => [])) {
     const builder = /^moto-venv-[\d.]+-(\d+)-[0-9a-f]{8}(?:\.link)?$/.exec(name)?.[1]
     if (builder && name !== inUse && !isRunning(Number(builder))) await rm(join(cache, name), { recursive: true, force: true })
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
