@@ -3,8 +3,9 @@ import { copiedLogs, placesOfLog } from '../src/config/logs.ts'
 import { createVerifier } from '../src/catalog/signing.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { copyWal } from '../src/wal/copy.ts'
-import { knownOf, type Point } from './archive-expiry.ts'
+import { knownOf, type Point, together } from './archive-expiry.ts'
 import { type RunningContext, withProgress } from './context.ts'
+import { formerIn } from './log-points.ts'
 import { type ExaminedLog, examineLog } from './logs.ts'
 import { type Services, sourceOf } from './services.ts'
 
@@ -28,9 +29,11 @@ export function createLogCopies(services: Services) {
     async copyLogs({ source, to }: Way): Promise<LogCopied[]> {
       return withProgress(async (context) => {
         const done: LogCopied[] = []
-        const { points } = await knownOf(services, source, to)
-        for (const archive of copiedLogs(config, sourceOf(config, source), to))
+        const own = await knownOf(services, source, to)
+        for (const archive of copiedLogs(config, sourceOf(config, source), to)) {
+          const { points } = together([own, await formerIn(services, { source, archive }, to)])
           done.push(await copyLog(services, { source, to, archive }, points, context))
+        }
         return done
       })
     },

@@ -1,16 +1,15 @@
 /** The log that an engine ships with `holdfast wal-push`: what no point and no rule keeps of it, and its going. */
-import { repositoriesOf } from '../src/config/copies.ts'
-import { copiesBeside, ownersOf } from '../src/config/logs.ts'
 import { seconds } from '../src/core/duration.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { LogPlan } from '../src/core/log-expiry.ts'
 import type { Held } from '../src/wal/contents.ts'
 import { removeUnrecorded, removeWal } from '../src/wal/remove.ts'
-import { type Known, knownOf, type Point, together, unfitness } from './archive-expiry.ts'
+import { unfitness } from './archive-expiry.ts'
 import { withProgress } from './context.ts'
 import { withoutOwed } from './log-owed.ts'
+import { knownWith } from './log-points.ts'
 import { examineLog, type LogPlace } from './logs.ts'
-import { repositoryOf, type Services, sourceOf } from './services.ts'
+import type { Services } from './services.ts'
 
 /** With a repository: the copy there, by the points of there. */
 export interface LogRequest extends LogPlace {
@@ -70,32 +69,6 @@ function unanswered(error: unknown): string {
 function filesOf(names: readonly string[], held: readonly Held[]): Held[] {
   const byName = new Map(held.map((file) => [file.name, file]))
   return names.flatMap((name) => byName.get(name) ?? [])
-}
-
-/**
- * Of every source whose log it is, as far as it has them there. A dry run takes points for gone that would be: those of the source
- * in the one repository that the run is about, and not their copies beside the archive.
- */
-async function knownWith(
-  services: Services,
-  { source, archive, repository }: LogRequest,
-  leaving: readonly string[] = [],
-): Promise<Known & { staying: Point[] }> {
-  const { config } = services
-  const about = repositoryOf(config, source, repository)
-  const own = ownersOf(config, archive).flatMap((name) => {
-    const owner = sourceOf(config, name)
-    const places = repository === undefined ? [owner.repository, ...copiesBeside(config, owner, archive)] : [repository]
-    return places
-      .filter((place) => repositoriesOf(owner).includes(place))
-      .map(async (place) => {
-        const known = await knownOf(services, name, place)
-        const goes = ({ manifest }: Point) => name === source && place === about && leaving.includes(manifest.id)
-        return { ...known, staying: known.points.filter((point) => !goes(point)) }
-      })
-  })
-  const known = await Promise.all(own)
-  return { ...together(known), staying: known.flatMap(({ staying }) => staying) }
 }
 
 const stayingSince = (keep: string): Date => new Date(Date.now() - seconds(keep) * 1000)

@@ -2,6 +2,7 @@
 import { copiedLogs, ownersOf, placesOfLog } from '../src/config/logs.ts'
 import { heldIn } from '../src/wal/contents.ts'
 import { knownOf, together } from './archive-expiry.ts'
+import { formerIn } from './log-points.ts'
 import { type ExaminedLog, leavingOf, type LogPlace } from './logs.ts'
 import { type Services, sourceOf } from './services.ts'
 
@@ -24,7 +25,8 @@ async function withoutOwedTo<T extends ExaminedLog>(
   const { config } = services
   const { go, held, needed } = examined
   const owners = ownersOf(config, archive).filter((name) => copiedLogs(config, sourceOf(config, name), to).includes(archive))
-  const { points, untrusted } = together(await Promise.all(owners.map((name) => knownOf(services, name, to))))
+  const known = [...owners.map((name) => knownOf(services, name, to)), formerIn(services, { source, archive }, to)]
+  const { points, untrusted } = together(await Promise.all(known))
   const wanted = (await leavingOf(services, { source, archive }, { points, host }))(held)
   if (untrusted.length === 0 && wanted.left !== undefined) return examined
   const there = (await heldIn({ archive, store: await services.store(to) })).held.map(({ name }) => name)

@@ -81,6 +81,17 @@ describe('the log beside copies', () => {
     expect(await inDr()).toEqual(['11-20.wal', '21-30.wal', '31-40.wal'])
   })
 
+  it('comes, and stays, for a point there whose source was called otherwise', async () => {
+    const former = { source: 'pages-of-old', driver: 'raft-cluster', inventory: { wal: { archive: 'pages-2' }, snapshot: { index: 15 } } }
+    await addPoint(await store('dr'), OLD, former)
+    await point('hot', NEWEST, 30)
+    const plan = () =>
+      inActivity(() => createRetentionActivities(services).planLog({ source: 'pages', archive: 'pages-2', keep: '0s', leaving: [] }))
+    expect(await plan()).toMatchObject({ segments: 1, needed: { by: `${OLD} in dr, which lacks them,` } })
+    expect(await copyLogs()).toMatchObject([{ archive: 'pages-2', segments: 2 }, {}])
+    expect(await plan()).toMatchObject({ segments: 3 })
+  })
+
   it('that has a gap is copied all the same, and the gap is named as long as a point there is older', async () => {
     await removeFrom('logs', '11-20.wal')
     await point('dr', OLD, 5)

@@ -125,6 +125,34 @@ describe('the log of a source', () => {
     expect(await plan('pages-1')).toMatchObject({ segments: 2, needed: { by: OLD } })
   })
 
+  it('keeps what a point needs whose source is called otherwise now, or names the archive no more', async () => {
+    await ship('pages-1', 40)
+    await point('20250102_120000_full', 'pages-1', 65, { source: 'kept', driver: 'raft-cluster' })
+    expect(await plan('pages-1')).toMatchObject({ segments: 6, needed: { segments: 4, by: '20250102_120000_full' } })
+    await point(OLD, 'pages-1', 25, { source: 'pages-of-old', driver: 'raft-cluster' })
+    expect(await plan('pages-1')).toMatchObject({ segments: 2, needed: { segments: 8, by: OLD } })
+    await expect(removeThrough('000051-000060.wal', 'pages-1')).rejects.toMatchObject({ code: 'POINT_PROTECTED' })
+    // Nobody proves it again: that does not keep the rest for ever.
+    const catalog = catalogOn(points)
+    const { manifest, digest } = await catalog.readManifest('pages-of-old', OLD)
+    await catalog.appendProof(proofOf(manifest, digest, { ok: false }))
+    expect(await plan('pages-1')).toMatchObject({ segments: 2 })
+    await catalog.deletePoint('pages-of-old', OLD)
+    expect(await plan('pages-1')).toMatchObject({ segments: 6 })
+  })
+
+  it('stays while a point of such a source cannot be trusted; one of another engine is no matter', async () => {
+    await ship('pages-1', 40)
+    await point(OLD, 'pages-1', 25, { source: 'pages-of-old', driver: 'postgres-logical' })
+    expect(await plan('pages-1')).toMatchObject({ segments: 10 })
+    await point(OLD, 'pages-1', 25, { source: 'shop' }, stranger)
+    expect(await plan('pages-1')).toMatchObject({
+      segments: 0,
+      unhealthy: true,
+      left: expect.stringContaining(`shop/${OLD}/manifest.json`),
+    })
+  })
+
   it('stays while a failed proof stands, or nobody can say how the source is', async () => {
     await ship('pages-2', 40)
     await point(NEWEST, 'pages-2', 385)
