@@ -1,9 +1,9 @@
 /** Stopping and starting what stands around a source, and having its projections built anew. */
+import { named } from '../src/config/named.ts'
 import type { Config } from '../src/config/schema.ts'
 import { type Application, type ApplicationState, openApplication } from '../src/applications/application.ts'
 import { rebuildProjection } from '../src/applications/projection.ts'
 import { resolveSecret } from '../src/config/secrets.ts'
-import { HoldfastError } from '../src/core/errors.ts'
 import { withProgress } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
 
@@ -71,9 +71,5 @@ export function surroundingsOf(config: Config, source: string): Surroundings | u
 const placeOf = (name: string, { host }: { host?: string | undefined }): Around => ({ name, ...(host !== undefined && { host }) })
 
 const openOne = (config: Config, name: string): Application => openApplication(applicationOf(config, name))
-const applicationOf = (config: Config, name: string) => config.applications[name] ?? missing('application', name, config.applications)
-const projectionOf = (config: Config, name: string) => config.projections[name] ?? missing('projection', name, config.projections)
-
-function missing(what: string, name: string, all: object): never {
-  throw new HoldfastError('NOT_FOUND', `No ${what} "${name}"; there is ${Object.keys(all).join(', ') || 'none'}`, { object: name })
-}
+const applicationOf = (config: Config, name: string) => named('application', config.applications, name)
+const projectionOf = (config: Config, name: string) => named('projection', config.projections, name)

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { setId } from '../src/catalog/sets.ts'
 import { repositoriesOf } from '../src/config/copies.ts'
+import { named } from '../src/config/named.ts'
 import type { Config } from '../src/config/schema.ts'
 import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import type { Assertion, Manifest } from '../src/core/records.ts'
@@ -134,11 +135,7 @@ export function createSetActivities(services: Services) {
 }
 export type SetActivities = ReturnType<typeof createSetActivities>
 
-export function setOf(config: Config, set: string) {
-  const found = config.sets[set]
-  if (found) return found
-  throw new HoldfastError('NOT_FOUND', `No set "${set}"; there is ${Object.keys(config.sets).join(', ') || 'none'}`, { object: set })
-}
+const setOf = (config: Config, set: string) => named('set', config.sets, set)
 
 /** In the order of a restore. */
 export function membersOf(config: Config, set: string): { name: string; required: boolean; after: string[] }[] {

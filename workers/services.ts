@@ -5,6 +5,7 @@ import { currentHost, groupOfSource, primarySite, repositoryHost, sourceAt } fro
 import { type RepositoryDriver, type Services, sourceOf } from '../activities/services.ts'
 import { type Catalog, createCatalog } from '../src/catalog/catalog.ts'
 import { createVerifier } from '../src/catalog/signing.ts'
+import { named } from '../src/config/named.ts'
 import { type Config, isPostgres, type SourceConfig } from '../src/config/schema.ts'
 import { resolveSecret } from '../src/config/secrets.ts'
 import { openSigner } from '../src/config/signer.ts'
@@ -38,14 +39,7 @@ function wire(config: Config): Omit<WiredServices, 'client'> {
     return made
   }
   const store = (repository: string) =>
-    once(stores, repository, async () => {
-      const found = config.repositories[repository]
-      if (!found)
-        throw new HoldfastError('NOT_FOUND', `No repository "${repository}"; there is ${Object.keys(config.repositories).join(', ')}`, {
-          object: repository,
-        })
-      return openStore(found)
-    })
+    once(stores, repository, async () => openStore(named('repository', config.repositories, repository)))
   return {
     config,
     store,

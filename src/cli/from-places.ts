@@ -2,7 +2,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import { placesToLook } from '../config/copies.ts'
 import type { Config } from '../config/schema.ts'
-import { sourceOf } from '../config/sources.ts'
+import { sourceOf } from '../config/named.ts'
 import { AT_FAULT, firstOf } from '../core/places.ts'
 import type { OpenedServices } from './context.ts'
 

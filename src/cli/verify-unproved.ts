@@ -1,5 +1,5 @@
 /** Every point of a source that nothing has proved yet, one after the other: what fails is told at the end and keeps no other from its turn. */
-import { sourceOf } from '../config/sources.ts'
+import { sourceOf } from '../config/named.ts'
 import { EXIT } from '../core/errors.ts'
 import { newestFirst } from '../core/points.ts'
 import { depthOf } from '../core/proofs.ts'

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import { type Command, Option } from 'commander'
 import type { Catalog } from '../../catalog/catalog.ts'
-import { sourceOf } from '../../config/sources.ts'
+import { sourceOf } from '../../config/named.ts'
 import { type Choice, soundestOf } from '../../core/points.ts'
 import { HoldfastError } from '../../core/errors.ts'
 import { changeLines } from '../../drivers/difference.ts'

@@ -1,7 +1,7 @@
 /** backup-set and sets: sources that are taken together. */
 import type { Command } from 'commander'
+import { named } from '../../config/named.ts'
 import type { SetRecord } from '../../core/sets.ts'
-import { HoldfastError } from '../../core/errors.ts'
 import { byOption, type CommandContext, withServices } from '../context.ts'
 import { columns } from '../output.ts'
 import type { Action } from '../program.ts'
@@ -74,8 +74,7 @@ function doneLines({ id, members, warnings }: SetDone): string[] {
 
 async function list(context: CommandContext, set: string | undefined): Promise<void> {
   await withServices(context, async (services, config) => {
-    if (set !== undefined && !config.sets[set])
-      throw new HoldfastError('NOT_FOUND', `No set "${set}"; there is ${Object.keys(config.sets).join(', ') || 'none'}`, { object: set })
+    if (set !== undefined) named('set', config.sets, set)
     const repositories = Object.keys(config.repositories)
     const found = await Promise.all(repositories.map(async (name) => (await services.catalog(name)).listSets(set)))
     // Each stands in every repository that has a point of it.
