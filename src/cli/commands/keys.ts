@@ -53,7 +53,19 @@ export function addKeyCommands(program: Command, action: Action): void {
     )
 }
 
+/** It stands in YAML, in every record that the key signs, and before the "=" of --public-key; ids that are in use may be any. */
+const KEY_ID = /^[A-Za-z][A-Za-z0-9._-]{0,62}$/
+
 async function newSigningKey(context: CommandContext, path: string, { id }: { id: string }): Promise<void> {
+  if (!KEY_ID.test(id))
+    throw new HoldfastError(
+      'INPUT_INVALID',
+      `${JSON.stringify(id)} cannot be the id of a key, which begins with a letter and goes on with letters, digits, ".", "_" and "-", 63 at most`,
+      {
+        object: '--id',
+        next: 'give one like key-2027',
+      },
+    )
   const { signing } = await loadConfig(context.options.config)
   if (Object.hasOwn(signing.publicKeys, id))
     throw new HoldfastError(

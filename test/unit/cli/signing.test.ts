@@ -45,6 +45,33 @@ describe('a new signing key', () => {
     expect(await readFile(file(), 'utf8')).toBe(before)
   })
 
+  it.each([
+    '',
+    ' ',
+    'next year',
+    'a/b',
+    '../up',
+    'a=b',
+    'a:b',
+    '-x',
+    '__proto__',
+    '2027',
+    'tab\there',
+    'line\n',
+    'esc\u001b[31m',
+    'ключ',
+    'x'.repeat(64),
+  ])('is not called %j: nothing is made, and the refusal says what a name is', async (id) => {
+    const { code, stderr } = await make(`--id=${id}`)
+    expect(code).toBe(2)
+    expect(JSON.parse(stderr).error).toMatchObject({ code: 'INPUT_INVALID', message: expect.stringContaining('begins with a letter') })
+    await expect(stat(file())).rejects.toThrow('ENOENT')
+  })
+
+  it.each(['key-2027', 'Db1', 'host.example.com', 'a_b'])('may be called %s', async (id) => {
+    expect(await make('--id', id)).toMatchObject({ code: 0, stdout: expect.stringContaining(`"keyId": "${id}"`) })
+  })
+
   it('that openssl makes does as well', async () => {
     await run({ program: 'openssl', args: ['genpkey', '-algorithm', 'ed25519', '-out', file()] })
     const shown = await run({ program: 'sh', args: ['-c', 'openssl pkey -in "$0" -pubout -outform DER | tail -c 32 | base64', file()] })
