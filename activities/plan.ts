@@ -1,7 +1,7 @@
 /** Everything that is decided before anybody approves: who moves where, what speaks against it, how far behind. */
 import { blake3 } from '@napi-rs/blake-hash'
 import type { TrafficConfig } from '../src/config/schema.ts'
-import type { PairPlan, SiteFacts } from '../src/contract/failover.ts'
+import type { PairMode, PairPlan, SiteFacts } from '../src/contract/failover.ts'
 import { bytesOf, seconds } from '../src/core/duration.ts'
 import { messageOf } from '../src/core/errors.ts'
 import { type Lag, lagOf } from '../src/failover/database/replication.ts'
@@ -17,15 +17,7 @@ export type Facts = Record<string, SiteFacts>
 export function createPlanActivities({ config }: Pick<Services, 'config'>) {
   return {
     /** Everything that is decided before anybody approves: who moves where, what speaks against it, how far behind. */
-    async planSwitch({
-      group,
-      mode,
-      facts,
-    }: {
-      group: string
-      mode: 'planned' | 'unplanned' | 'failback'
-      facts: Facts
-    }): Promise<PairPlan> {
+    async planSwitch({ group, mode, facts }: { group: string; mode: PairMode; facts: Facts }): Promise<PairPlan> {
       return withProgress(async ({ signal }) => {
         const found = groupOf(config, group)
         const judged: Judged = judge({ group, mode, home: found.primary, facts })
@@ -34,7 +26,7 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
         const lag = await lagOf(facts[from]?.role === 'primary' ? old : undefined, await siteOf(found, to, signal))
         const shown = showLag(lag, facts, judged, archiveOf(config, found, old) !== undefined)
         const findings = [...judged.findings]
-        if (mode === 'planned' && !lag.streaming)
+        if ((mode === 'planned' || mode === 'rebuild') && !lag.streaming)
           findings.push({ name: 'standby streams', ok: false, blocks: true, detail: `${to} does not stream from ${from}` })
         const traffic = await Promise.all(found.traffic.map((one) => lookAtTraffic(one, signal)))
         findings.push(...traffic.flatMap((one) => one.findings))

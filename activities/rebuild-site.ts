@@ -4,6 +4,7 @@ import type { Config, FailoverGroupConfig } from '../src/config/schema.ts'
 import type { LostWrites } from '../src/contract/failover.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { stamp } from '../src/core/ids.ts'
+import { fence } from '../src/failover/database/fence.ts'
 import { type Fork, findFork, forkOrNone } from '../src/failover/database/fork.ts'
 import { exists, removeExported, unexported } from '../src/failover/database/kept-copy.ts'
 import { exportLostWrites, type LostReport } from '../src/failover/database/lost-writes.ts'
@@ -12,12 +13,13 @@ import { reclone } from '../src/failover/database/reclone.ts'
 import { rejoin } from '../src/failover/database/rejoin.ts'
 import { rewind } from '../src/failover/database/rewind.ts'
 import { inspectSite, type Site } from '../src/failover/database/site.ts'
+import { type Had, hadOf, hasCluster, makePlace } from '../src/failover/database/standby.ts'
 import { awaitStreaming } from '../src/failover/database/streaming.ts'
 import { createSink } from '../src/pipeline/capture.ts'
 import { archiveOf } from './archive.ts'
 import { type RunningContext, withProgress } from './context.ts'
 import { type Services, sourceOf } from './services.ts'
-import { type Place, placeAt, siteOf } from './sites.ts'
+import { type Place, placeAt, siteOf, stopTimeout } from './sites.ts'
 
 interface Against extends Place {
   primary: string
@@ -71,6 +73,25 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
       })
     },
 
+    /** Nobody starts it until it is rebuilt. Says what it has been. */
+    async retireStandby(input: Place & { epoch: number }): Promise<{ had: Had }> {
+      return withProgress(async (context) => {
+        const { group, site } = await placeAt(config, input, context.signal)
+        const had = await hadOf(site)
+        if (!(await hasCluster(site))) {
+          await makePlace(site)
+          return { had }
+        }
+        await fence(site, {
+          epoch: input.epoch,
+          mode: 'unplanned',
+          timeoutMs: stopTimeout(group),
+          onStep: (phase) => context.onProgress({ phase }),
+        })
+        return { had }
+      })
+    },
+
     /** After a clean switch: the demoted side streams from the new primary, no rewind needed. */
     async rejoinStandby(input: Against): Promise<void> {
       await withProgress(async (context) => {
@@ -99,7 +120,7 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
 
 /** A standby has nothing of its own but what an earlier failback kept of it and did not export; undefined where it has none. */
 async function forkToExport(site: Site, primary: Site): Promise<Fork | undefined> {
-  if ((await inspectSite(site)).role !== 'standby') return findFork(site, primary)
+  if ((await inspectSite(site)).role !== 'standby' && (await hadOf(site)) !== 'standby') return findFork(site, primary)
   const left = await unexported(foldersOf(site.dataDir))
   return left && (left.note ?? { timeline: 0, lsn: 'unknown' })
 }

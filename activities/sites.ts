@@ -1,6 +1,7 @@
 /** A site of the config with its secrets resolved, as the functions of src/failover/database take it. */
 import type { Config, FailoverGroupConfig } from '../src/config/schema.ts'
 import { resolveSecret } from '../src/config/secrets.ts'
+import { seconds } from '../src/core/duration.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import type { Site } from '../src/failover/database/site.ts'
 
@@ -41,6 +42,12 @@ export function otherSite(group: FailoverGroupConfig, name: string): string {
   const other = Object.keys(group.sites).find((site) => site !== name)
   if (!other) throw new HoldfastError('CONFIG_INVALID', `The pair of ${name} has one site`, { object: name })
   return other
+}
+
+/** How long a clean stop on the host may take before processes are killed. */
+export function stopTimeout({ fence }: FailoverGroupConfig): number {
+  const wanted = fence.find((one) => one.type === 'stop-instance')
+  return seconds(wanted?.timeout ?? '10s') * 1000
 }
 
 /** A side of a pair, as inputs name it. */

@@ -2,7 +2,6 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DrainSummary, FenceSummary, PromoteSummary, SiteFacts } from '../src/contract/failover.ts'
-import { seconds } from '../src/core/duration.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { readCanary } from '../src/failover/database/canary.ts'
 import { awaitReplayEnd, drainArchive } from '../src/failover/database/drain.ts'
@@ -14,7 +13,7 @@ import { unfence } from '../src/failover/database/unfence.ts'
 import { archiveOf } from './archive.ts'
 import { withProgress } from './context.ts'
 import type { Services } from './services.ts'
-import { type Place, placeAt } from './sites.ts'
+import { type Place, placeAt, stopTimeout } from './sites.ts'
 
 interface Replayed {
   mustReach?: { lsn: string; timeline: number }
@@ -108,11 +107,10 @@ function switching(at: At) {
     async fenceOldPrimary(input: Place & { epoch: number; mode: 'planned' | 'unplanned' }): Promise<FenceSummary> {
       return withProgress(async (context) => {
         const { group, site } = await at(input, context)
-        const wanted = group.fence.find((one) => one.type === 'stop-instance')
         const report = await fence(site, {
           epoch: input.epoch,
           mode: input.mode,
-          timeoutMs: seconds(wanted?.timeout ?? '10s') * 1000,
+          timeoutMs: stopTimeout(group),
           onStep: (phase) => context.onProgress({ phase }),
         })
         return {

@@ -1,5 +1,8 @@
 /** What the steps of a failover and a failback tell each other and the operator: small, plain, readable in the history. */
 
+/** `rebuild`: whichever side takes writes goes on, and the other one is made its standby. */
+export type PairMode = 'planned' | 'unplanned' | 'failback' | 'rebuild'
+
 /** What moves: computed when the run begins, shown for approval, followed to the letter. */
 export interface PairPlan {
   group: string
@@ -120,6 +123,22 @@ export interface FailbackReport {
   seconds: number
   approvals: string[]
   guaranteesLost: string[]
+}
+
+/** `none`: it streamed already, and nothing was changed. */
+export type RebuildMethod = 'none' | 'rewind' | 'reclone'
+
+export interface StandbyReport {
+  group: string
+  primary: string
+  standby: string
+  method: RebuildMethod
+  methodReason?: string
+  /** What only it had; a standby has nothing of its own. */
+  lost: LostWrites
+  /** The folder with its old data, where it stays because not all of it was exported. */
+  kept?: string
+  seconds: number
 }
 
 /** One side as its own host sees it; `reachable: false` where that host's worker did not answer in time. */

@@ -132,6 +132,7 @@ export const failoverInput = z.strictObject({
   acceptLoss: z.boolean().default(false).describe('go on with a lag over the limit or unknown'),
 })
 export const failbackInput = z.strictObject({ group, reason, requestedBy: person })
+export const rebuildStandbyInput = z.strictObject({ group, requestedBy: person })
 export const readinessInput = z.strictObject({ group })
 export const retentionInput = z
   .strictObject({ source: source.optional(), repository, dryRun: z.boolean().default(false) })
@@ -187,6 +188,7 @@ export type RestoreChoice = Pick<RestoreInput, 'parts' | 'into' | 'mode' | 'to' 
 export type PitrInput = z.infer<typeof pitrInput>
 export type FailoverInput = z.infer<typeof failoverInput>
 export type FailbackInput = z.infer<typeof failbackInput>
+export type RebuildStandbyInput = z.infer<typeof rebuildStandbyInput>
 export type MigrateInput = z.input<typeof migrateInput>
 export type DiscardInput = z.infer<typeof discardInput>
 export type CopyPointsInput = z.input<typeof copyPointsInput>
@@ -213,6 +215,7 @@ export const WORKFLOWS = {
   discardInstance: { schema: discardInput, example: { source: 'orders', instance: 'pitr-20260115T120000000Z' } },
   failover: { schema: failoverInput, example: { group: 'orders', mode: 'unplanned', reason: 'east is down', requestedBy: 'ana' } },
   failback: { schema: failbackInput, example: { group: 'orders', reason: 'east is back', requestedBy: 'ana' } },
+  rebuildStandby: { schema: rebuildStandbyInput, example: { group: 'orders', requestedBy: 'ana' } },
   evaluateReadiness: { schema: readinessInput, example: { group: 'orders' } },
   copyPoints: { schema: copyPointsInput, example: { source: 'orders', to: 'dr' } },
   retention: { schema: retentionInput, example: { source: 'orders', dryRun: true } },

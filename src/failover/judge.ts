@@ -1,10 +1,10 @@
 /** Who moves where, decided from what both sides look like; pure, so that every combination is a test. */
-import type { SiteFacts } from '../contract/failover.ts'
+import type { PairMode, SiteFacts } from '../contract/failover.ts'
 import { HoldfastError } from '../core/errors.ts'
 
 export interface Question {
   group: string
-  mode: 'planned' | 'unplanned' | 'failback'
+  mode: PairMode
   /** The site that is primary in normal times. */
   home: string
   facts: Record<string, SiteFacts>
@@ -29,7 +29,7 @@ export function judge({ group, mode, home, facts }: Question): Judged {
   if (!to) throw notReady(group, 'the pair has one side', 'correct failoverGroups in holdfast.yaml')
   if (mode === 'failback' && from === home) throw notReady(group, `${home} is the primary already`, 'nothing is to be done')
   const target = facts[to]
-  const findings = mode === 'failback' ? [] : standbyFindings(to, target)
+  const findings = findingsOf(mode, to, target)
   const epochs = names.map((name) => facts[name]?.epoch ?? 0)
   return { from, to, epoch: Math.max(...epochs) + 1, findings }
 }
@@ -40,15 +40,21 @@ function downSide(names: string[], facts: Record<string, SiteFacts>, home: strin
   return standby ? names.find((name) => name !== standby) : home
 }
 
+function findingsOf(mode: PairMode, to: string, target: SiteFacts | undefined): Judged['findings'] {
+  if (mode === 'failback') return []
+  return mode === 'rebuild' ? [hostAnswers(to, target)] : [hostAnswers(to, target), ...standbyFindings(to, target)]
+}
+
+const hostAnswers = (to: string, target: SiteFacts | undefined): Judged['findings'][number] => ({
+  name: 'host answers',
+  ok: target?.reachable ?? false,
+  blocks: true,
+  detail: target?.reachable ? `${to} answers` : `the worker on the host of ${to} does not answer`,
+})
+
 function standbyFindings(to: string, target: SiteFacts | undefined): Judged['findings'] {
   const standby = target?.role === 'standby'
   return [
-    {
-      name: 'host answers',
-      ok: target?.reachable ?? false,
-      blocks: true,
-      detail: target?.reachable ? `${to} answers` : `the worker on the host of ${to} does not answer`,
-    },
     {
       name: 'standby is healthy',
       ok: standby,

@@ -8,7 +8,7 @@ import type { SourceDriver } from '../../src/drivers/driver.ts'
 import { until } from '../../src/process/wait.ts'
 import { createMemoryStore } from '../../src/storage/memory.ts'
 import { catalogOn, putArtifact } from '../support/catalog.ts'
-import { pairFakes } from '../support/workflows/pair.ts'
+import { pairFakes, PLAN } from '../support/workflows/pair.ts'
 import { createGate, FINGERPRINT, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
 import type { Fakes } from '../support/workflows/stage.ts'
 
@@ -425,6 +425,21 @@ function failovers(): Scenario[] {
       }),
       meanwhile: approval,
     },
+    ...rebuilds(),
+  ]
+}
+
+function rebuilds(): Scenario[] {
+  const away = { name: 'standby streams', ok: false, blocks: true, detail: 'west does not stream from east' }
+  const input = { group: 'shop', requestedBy: 'ana' }
+  const fakes = (findings: object[], had = 'standby') => ({
+    ...homeFakes({ retireStandby: async () => ({ had }), removeKept: async () => ({}) }),
+    planSwitch: async () => ({ ...PLAN, findings }),
+  })
+  return [
+    { name: 'rebuildStandby', type: 'rebuildStandby', input, fakes: fakes([away], 'primary') },
+    { name: 'rebuildStandby-new', type: 'rebuildStandby', input, fakes: fakes([away], 'nothing') },
+    { name: 'rebuildStandby-well', type: 'rebuildStandby', input, fakes: fakes([]) },
   ]
 }
 

@@ -2,7 +2,7 @@
 import { isCancellation, patched, proxyActivities } from '@temporalio/workflow'
 import type { HostActivities } from '../../activities/host.ts'
 import type { PairActivities } from '../../activities/pair.ts'
-import type { PairPlan, SiteFacts } from '../../src/contract/failover.ts'
+import type { PairMode, PairPlan, SiteFacts } from '../../src/contract/failover.ts'
 import { rootFailure } from './failure.ts'
 import { control, onHost } from './options.ts'
 
@@ -13,15 +13,14 @@ const AGAIN = { heartbeatTimeout: '5s', retry: { initialInterval: '500ms', maxim
 
 /** Where the side that is needed does not answer there is nowhere to go yet: a worker that hangs is likelier than a host that is gone. */
 const LOOKS = 3
-type Mode = 'planned' | 'unplanned' | 'failback'
 
-export async function planFor(group: string, sites: Record<string, string>, mode: Mode): Promise<PairPlan> {
+export async function planFor(group: string, sites: Record<string, string>, mode: PairMode): Promise<PairPlan> {
   let facts = await lookAtAll(group, sites)
   for (let looks = 1; looks < LOOKS && !answers(facts, mode) && patched('look-again'); looks++) facts = await lookAtAll(group, sites)
   return pair.planSwitch.executeWithOptions({ summary: `${group} ${mode}` }, [{ group, mode, facts }])
 }
 
-function answers(facts: Record<string, SiteFacts>, mode: Mode): boolean {
+function answers(facts: Record<string, SiteFacts>, mode: PairMode): boolean {
   const sides = Object.values(facts)
   return mode === 'unplanned'
     ? sides.some(({ reachable, role }) => reachable && role === 'standby')

@@ -16,6 +16,21 @@ export interface Step<T> {
 export type StepRunner = <T>(step: Step<T>) => Promise<T | undefined>
 
 /** Undefined where an operator skipped the step; `lost` then has the guarantee that went with it. */
+/** For a run that nobody watches: what fails ends it. */
+export function plainSteps(view: View): StepRunner {
+  return async ({ name, act, say }) => {
+    view.step(name, 'running')
+    try {
+      const result = await act()
+      view.step(name, 'done', say?.(result))
+      return result
+    } catch (error) {
+      view.step(name, 'failed', rootFailure(error).message)
+      throw error
+    }
+  }
+}
+
 export function createStepRunner(view: View, steering: Steering, lost: string[]): StepRunner {
   return async (step) => {
     while (true) {

@@ -1,6 +1,6 @@
 /** failover, failback, readiness: the pair. */
 import type { Command } from 'commander'
-import type { FailbackReport, FailoverReport, PairPlan } from '../../contract/failover.ts'
+import type { FailbackReport, FailoverReport, LostWrites, PairPlan, StandbyReport } from '../../contract/failover.ts'
 import { EXIT } from '../../core/errors.ts'
 import { byOption, type CommandContext } from '../context.ts'
 import type { Action } from '../program.ts'
@@ -31,6 +31,12 @@ export function addFailoverCommands(program: Command, action: Action): void {
     .option('--accept-loss', 'go on with a lag over the limit or unknown', false)
     .action(action(failover))
   act('failback', 'rebuild the old side and make it the primary again').action(action(failback))
+  program
+    .command('rebuild-standby <group>')
+    .description('make the side that takes no writes a streaming standby of the other one, by rewind or by a new copy')
+    .addOption(byOption('who asks'))
+    .option('--detach', 'do not wait: print the id of the run', false)
+    .action(action(rebuildStandby))
   program.command('readiness <group>').description('every precheck of a failover, without acting').action(action(readiness))
 }
 
@@ -45,6 +51,13 @@ async function failback(context: CommandContext, group: string, { reason, by, de
   const input = { group, reason, requestedBy: by }
   const { workflowId, result } = await runWorkflow<FailbackReport>(context, 'failback', input, { detach, workflowId: `failback/${group}` })
   context.output.result(result ?? { workflowId }, result ? failbackLines(result) : [workflowId])
+}
+
+async function rebuildStandby(context: CommandContext, group: string, { by, detach }: Omit<FailbackOptions, 'reason'>): Promise<void> {
+  const input = { group, requestedBy: by }
+  const options = { detach, workflowId: `rebuild-standby/${group}` }
+  const { workflowId, result } = await runWorkflow<StandbyReport>(context, 'rebuildStandby', input, options)
+  context.output.result(result ?? { workflowId }, result ? standbyLines(result) : [workflowId])
 }
 
 async function readiness(context: CommandContext, group: string): Promise<number> {
@@ -70,16 +83,32 @@ function failoverLines(report: FailoverReport): string[] {
   ]
 }
 
+function standbyLines(report: StandbyReport): (string | undefined)[] {
+  const { group, primary, standby, method, lost, kept } = report
+  const streams = `${standby} streams from ${primary} in ${group}`
+  if (method === 'none') return [`${streams}: nothing was to be done`, keptLine(standby, kept)]
+  return [`${streams} again, ${howOf(report)}`, ...(lost.transactions === 0 && lost.known ? [] : lostLines(lost)), keptLine(standby, kept)]
+}
+
+const howOf = ({ method, methodReason, seconds }: Pick<StandbyReport, 'method' | 'methodReason' | 'seconds'>): string =>
+  `by ${method}${methodReason ? ` (${methodReason})` : ''}, in ${seconds.toFixed(1)} s`
+
+const keptLine = (site: string, kept: string | undefined): string | undefined =>
+  kept && `the old data of ${site} stays in ${kept}: look whether anybody needs it, then remove it`
+
+const lostLines = (lost: LostWrites): string[] => [
+  lost.known ? `${lost.transactions} transactions existed only on the old side` : `what was lost is not known: ${lost.why}`,
+  ...lost.tables.map(({ name, rows, deletes }) => `  ${name}: ${rows} rows, ${deletes} deletes`),
+  ...lost.exported.map((key) => `  exported ${key}`),
+  ...(lost.warnings ?? []).map((warning) => `  not exported: ${warning}`),
+]
+
 function failbackLines(report: FailbackReport): (string | undefined)[] {
-  const { lost, kept, method, methodReason, backup } = report
-  const how = `by ${method}${methodReason ? ` (${methodReason})` : ''}, in ${report.seconds.toFixed(1)} s`
+  const { kept, backup } = report
   return [
-    `${report.to} is the primary of ${report.group} again, ${how}`,
-    lost.known ? `${lost.transactions} transactions existed only on the old side` : `what was lost is not known: ${lost.why}`,
-    ...lost.tables.map(({ name, rows, deletes }) => `  ${name}: ${rows} rows, ${deletes} deletes`),
-    ...lost.exported.map((key) => `  exported ${key}`),
-    ...(lost.warnings ?? []).map((warning) => `  not exported: ${warning}`),
-    kept && `the old data of ${report.to} stays in ${kept}: look whether anybody needs it, then remove it`,
+    `${report.to} is the primary of ${report.group} again, ${howOf(report)}`,
+    ...lostLines(report.lost),
+    keptLine(report.to, kept),
     backup && `backup ${backup}`,
     ...guarantees(report),
   ]

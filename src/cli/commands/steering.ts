@@ -74,7 +74,7 @@ async function requireCancellable(handle: WorkflowHandle): Promise<void> {
       object: workflowId,
       next: `holdfast status --run ${workflowId}`,
     })
-  if (type === 'failover' || type === 'failback')
+  if (type === 'failover' || type === 'failback' || type === 'rebuildStandby')
     throw new HoldfastError('INPUT_INVALID', `a ${type} is stopped by a person and for a reason`, {
       object: workflowId,
       next: `holdfast abort ${workflowId} --reason <text>`,

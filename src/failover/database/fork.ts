@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import { readControlData } from './control-data.ts'
+import { exists, signalOf } from './kept-copy.ts'
 import { isReplaced, readNote } from './kept-note.ts'
 import { foldersOf } from './rebuild-folders.ts'
 import { readPosition, type Site, withSite } from './site.ts'
@@ -41,10 +42,12 @@ export async function findFork(old: Site, primary: Site): Promise<Fork> {
   })
 }
 
-/** The same; undefined where the old side's data is gone or of another branch, and so can only be replaced. */
+/** The same; undefined where the old side's data is gone, of another branch, or a standby's on this one, and so can only be replaced. */
 export async function forkOrNone(old: Site, primary: Site): Promise<Fork | undefined> {
+  const standby = await exists(signalOf(old.dataDir))
+  const none = ['TARGET_AMBIGUOUS', 'NOT_FOUND', ...(standby ? ['NOT_READY'] : [])]
   return findFork(old, primary).catch((error: unknown) => {
-    if (error instanceof HoldfastError && (error.code === 'TARGET_AMBIGUOUS' || error.code === 'NOT_FOUND')) return undefined
+    if (error instanceof HoldfastError && none.includes(error.code)) return undefined
     throw error
   })
 }

@@ -40,9 +40,12 @@ export async function isKept(folders: Folders, fork: Fork | undefined): Promise<
   })
 }
 
-/** The note of a copy that has what nobody exported; its fork is undefined where it has no note. */
+/** Of a standby, whether it runs or not. */
+export const signalOf = (dataDir: string): string => join(dataDir, 'standby.signal')
+
+/** The note of a copy that has what nobody exported; its fork is undefined where it has no note. A standby's has nothing of its own. */
 export async function unexported(folders: Folders): Promise<{ note: Note | undefined } | undefined> {
-  if (!(await exists(folders.kept))) return undefined
+  if (!(await exists(folders.kept)) || (await exists(signalOf(folders.kept)))) return undefined
   const note = await readNote(folders)
   return note?.exported ? undefined : { note }
 }

@@ -1,10 +1,14 @@
 /** A data directory that is a standby's, and its start. */
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
+import { giveTo } from '../../drivers/postgres-common/folder.ts'
+import { controlFile, isPinned } from './control-data.ts'
 import { supervise } from './fence.ts'
-import { exists } from './kept-copy.ts'
+import { exists, signalOf } from './kept-copy.ts'
 import { removeIntents } from './promote.ts'
-import type { Site } from './site.ts'
+import { foldersOf } from './rebuild-folders.ts'
+import { type Site, siteUser } from './site.ts'
 
 /** Lifts the mask and starts the site, which by now can only be a standby. May be repeated. */
 export async function release(site: Site, epoch: number): Promise<void> {
@@ -23,7 +27,29 @@ export async function release(site: Site, epoch: number): Promise<void> {
   }
 }
 
+/** What a side has: a standby nothing of its own, since all of it came from its primary. */
+export type Had = 'nothing' | 'standby' | 'primary'
+
+/** Of what a rebuild that was cut short has put aside, where that is all there is. */
+export async function hadOf(site: Pick<Site, 'dataDir'>): Promise<Had> {
+  const { data, kept } = foldersOf(site.dataDir)
+  const place = (await hasCluster(site)) ? data : kept
+  if (!(await exists(place))) return 'nothing'
+  return (await exists(signalOf(place))) ? 'standby' : 'primary'
+}
+
+export async function hasCluster(site: Pick<Site, 'dataDir'>): Promise<boolean> {
+  return (await exists(controlFile(site))) || isPinned(site)
+}
+
+/** The empty data directory of a side on a new host. */
+export async function makePlace(site: Site): Promise<void> {
+  await mkdir(site.dataDir, { recursive: true, mode: 0o700 })
+  const user = siteUser(site)
+  if (user) await giveTo(user, site.dataDir)
+}
+
 /** True where the data directory holds a standby that is ready to start: nothing is left to be rebuilt. */
 export async function isStandby(dataDir: string): Promise<boolean> {
-  return (await exists(join(dataDir, 'standby.signal'))) && (await exists(join(dataDir, 'global', 'pg_control')))
+  return (await exists(signalOf(dataDir))) && (await exists(join(dataDir, 'global', 'pg_control')))
 }

@@ -23,6 +23,7 @@ const POSTGRES = [
   ['pair', 'retention physical'],
   ['pair', 'evaluateReadiness'],
   ['pair', 'failover planned'],
+  ['pair', 'rebuildStandby'],
   ['pair', 'failover'],
   ['pair', 'failback'],
 ] as const
@@ -66,7 +67,7 @@ export async function openScenarios(stage: CrashStage, lane: string): Promise<Sc
     const { backup, verifyRestore, restoreLive } = await openSampleLane(stage, lane)
     return [backup, verifyRestore, restoreLive]
   }
-  const { lane: opened, readiness, failoverPlanned, failover, failback } = await openPair(stage)
+  const { lane: opened, readiness, failoverPlanned, failover, failback, rebuildStandby } = await openPair(stage)
   const { backup, verifyRestore, pointInTimeRecovery, walSwitch, retention } = stanzaScenarios(stage, opened)
-  return [backup, verifyRestore, pointInTimeRecovery, walSwitch, retention, readiness, failoverPlanned, failover, failback]
+  return [backup, verifyRestore, pointInTimeRecovery, walSwitch, retention, readiness, failoverPlanned, rebuildStandby, failover, failback]
 }

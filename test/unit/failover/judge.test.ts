@@ -99,6 +99,14 @@ describe('the new side', () => {
     ])
   })
 
+  it('of a rebuild is whichever takes no writes, also where the other one is at home; only its host has to answer', () => {
+    const down = facts('down', { pinned: true, epoch: 4 })
+    expect(ask('rebuild', facts('primary'), down)).toMatchObject({ from: 'east', to: 'west', epoch: 5 })
+    expect(ask('rebuild', down, facts('primary'))).toMatchObject({ from: 'west', to: 'east' })
+    expect(blocked('rebuild', facts('primary'), down)).toEqual([])
+    expect(blocked('rebuild', facts('primary'), GONE)).toEqual(['host answers'])
+  })
+
   it('is not judged before a failback has rebuilt it', () => {
     expect(ask('failback', facts('down', { pinned: true }), facts('primary')).findings).toEqual([])
   })

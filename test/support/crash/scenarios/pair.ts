@@ -1,6 +1,6 @@
 /** The lane of the pair: switched over on purpose and after a fence, and brought home. */
 import type { Ended } from '../../../../src/contract/messages.ts'
-import type { FailbackReport, FailoverReport } from '../../../../src/contract/failover.ts'
+import type { FailbackReport, FailoverReport, StandbyReport } from '../../../../src/contract/failover.ts'
 import type { Config } from '../../../../src/config/schema.ts'
 import { freshId, type Prepared, reasonOf, type Scenario } from '../scenario.ts'
 import type { Crashed, CrashStage, Lane, Start } from '../stage.ts'
@@ -16,6 +16,8 @@ export interface PairLane {
   /** From home, with a primary that is taken by surprise. */
   failover: Scenario
   failback: Scenario
+  /** From whichever takes writes, after the other one was taken by surprise. */
+  rebuildStandby: Scenario
 }
 
 const HOME = 'east'
@@ -39,6 +41,7 @@ export async function openPair(stage: CrashStage): Promise<PairLane> {
     failoverPlanned: failoverPlanned(place),
     failover: failover(place),
     failback: failback(place),
+    rebuildStandby: rebuildStandby(place),
   }
 }
 
@@ -97,6 +100,29 @@ const failback = (place: Place): Scenario => ({
     const from = await primary(place)
     if (from === HOME) await calm(place, 'failover', { mode: 'unplanned', acceptLoss: true })
     return switching(place, switchOver(place.lane, 'failback', {}), { from: other(place, HOME), other: 'streaming' })
+  },
+})
+
+const rebuildStandby = (place: Place): Scenario => ({
+  name: 'rebuildStandby',
+  lane: place.lane,
+  async prepare() {
+    const { stage, lane, folders } = place
+    await healthy(place)
+    await calm(place, 'failover', { mode: 'unplanned', acceptLoss: true })
+    const [now, before] = [await primary(place), await highestEpoch(stage.stack)]
+    const row = freshId('row')
+    await site(stage, now).query(`insert into kept (note) values ('${row}')`)
+    return {
+      start: starting(lane, 'rebuildStandby', { group: GROUP, requestedBy: why.requestedBy }),
+      async compare({ outcome }) {
+        if ('error' in outcome) return []
+        const { outcome: end } = outcome.value as StandbyReport & Ended
+        const epoch = { [now]: before, [other(place, now)]: before + 1 }
+        const told = end === 'success' ? [] : [`the outcome is ${end}`]
+        return [...told, ...(await pairProblems(stage.stack, { primary: now, other: 'streaming', epoch, folders, row }))]
+      },
+    }
   },
 })
 

@@ -37,7 +37,8 @@ export async function foldersOf(stack: Stack): Promise<Record<string, string[]>>
 export interface Wanted {
   primary: string
   other: Other
-  epoch: number
+  /** Of both sides, or of each. */
+  epoch: number | Readonly<Record<string, number>>
   folders: Record<string, string[]>
   /** A row that has to be there, by its note. */
   row: string
@@ -63,15 +64,18 @@ export async function pairProblems(stack: Stack, wanted: Wanted): Promise<string
 
 async function epochProblems(stack: Stack, { primary, other, epoch }: Wanted): Promise<string[]> {
   const epochs = await Promise.all(sitesOf(stack).map(async ({ name, config }) => ({ name, at: await readEpoch(config) })))
-  return epochs.flatMap(({ name, at }) =>
-    at === epoch ? [] : [`${name} (${name === primary ? 'primary' : other}) is at epoch ${at} instead of ${epoch}`],
-  )
+  return epochs.flatMap(({ name, at }) => {
+    const wanted = epochOf(epoch, name)
+    return at === wanted ? [] : [`${name} (${name === primary ? 'primary' : other}) is at epoch ${at} instead of ${wanted}`]
+  })
 }
+
+const epochOf = (epoch: Wanted['epoch'], site: string): number | undefined => (typeof epoch === 'number' ? epoch : epoch[site])
 
 /** The promoted side keeps its own for a step that is sent again; any other is of a promotion that nobody settled. */
 async function intentProblems(stack: Stack, { primary, epoch }: Wanted): Promise<string[]> {
   const found = sitesOf(stack).map(async (site) => {
-    const own = site.name === primary ? `promote-${epoch}.json` : ''
+    const own = site.name === primary ? `promote-${epochOf(epoch, primary)}.json` : ''
     return (await intentsOf(siteOf(stack.pair, site))).filter((name) => name !== own).map((name) => `${name} on ${site.name}`)
   })
   return (await Promise.all(found)).flat()
