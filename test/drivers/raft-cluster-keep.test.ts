@@ -82,7 +82,8 @@ describe('snapshots that lie on the nodes', { timeout: 120_000 }, () => {
     expect(await names()).toEqual([one, two, three])
     const clean = (dryRun = false) => driver.expireSnapshots?.(contextFor(), { keep: '7d', good: [first, third], dryRun })
     expect(await clean()).toEqual({ removed: 0, unproved: 0 })
-    for (const name of [one, two, three]) await utimes(join(folder, name), 1, 1)
+    // Each a second younger: of equal age, the newest would be whichever the file system lists last.
+    for (const [age, name] of [one, two, three].entries()) await utimes(join(folder, name), age + 1, age + 1)
     expect(await clean(true)).toEqual({ removed: 1, unproved: 1 })
     expect(await names()).toEqual([one, two, three])
     expect(await clean()).toEqual({ removed: 1, unproved: 1 })
