@@ -37,9 +37,9 @@ Secrets are references, \`\${env:NAME}\` or \`\${file:/path}\`, resolved in the 
 \`[ ]\` they need quotes. Durations are a number and \`s\`, \`m\`, \`h\` or \`d\`. Calendars are written \`Sun 02:00\`,
 \`Mon-Sat 02:00\`, \`Mon,Thu 22:30\`, \`daily 03:30\`, \`weekly\`, \`monthly 1 04:00\`, \`hourly\`, \`hourly :15\` or \`every 30m\`.
 
-A relative path of a file or folder, in \`…File\`, \`…Dir\`, \`pgbackrestConfig\`, \`path\` of a repository and \`\${file:…}\`, begins in
-the folder of \`holdfast.yaml\`, wherever a program is started: under systemd that would be \`/\`. One that leads nowhere from there,
-and somewhere from where the program was started, is refused.
+A relative path of a file or folder, in \`…File\`, \`…Dir\`, \`pgbackrestConfig\`, \`gpg.home\`, \`path\` of a repository and
+\`\${file:…}\`, begins in the folder of \`holdfast.yaml\`, wherever a program is started: under systemd that would be \`/\`. One that
+leads nowhere from there, and somewhere from where the program was started, is refused.
 
 The name of a schedule says what it does: \`full\`, \`incremental\`, \`differential\`, \`snapshot\` and \`scheduled\` take a
 point of that kind, \`logical\` one of the kind \`scheduled\`; \`verify\` proves the newest point to the depth \`full\`;

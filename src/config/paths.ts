@@ -40,8 +40,10 @@ function mapPaths(value: unknown, change: (path: string, at: Path) => string, at
 }
 
 function isPath(at: Path): boolean {
-  const [part, , key] = at
-  return (PATHS.test(String(at.at(-1))) && !NAMES.includes(String(at.at(-2)))) || (part === 'repositories' && key === 'path')
+  const [part, , key, inner] = at
+  if (part === 'repositories' && key === 'path') return true
+  if (part === 'sources' && key === 'gpg' && inner === 'home') return true
+  return PATHS.test(String(at.at(-1))) && !NAMES.includes(String(at.at(-2)))
 }
 
 export const isThere = (path: string): Promise<boolean> =>

@@ -33,6 +33,7 @@ sources:
     repository: hot
     scratchDir: ../scratch
     verify: { assertions: [{ sql: "select '\${file:keys/dsn}' <> ''" }] }
+  notes: { driver: files, root: /srv/notes, repository: hot, gpg: { recipients: [home], home: keyring } }
 `,
   )
   process.chdir(elsewhere)
@@ -44,7 +45,8 @@ it('a relative path begins in the folder of the configuration, wherever the prog
   expect(encryption.identityFile).toBe(join(home, 'keys/identity.txt'))
   expect(signing).toMatchObject({ privateKeyFile: join(home, 'keys/signing.pem'), publicKeys: { ofTheFile: 'QQ==' } })
   expect(repositories).toMatchObject({ hot: { path: join(home, 'repository') }, s3: { prefix: 'a/b', caFile: '/etc/ca.pem' } })
-  const { orders } = sources
+  const { orders, notes } = sources
+  expect(notes).toMatchObject({ gpg: { recipients: ['home'], home: join(home, 'keyring') } })
   expect(orders).toMatchObject({
     scratchDir: join(home, '../scratch'),
     verify: { assertions: [{ sql: expect.stringContaining(':keys/') }] },
@@ -52,6 +54,12 @@ it('a relative path begins in the folder of the configuration, wherever the prog
   const { connection } = orders as { connection: string }
   expect(connection).toBe(`\${file:${home}/keys/dsn} dbname=\${env:NAME}`)
   expect(await resolveSecret(connection.split(' ')[0] ?? '')).toBe('host=db1')
+})
+
+it('of gpg.home too: a keyring that is only where the program was started is named', async () => {
+  await mkdir(join(elsewhere, 'keyring'))
+  await expect(load()).rejects.toMatchObject({ details: { problems: [{ path: 'sources.notes.gpg.home' }] } })
+  await rm(join(elsewhere, 'keyring'), { recursive: true })
 })
 
 it('a path that leads somewhere only from where the program was started is refused, with both places', async () => {
