@@ -3,13 +3,13 @@
  * headers of rotated keys, and proofs that restored it. One that only looked at the objects speaks of one repository.
  */
 import { z } from 'zod'
-import { HoldfastError, messageOf } from '../core/errors.ts'
+import { isUnsound } from '../core/errors.ts'
 import { PROOF_DEPTHS } from '../core/records.ts'
 import { readAll, type Store } from '../storage/store.ts'
 import { mapConcurrently } from './concurrent.ts'
 import { manifestKey, parseKey, pointPrefix, sourcePrefix, timedKey } from './keys.ts'
 import { readManifest } from './manifests.ts'
-import { type CatalogContext, misplaced, openRecord } from './records.ts'
+import { type CatalogContext, isGone, misplaced, openRecord } from './records.ts'
 
 type Reading = Pick<CatalogContext, 'store' | 'verifier'>
 
@@ -86,8 +86,9 @@ export async function untrusted(work: () => Promise<string[]>): Promise<string[]
   try {
     return await work()
   } catch (error) {
-    if (!(error instanceof HoldfastError) || !['SIGNATURE_INVALID', 'INTEGRITY', 'NOT_FOUND'].includes(error.code)) throw error
-    return error.code === 'NOT_FOUND' ? [] : [messageOf(error)]
+    if (isGone(error)) return []
+    if (!isUnsound(error)) throw error
+    return [error.message]
   }
 }
 

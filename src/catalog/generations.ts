@@ -1,10 +1,10 @@
 /** Generations of the index: what a listing found, kept so that the next one need not read it again. Never a source of truth. */
 import { z } from 'zod'
-import { HoldfastError, messageOf } from '../core/errors.ts'
+import { isUnsound } from '../core/errors.ts'
 import type { PointSummary } from '../core/records.ts'
 import { signatureSchema } from '../core/records.ts'
 import { indexPrefix, numberedKey, numberOf } from './keys.ts'
-import { type CatalogContext, readRecord, seal } from './records.ts'
+import { type CatalogContext, isGone, readRecord, seal } from './records.ts'
 
 /** `fingerprint` covers the objects that the summary was made from: as long as it fits, the summary does. */
 export interface IndexEntry {
@@ -49,8 +49,8 @@ export async function readGeneration(context: Pick<CatalogContext, 'store' | 've
       problems.push({ key, code: 'INTEGRITY', message: `${key} is generation ${record.number}` })
     } catch (error) {
       // An index is never needed: what is wrong with it is told, and the manifests are read.
-      if (!(error instanceof HoldfastError) || !['SIGNATURE_INVALID', 'INTEGRITY', 'NOT_FOUND'].includes(error.code)) throw error
-      problems.push({ key, code: error.code, message: messageOf(error) })
+      if (!isUnsound(error) && !isGone(error)) throw error
+      problems.push({ key, code: error.code, message: error.message })
     }
   }
   return { number: numbers.at(-1) ?? 0, entries: [], problems }

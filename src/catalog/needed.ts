@@ -3,7 +3,7 @@ import { HoldfastError } from '../core/errors.ts'
 import { readAll } from '../storage/store.ts'
 import type { Problem } from './generations.ts'
 import { parseKey } from './keys.ts'
-import type { CatalogContext } from './records.ts'
+import { type CatalogContext, isGone } from './records.ts'
 import { survey } from './survey.ts'
 
 /** The published points that need this one, by id. */
@@ -28,7 +28,7 @@ async function claimedBy({ store }: CatalogContext, problems: readonly Problem[]
 
 /** Deleted since it was listed. */
 function gone(error: unknown): Buffer {
-  if (error instanceof HoldfastError && error.code === 'NOT_FOUND') return Buffer.alloc(0)
+  if (isGone(error)) return Buffer.alloc(0)
   throw error
 }
 

@@ -54,6 +54,9 @@ export function openRecord<T>(verifier: Verifier, schema: z.ZodType<T>, key: str
   return { record: parsed.data, digest: digestOf(bytes) }
 }
 
+/** Never there, or deleted between a listing and now. */
+export const isGone = (error: unknown): error is HoldfastError => error instanceof HoldfastError && error.code === 'NOT_FOUND'
+
 /** For a record that stands where it does not belong. */
 export function misplaced(key: string, why: string): HoldfastError {
   return new HoldfastError('INTEGRITY', `${key} does not belong there: ${why}`, { object: key })

@@ -3,7 +3,7 @@ import { HoldfastError } from '../core/errors.ts'
 import { type PointKind, pointId } from '../core/ids.ts'
 import { readAll } from '../storage/store.ts'
 import { pointPrefix, reservationKey } from './keys.ts'
-import type { CatalogContext } from './records.ts'
+import { type CatalogContext, isGone } from './records.ts'
 
 const MOST = 100
 
@@ -54,7 +54,7 @@ async function ownerOf(store: CatalogContext['store'], key: string): Promise<unk
   try {
     return (JSON.parse(String(await readAll(store, key))) as { owner?: unknown }).owner
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'NOT_FOUND') return undefined
+    if (isGone(error)) return undefined
     throw error
   }
 }

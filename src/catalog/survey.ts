@@ -1,5 +1,5 @@
 /** Which recovery points there are. One listing says what stands in the store; the index spares reading what it covers. */
-import { HoldfastError, messageOf } from '../core/errors.ts'
+import { HoldfastError, isUnsound } from '../core/errors.ts'
 import type { PointSummary } from '../core/records.ts'
 import type { ObjectInfo, Reader } from '../storage/store.ts'
 import { digestOf } from './canonical.ts'
@@ -8,7 +8,7 @@ import { type IndexEntry, type Problem, readGeneration, writeGeneration } from '
 import { parseKey, ROOT, sourcePrefix } from './keys.ts'
 import { readManifest } from './manifests.ts'
 import { readHold, readProof } from './notes.ts'
-import { type CatalogContext, misplaced } from './records.ts'
+import { type CatalogContext, isGone, misplaced } from './records.ts'
 import { summarise } from './summary.ts'
 
 export interface Survey {
@@ -96,8 +96,8 @@ async function readPoint(context: CatalogContext, found: Found): Promise<Read> {
       return [await read()]
     } catch (error) {
       if (isGone(error)) return []
-      if (!(error instanceof HoldfastError) || !['SIGNATURE_INVALID', 'INTEGRITY'].includes(error.code)) throw error
-      problems.push({ key, code: error.code, message: messageOf(error) })
+      if (!isUnsound(error)) throw error
+      problems.push({ key, code: error.code, message: error.message })
       return []
     }
   }
@@ -116,11 +116,6 @@ async function readPoint(context: CatalogContext, found: Found): Promise<Read> {
     problems,
     entry: { fingerprint: fingerprintOf(found), summary: summarise(published.manifest, proofs.flat(), holds.flat()) },
   }
-}
-
-/** Deleted between the listing and now. */
-function isGone(error: unknown): boolean {
-  return error instanceof HoldfastError && error.code === 'NOT_FOUND'
 }
 
 /** Only what is beyond doubt is kept in the index; the rest is read, and told, each time. */

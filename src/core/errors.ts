@@ -136,3 +136,7 @@ export class HoldfastError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** Whether what stands there is not what was written there; all else is trouble of the store, or of who asks. */
+export const isUnsound = (error: unknown): error is HoldfastError =>
+  error instanceof HoldfastError && (error.code === 'SIGNATURE_INVALID' || error.code === 'INTEGRITY')

@@ -1,6 +1,6 @@
 /** An artifact whose keys were rotated: read under the header that this worker's identity opens, its own or a later one. */
 import { Readable } from 'node:stream'
-import { HoldfastError } from '../core/errors.ts'
+import { isUnsound } from '../core/errors.ts'
 import type { Artifact } from '../core/records.ts'
 import { run } from '../process/run.ts'
 import { takeHeader } from './age-header.ts'
@@ -47,7 +47,7 @@ async function laterOne(later: Awaited<ReturnType<HeadersOf>>, opens: (header: B
       const header = await read()
       if (header !== undefined && (await opens(Buffer.from(header)))) return Buffer.from(header)
     } catch (error) {
-      if (!(error instanceof HoldfastError && ['SIGNATURE_INVALID', 'INTEGRITY'].includes(error.code))) throw error
+      if (!isUnsound(error)) throw error
       problem ??= error
     }
   }
