@@ -3,6 +3,7 @@ import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Manifest } from '../../src/core/records.ts'
 import type { SourceDriver } from '../../src/drivers/driver.ts'
+import { LOAD_SETTINGS } from '../../src/drivers/postgres-logical/restore.ts'
 import { run } from '../../src/process/run.ts'
 import { until } from '../../src/process/wait.ts'
 import { freePort } from '../toolbox/ports.ts'
@@ -14,19 +15,6 @@ import { pgbackrest } from './physical.ts'
 import { alternate, busyText, type Samples, type Variant } from './rounds.ts'
 import { compared } from './rows.ts'
 import type { BenchSource } from './source.ts'
-
-/** As a scratch instance of Holdfast's has them: neither side waits for the disk. */
-const LOAD_SETTINGS = {
-  fsync: 'off',
-  full_page_writes: 'off',
-  synchronous_commit: 'off',
-  wal_level: 'minimal',
-  max_wal_senders: '0',
-  autovacuum: 'off',
-  shared_buffers: '128MB',
-  maintenance_work_mem: '128MB',
-  max_wal_size: '4GB',
-}
 
 export interface Wanted {
   /** The row of the restore alone. */

@@ -14,7 +14,7 @@ import { recordedIn } from './facts.ts'
 import { loadDatabase, loadRoles } from './load.ts'
 
 /** Made for one load and one look: what protects against a crash only costs time. */
-const SCRATCH_SETTINGS = {
+export const LOAD_SETTINGS = {
   fsync: 'off',
   full_page_writes: 'off',
   synchronous_commit: 'off',
@@ -24,6 +24,9 @@ const SCRATCH_SETTINGS = {
   shared_buffers: '128MB',
   maintenance_work_mem: '128MB',
   max_wal_size: '4GB',
+}
+const SCRATCH_SETTINGS = {
+  ...LOAD_SETTINGS,
   checkpoint_timeout: '30min',
   max_connections: '30',
   lc_messages: 'C',
