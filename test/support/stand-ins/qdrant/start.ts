@@ -2,59 +2,13 @@
  * A stand-in for Qdrant 1.19: no package registry carries the server. A process of its own with files, errors and
  * latency, made after the replies of a real one; test/stand-ins/qdrant.test.ts asks both, where there is a real one.
  */
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../../../../scripts/toolbox/ports.ts'
-import { startDaemon } from '../../../../src/process/daemon.ts'
-import { until } from '../../../../src/process/wait.ts'
-import type { Fault } from './faults.ts'
+import { type StandIn, type StandInOptions, startStandIn } from '../start.ts'
 
-export interface QdrantStandIn {
-  url: string
-  port: number
-  /** Everything that it stores; snapshots are in `<dir>/snapshots/<collection>/`. */
-  dir: string
-  pid: number
-  /** The next request that fits meets the fault. */
-  fail(fault: Fault): Promise<void>
-  /** Ends the process; removes the folder where it was not given. May be called twice. */
-  stop(): Promise<void>
-}
+/** Its snapshots are in `<dir>/snapshots/<collection>/`. */
+export type QdrantStandIn = StandIn
 
-/** Resolves once it answers. Started again on the same `dir` it has what it had. */
-export async function startQdrantStandIn(
-  options: { dir?: string; port?: number; apiKey?: string; latencyMs?: number } = {},
-): Promise<QdrantStandIn> {
-  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'holdfast-qdrant-')))
-  await mkdir(dir, { recursive: true })
-  const port = options.port ?? (await freePort())
-  const url = `http://127.0.0.1:${port}`
-  const logFile = join(dir, 'stand-in.log')
-  const args = [join(import.meta.dirname, 'main.ts'), '--dir', dir, '--port', String(port), '--latency', String(options.latencyMs ?? 0)]
-  const daemon = await startDaemon({ program: process.execPath, args, env: { QDRANT_API_KEY: options.apiKey ?? '' } }, { logFile })
-  const stop = async () => {
-    await daemon.stop()
-    if (!options.dir) await rm(dir, { recursive: true, force: true })
-  }
-  let ended = false
-  void daemon.exited.then(() => {
-    ended = true
-  })
-  const answers = () =>
-    fetch(`${url}/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-  try {
-    await until(async () => ended || (await answers()), { timeoutMs: 60_000, what: `the stand-in for Qdrant on ${url}` })
-    if (ended) throw new Error(`the stand-in for Qdrant ended at once: ${(await readFile(logFile, 'utf8')).slice(-1000)}`)
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  const fail = async (fault: Fault) => {
-    await fetch(`${url}/_stand-in/fault`, { method: 'POST', body: JSON.stringify(fault) })
-  }
-  return { url, port, dir, pid: daemon.pid, fail, stop }
+export function startQdrantStandIn({ apiKey = '', ...options }: StandInOptions & { apiKey?: string } = {}): Promise<QdrantStandIn> {
+  const main = join(import.meta.dirname, 'main.ts')
+  return startStandIn({ name: 'Qdrant', main, ready: '/readyz', env: { QDRANT_API_KEY: apiKey } }, options)
 }
