@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/core/errors.ts'
+import { causesOf } from '../causes.ts'
 import { createCleanup } from '../quickstart/stack.ts'
 import { ensureToolbox } from '../toolbox/ensure.ts'
 import { PAIR } from '../toolbox/programs.ts'
@@ -73,7 +74,7 @@ async function runGroups(given: Given, only: readonly string[], rows: Row[]): Pr
       await group.run({ ...given, dir, cleanup, say, cores: availableParallelism(), add: (row) => void rows.push(row) }, wanted)
     } catch (error) {
       failed = true
-      say(given.signal.aborted ? messageOf(given.signal.reason) : causes(error))
+      say(given.signal.aborted ? messageOf(given.signal.reason) : causesOf(error))
     } finally {
       say('stopping the servers')
       await cleanup.end()
@@ -82,11 +83,4 @@ async function runGroups(given: Given, only: readonly string[], rows: Row[]): Pr
     }
   }
   return failed
-}
-
-/** The message of an error and of what caused it: a failed workflow says why only in its cause. */
-function causes(error: unknown): string {
-  const words: string[] = []
-  for (let at = error; at instanceof Error; at = at.cause) words.push(at.message)
-  return words.join(': ') || String(error)
 }

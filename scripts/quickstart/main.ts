@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/core/errors.ts'
+import { causesOf } from '../causes.ts'
 import { ensureToolbox } from '../toolbox/ensure.ts'
 import { PAIR } from '../toolbox/programs.ts'
 import { logTail, reachableFolder } from '../toolbox/postgres.ts'
@@ -121,7 +122,7 @@ async function runSteps({ report, cleanup, signal, dir, last, scale, all, onStar
       row.detail = await act()
       row.ok = true
     } catch (error) {
-      row.detail = causes(error)
+      row.detail = causesOf(error)
       throw error
     } finally {
       row.seconds = (Date.now() - from) / 1000
@@ -157,11 +158,4 @@ async function runSteps({ report, cleanup, signal, dir, last, scale, all, onStar
     lost.catch(() => {})
     await timed(step.name, () => Promise.race([step.act(now), lost]))
   }
-}
-
-/** The message of an error and of what caused it: a failed workflow says why only in its cause. */
-function causes(error: unknown): string {
-  const words: string[] = []
-  for (let at = error; at instanceof Error; at = at.cause) words.push(at.message)
-  return words.join(': ') || String(error)
 }

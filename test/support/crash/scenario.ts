@@ -1,5 +1,6 @@
 /** What can be crashed: a workflow on a state of its own, and what the world must look like afterwards. */
 import type { WorkflowHandle } from '@temporalio/client'
+import { causesOf } from '../../../scripts/causes.ts'
 import type { CrashTime } from './plan.ts'
 import type { Crashed, Lane, Start } from './stage.ts'
 
@@ -37,17 +38,10 @@ export async function playCalm(scenario: Scenario): Promise<{ handle: WorkflowHa
 const RIGHTLY_ASKED = /^fenceOldPrimary: FENCE_UNPROVEN: The host of \w+ does not answer/
 
 function problemsOf({ outcome, parked, left }: Crashed, found: string[], mayFail?: RegExp): string[] {
-  const why = 'error' in outcome ? reasonOf(outcome.error) : undefined
+  const why = 'error' in outcome ? causesOf(outcome.error) : undefined
   const failed = why === undefined || mayFail?.test(why) ? [] : [`the run failed: ${why}`]
   const waited = parked.filter((why) => !RIGHTLY_ASKED.test(why)).map((why) => `the run waited for an operator: ${why}`)
   return [...failed, ...waited, ...left, ...found]
-}
-
-/** The words of an error and of what caused it. */
-export function reasonOf(error: unknown): string {
-  const words: string[] = []
-  for (let at = error; at instanceof Error; at = at.cause) words.push(at.message)
-  return words.join(': ') || String(error)
 }
 
 /** Names that no run had before. */

@@ -1,7 +1,8 @@
 /** A migration runs once: it is done, or the source is what it was before; never half of it. */
 import { findProgram } from '../../../../scripts/toolbox/find.ts'
 import { run } from '../../../../src/process/run.ts'
-import { freshId, reasonOf, type Scenario } from '../scenario.ts'
+import { causesOf } from '../../../../scripts/causes.ts'
+import { freshId, type Scenario } from '../scenario.ts'
 import { common, idsOf, starting } from './points.ts'
 import type { Member } from './site.ts'
 
@@ -43,7 +44,7 @@ export const migration = (member: Member): Scenario => ({
 })
 
 const ending = (outcome: { value: unknown } | { error: unknown }): string =>
-  'error' in outcome ? `the run failed: ${reasonOf(outcome.error)}` : 'the run succeeded'
+  'error' in outcome ? `the run failed: ${causesOf(outcome.error)}` : 'the run succeeded'
 
 async function call([program = '', ...args]: string[]): Promise<string> {
   return (await run({ program, args })).stdout.trim()

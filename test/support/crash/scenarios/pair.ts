@@ -2,7 +2,8 @@
 import type { Ended } from '../../../../src/contract/messages.ts'
 import type { FailbackReport, FailoverReport, StandbyReport } from '../../../../src/contract/failover.ts'
 import type { Config } from '../../../../src/config/schema.ts'
-import { freshId, type Prepared, reasonOf, type Scenario } from '../scenario.ts'
+import { causesOf } from '../../../../scripts/causes.ts'
+import { freshId, type Prepared, type Scenario } from '../scenario.ts'
 import type { Crashed, CrashStage, Lane, Start } from '../stage.ts'
 import { starting } from './points.ts'
 import { KEPT, SHORT } from './stanza.ts'
@@ -176,6 +177,6 @@ async function healthy(place: Place): Promise<string> {
 
 async function calm({ lane }: Place, type: string, input: object): Promise<Crashed> {
   const ran = await lane.calm(switchOver(lane, type, input))
-  if ('error' in ran.outcome) throw new Error(`the pair could not be prepared: ${type} failed: ${reasonOf(ran.outcome.error)}`)
+  if ('error' in ran.outcome) throw new Error(`the pair could not be prepared: ${type} failed: ${causesOf(ran.outcome.error)}`)
   return ran
 }

@@ -1,6 +1,7 @@
 /** What every source has in common: a point is taken, a point is proved, and what a calm run would leave is all there is. */
 import type { WorkflowHandle } from '@temporalio/client'
-import { freshId, reasonOf, type Scenario } from '../scenario.ts'
+import { causesOf } from '../../../../scripts/causes.ts'
+import { freshId, type Scenario } from '../scenario.ts'
 import type { Crashed, Lane, Start } from '../stage.ts'
 import { evidenceProblems, pointsOf, repositoryProblems } from '../world/repository.ts'
 
@@ -31,7 +32,7 @@ export async function ensurePoint(subject: Subject): Promise<string> {
 export async function takePoint({ lane, source }: Subject): Promise<string> {
   const { outcome } = await lane.calm(starting(lane, 'backup', { source }))
   if ('value' in outcome) return (outcome.value as { id: string }).id
-  throw new Error(`no backup of ${source} could be taken: ${reasonOf(outcome.error)}`)
+  throw new Error(`no backup of ${source} could be taken: ${causesOf(outcome.error)}`)
 }
 
 /** What holds after every run; `fresh` are points to be read to their end. */

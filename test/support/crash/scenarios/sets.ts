@@ -3,7 +3,8 @@ import { createSetActivities } from '../../../../activities/sets.ts'
 import type { Services } from '../../../../activities/services.ts'
 import type { SetRecord } from '../../../../src/core/sets.ts'
 import type { SetTaken } from '../../../../workflows/backup-set.ts'
-import { reasonOf, type Scenario } from '../scenario.ts'
+import { causesOf } from '../../../../scripts/causes.ts'
+import type { Scenario } from '../scenario.ts'
 import type { Crashed, Lane } from '../stage.ts'
 import { common, idsOf, starting } from './points.ts'
 import { fingerprintOf, reportOf } from './restores.ts'
@@ -86,7 +87,7 @@ export function siteRecovery(members: readonly Member[], set: string): Scenario 
 async function keep(members: readonly Member[], set: string): Promise<Kept> {
   const lane = laneOf(members)
   const ran: Crashed = await lane.calm(starting(lane, 'backupSet', { set }))
-  if ('error' in ran.outcome) throw new Error(`no set could be taken: ${reasonOf(ran.outcome.error)}`)
+  if ('error' in ran.outcome) throw new Error(`no set could be taken: ${causesOf(ran.outcome.error)}`)
   const contents = new Map<string, string>()
   for (const { source, sample } of members) contents.set(source, await sample.contents())
   return { id: (ran.outcome.value as SetTaken).id, contents }
