@@ -97,12 +97,7 @@ function answers(url: string, caFile: string | undefined): Promise<boolean> {
   })
 }
 
-interface Access {
-  endpoint: string
-  caFile: string | undefined
-  accessKeyId: string
-  secretAccessKey: string
-}
+type Access = Pick<S3Server, 'endpoint' | 'caFile' | 'accessKeyId' | 'secretAccessKey'>
 
 async function makeBucket(access: Access, name: string, objectLock: boolean): Promise<void> {
   const client = new S3Client({
