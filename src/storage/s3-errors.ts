@@ -41,13 +41,13 @@ export function s3Problem(error: unknown, store: string, action: string, key: st
   if (name === 'CredentialsProviderError')
     return new HoldfastError('STORE_DENIED', what, {
       ...options,
-      next: 'set accessKeyId and secretAccessKey of the repository, or the environment that AWS tools read',
+      next: 'set accessKeyId and secretAccessKey in holdfast.yaml, or the environment that AWS tools read',
     })
   if (network && UNTRUSTED.test(network))
     return new HoldfastError('STORE_UNREACHABLE', what, {
       ...options,
       retryable: false,
-      next: 'set caFile of the repository to the authority that signed the certificate of the endpoint',
+      next: 'set caFile to the authority that signed the certificate of the endpoint',
     })
   return new HoldfastError('STORE_UNREACHABLE', what, { ...options, retryable: isTransient(status) })
 }

@@ -1,6 +1,7 @@
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { put, SHOP_BUCKET } from '../../scripts/sources/bucket.ts'
+import { HoldfastError } from '../../src/core/errors.ts'
 import type { Manifest } from '../../src/core/records.ts'
 import { changeLines } from '../../src/drivers/difference.ts'
 import type { RestoreChoice, SourceDriver } from '../../src/drivers/driver.ts'
@@ -59,6 +60,44 @@ it('of chosen keys and with upsert nothing would be removed; a key that the poin
   expect((await look({ parts: ['photos/'], mode: 'replace' })).found).toMatchObject({ removed: 1 })
   for (const part of ['nowhere/', 'photos/added.jpg'])
     await expect(look({ parts: [part] })).rejects.toMatchObject({ code: 'NOT_FOUND', object: part })
+})
+
+it('a live bucket that is gone, refuses the keys or is not trusted is what is named: no repository is at fault', async () => {
+  const failed = async (more: object) => {
+    driver = shop.driver({ exclude: ['cache/'], ...more })
+    return look().then(
+      () => undefined,
+      (error: HoldfastError) => error,
+    )
+  }
+  expect(await failed({ bucket: 'nowhere' })).toMatchObject({
+    code: 'SOURCE_UNFIT',
+    object: 'nowhere',
+    message: expect.stringContaining('NoSuchBucket'),
+    next: 'create the bucket, or correct its name',
+  })
+  expect(await failed({ secretAccessKey: 'accessKeyId' })).toMatchObject({
+    code: 'SOURCE_UNFIT',
+    object: SHOP_BUCKET,
+    message: expect.stringContaining(`the bucket ${SHOP_BUCKET} at `),
+    next: expect.stringContaining('rights that the README of the driver names'),
+  })
+  expect(await failed({ caFile: undefined })).toMatchObject({
+    code: 'SOURCE_UNREACHABLE',
+    object: SHOP_BUCKET,
+    retryable: false,
+    next: expect.stringMatching(/^set caFile to /),
+  })
+})
+
+it('a repository that fails meanwhile is the repository: another one may give the point', async () => {
+  for (const code of ['STORE_UNREACHABLE', 'STORE_DENIED'] as const) {
+    const read = async () => {
+      throw new HoldfastError(code, 'the repository has other things to do', { object: 'hot' })
+    }
+    const looked = driver.diff?.(manifest, {}, { context: contextFor(), source: { ...bench.source(), read } })
+    await expect(looked).rejects.toMatchObject({ code, object: 'hot' })
+  }
 })
 
 it('an index that cannot be read whole is no answer', async () => {

@@ -7,7 +7,7 @@ import { GetBucketLifecycleConfigurationCommand } from '@aws-sdk/client-s3'
 import { HoldfastError } from '../../core/errors.ts'
 import { inOrder } from '../common/in-order.ts'
 import type { DriverContext } from '../driver.ts'
-import { type Bucket, type Origin, versioningOf, withBucket } from './client.ts'
+import { type Bucket, isUnsupported, type Origin, versioningOf, withBucket } from './client.ts'
 import type { Contents } from './contents.ts'
 import { lineOf, type Versioned } from './entries.ts'
 import { factsOfVersion, orGone, type Reading, readingOf } from './read-object.ts'
@@ -123,7 +123,7 @@ async function daysKept(bucket: Bucket, signal: AbortSignal): Promise<number | u
       client.send(new GetBucketLifecycleConfigurationCommand({ Bucket: name }), { abortSignal: signal }),
     ),
   ).catch((error: unknown) => {
-    if (error instanceof HoldfastError && error.code === 'STORE_UNSUPPORTED') return undefined
+    if (isUnsupported(error)) return undefined
     throw error
   })
   const days = (answer?.Rules ?? [])

@@ -1,6 +1,9 @@
-/** The bucket by its API: every call is tried again where the store is out of reach, and its errors are those of a source. */
+/**
+ * The bucket by its API: every call is tried again where the store is out of reach, and its errors are those of a source. What else
+ * fails meanwhile, like a repository that is written to, is no matter of the bucket.
+ */
 import { GetBucketAclCommand, GetBucketVersioningCommand, type S3Client } from '@aws-sdk/client-s3'
-import { HoldfastError } from '../../core/errors.ts'
+import { ERRORS, HoldfastError } from '../../core/errors.ts'
 import { createS3Client } from '../../storage/s3-client.ts'
 import { s3Problem } from '../../storage/s3-errors.ts'
 import { type BeginTries, createTries } from '../../storage/tries.ts'
@@ -21,6 +24,7 @@ export interface Bucket {
   call<T>(what: string, key: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T>
   /** The same for a stream, which tells of its own progress. */
   begin: BeginTries
+  /** What a try failed with. */
   problem(error: unknown, what: string, key: string): unknown
 }
 
@@ -42,8 +46,6 @@ export async function withBucket<T>({ config, wiring }: Origin, work: (bucket: B
   })
   try {
     return await work(bucketOf(config, client))
-  } catch (error) {
-    throw ofSource(error)
   } finally {
     client.destroy()
   }
@@ -51,7 +53,16 @@ export async function withBucket<T>({ config, wiring }: Origin, work: (bucket: B
 
 function bucketOf({ bucket: name, endpoint }: BucketSourceConfig, client: S3Client): Bucket {
   const title = endpoint ? `the bucket ${name} at ${endpoint}` : `the bucket ${name}`
-  const begin = createTries(title)
+  const begin: BeginTries = (...what) => {
+    const tries = createTries(title)(...what)
+    return {
+      ...tries,
+      failed: (error) =>
+        tries.failed(error).catch((last: unknown) => {
+          throw ofSource(last, name)
+        }),
+    }
+  }
   const problem = (error: unknown, what: string, key: string) => s3Problem(error, title, what, key)
   return {
     title,
@@ -83,21 +94,24 @@ export function sameStore({ config: one }: Origin, { config: other }: Origin): b
 }
 
 const NO_BUCKET = 'create the bucket, or correct its name'
-const isNoBucket = ({ code, cause }: HoldfastError) => code === 'NOT_FOUND' && (cause as Error | undefined)?.name === 'NoSuchBucket'
+/** No object is missing there, but all of it. */
+export const isNoBucket = ({ code, cause }: HoldfastError): boolean =>
+  code === 'NOT_FOUND' && (cause as Error | undefined)?.name === 'NoSuchBucket'
+
+/** The store does not know what was asked. */
+export const isUnsupported = (error: unknown): boolean => error instanceof HoldfastError && codeOf(error.cause) === 'STORE_UNSUPPORTED'
+const codeOf = (error: unknown) => (error instanceof HoldfastError ? error.code : undefined)
 
 /** What the layers below say of a repository's store, said of a source. */
-function ofSource(error: unknown): unknown {
+function ofSource(error: unknown, bucket: string): unknown {
   if (!(error instanceof HoldfastError)) return error
-  if (isNoBucket(error)) return new HoldfastError('NOT_FOUND', error.message, { object: error.object, cause: error, next: NO_BUCKET })
-  const code = CODES[error.code]
-  if (!code) return error
-  const next = code === 'SOURCE_UNFIT' ? 'give its keys the rights that the README of the driver names' : undefined
-  return new HoldfastError(code, error.message, {
-    object: error.object,
-    cause: error,
-    retryable: error.retryable,
-    ...(next && { next }),
-  })
+  const { code, message, cause, retryable } = error
+  if (isNoBucket(error)) return new HoldfastError(code, message, { object: bucket, cause, next: NO_BUCKET })
+  const ours = CODES[code]
+  if (!ours) return error
+  const generic = ours === 'SOURCE_UNFIT' ? 'give its keys the rights that the README of the driver names' : ERRORS[ours].next
+  const next = error.next === ERRORS[code].next ? generic : error.next
+  return new HoldfastError(ours, message, { object: bucket, cause: error, retryable, next })
 }
 
 /** The place and who owns it: what is in it, and when it was made, are no part of its name. What is lost can still be restored elsewhere. */

@@ -1,7 +1,8 @@
 /** What a restore would change in the bucket, by two lists: the index of the point beside what the bucket has now. Reads no object. */
 import type { Difference, Looking, RestoreChoice } from '../driver.ts'
+import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
-import { type Origin, withBucket } from './client.ts'
+import { type Bucket, isNoBucket, type Origin, withBucket } from './client.ts'
 import { entriesOf, type Facts } from './entries.ts'
 import { readIndex } from './indexed.ts'
 import { destinationOf } from './into.ts'
@@ -20,7 +21,7 @@ export async function diff(origin: Origin, manifest: Manifest, choice: RestoreCh
   const difference: Difference = { target, added: 0, changed: 0, removed: 0, same: 0, changes: [] }
   return withBucket(origin, async (bucket) => {
     const index = entriesOf<Facts>(await readIndex({ manifest, source, context }))
-    const rows = sideBySide({ entry: index, listed: list(bucket, { prefix: config.prefix }, context) })
+    const rows = sideBySide({ entry: index, listed: live(bucket, config.prefix, context) })
     for await (const { key, entry, listed } of rows) {
       if (!selected(key) || !(entry ? ofPoint : ofBucket).takes(key)) continue
       const { change, why } = changeOf(entry, listed)
@@ -32,6 +33,16 @@ export async function diff(origin: Origin, manifest: Manifest, choice: RestoreCh
     ofPoint.requireAll()
     return difference
   })
+}
+
+/** A bucket that is gone is no point that is gone, which another repository might have. */
+async function* live(bucket: Bucket, prefix: string, context: Looking['context']): AsyncGenerator<Listed> {
+  try {
+    yield* list(bucket, { prefix }, context)
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || !isNoBucket(error)) throw error
+    throw new HoldfastError('SOURCE_UNFIT', error.message, { object: error.object, cause: error, next: error.next })
+  }
 }
 
 type Change = { change: 'added' | 'changed' | 'removed' | 'same'; why?: string }
