@@ -82,7 +82,7 @@ describe('a set of sources', { timeout: 600_000 }, () => {
     await stack.close()
     stack = await openSourceStack(
       { shop: lostCluster(s3, join(home, 'pgbackrest'), { provided: true }), ...(await openers(empty)) },
-      { home, sets },
+      { home, sets, bundles: true },
     )
     expect(await contents()).not.toEqual(before)
     const config = ['--config', stack.configFile]

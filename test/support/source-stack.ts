@@ -27,6 +27,8 @@ export interface StackOptions {
   home?: string
   /** As in holdfast.yaml. */
   sets?: object
+  /** The worker bundles its workflows itself, as it does wherever it is installed, which takes seconds; else it has those of the run. */
+  bundles?: boolean
 }
 
 /** Opens each sample, and starts a worker that serves all of their sources. */
@@ -50,8 +52,7 @@ export async function openSourceStack(openers: Record<string, OpenSample>, optio
     const client = await connectClient({ address: temporal.address, namespace: 'default' })
     cleanup.add(() => client.connection.close())
     await registerSearchAttributes(client)
-    // The worker bundles its workflows itself, as it does wherever it is installed.
-    const own = { HOLDFAST_WORKFLOW_BUNDLE: '' }
+    const own = options.bundles ? { HOLDFAST_WORKFLOW_BUNDLE: '' } : {}
     const env = Object.assign(own, ...Object.values(samples).map((sample) => sample.env)) as Record<string, string>
     const worker = await startWorkerProcess(dir, configFile, { roles: 'control,data,host:here', env })
     cleanup.add(() => worker.stop())
