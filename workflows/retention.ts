@@ -6,7 +6,7 @@ import type { RetentionInput } from '../src/contract/inputs.ts'
 import { fellShort } from '../src/core/retention.ts'
 import { failure, parseInput, rootFailure } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
-import { logsOf, pruneLogs } from './lib/logs.ts'
+import { logsOf, type Pruning, pruneLogs } from './lib/logs.ts'
 import { control, dataOn } from './lib/options.ts'
 import { record } from './lib/record.ts'
 import { createView, reporting, type View } from './lib/view.ts'
@@ -27,11 +27,8 @@ export async function retention(given: RetentionInput): Promise<RetentionReport[
         const left = report.locked.length + report.held.length + (report.needed?.length ?? 0)
         const gone = `${report.delete.length - left} ${input.dryRun ? 'would go' : 'deleted'}`
         const stayed = left > 0 ? `, ${left} locked, held or needed` : ''
-        view.step(
-          source,
-          'done',
-          `${gone}, ${report.keep.length} kept${stayed}${movesOf(report)}${walOf(report, input.dryRun)}${logsOf(report, input.dryRun)}`,
-        )
+        const more = [movesOf(report), walOf(report, input.dryRun), logsOf(report, input.dryRun)].join('')
+        view.step(source, 'done', `${gone}, ${report.keep.length} kept${stayed}${more}`)
         reports.push(report)
       } catch (error) {
         view.step(source, 'failed', rootFailure(error).message)
@@ -62,52 +59,62 @@ function walOf({ archive }: RetentionReport, dryRun: boolean): string {
 function prune(view: View, source: string, { repository, dryRun }: RetentionInput): Promise<RetentionReport> {
   return withLocks([`points/${source}`], { work: 'retention', wait: false, what: `retention of ${source}` }, async () => {
     const plan = await planRetention({ source, ...(repository !== undefined && { repository }) })
-    const archived = plan.pitrWindow !== undefined
-    const keep = plan.keepSnapshots
-    const moves = dryRun ? [] : (plan.move ?? [])
-    const { keepLogs = [] } = plan
-    if (!archived && keep === undefined && keepLogs.length === 0 && (dryRun || plan.delete.length === 0) && moves.length === 0) return plan
+    if (!hasWork(plan, dryRun)) return plan
     const { host } = await resolveSource({ source, repositoryOnly: true })
-    const activities = proxyActivities<RetentionActivities>(dataOn(host))
-    const { deletePoints, movePoints, expireArchive, expireSnapshots } = activities
     const remember = async (report: object) => {
       const missing = await record(view, { workflow: 'retention', source }, 'success', report)
       if (missing !== undefined)
         throw failure('STORE_UNREACHABLE', `${source}: what was deleted is not in the record: ${missing}`, { object: source })
     }
-    let report = plan
-    if (!dryRun && plan.delete.length > 0) {
-      report = await deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
-      await remember(report)
-    }
-    if (moves.length > 0) {
-      const { repository: place } = plan
-      const moved = await movePoints.executeWithOptions({ summary: `${moves.length} points of ${source} into other storage classes` }, [
-        { source, ...(place !== undefined && { repository: place }), move: moves },
-      ])
-      if (moved.objects > 0) await remember({ source, ...(place !== undefined && { repository: place }), move: moves, moved })
-      report = { ...report, moved }
-    }
-    if (keep !== undefined) {
-      const snapshots = await expireSnapshots.executeWithOptions({ summary: `snapshots on the nodes of ${source}, older than ${keep}` }, [
-        { source, keep, dryRun },
-      ])
-      if (!dryRun && snapshots.removed > 0) await remember({ source, snapshots })
-      report = { ...report, snapshots }
-    }
+    const at = { source, ...(plan.repository !== undefined && { repository: plan.repository }) }
+    const pruning: Pruning = { at, dryRun, plan, activities: proxyActivities<RetentionActivities>(dataOn(host)), remember }
+    const report = await deletePlanned(pruning)
+    const moved = await movePlanned(pruning)
+    const snapshots = await expireSnapshots(pruning)
     // After the points: what these needed of the archive goes as well; what stayed after all still needs it.
     const stayed = [...report.locked, ...report.held, ...(report.needed ?? []).map(({ id }) => id)]
     const leaving = plan.delete.map(({ id }) => id).filter((id) => !stayed.includes(id))
-    if (keepLogs.length > 0)
-      report = {
-        ...report,
-        logs: await pruneLogs(activities, keepLogs, { source, place: plan.repository, leaving: dryRun ? leaving : [], dryRun }, remember),
-      }
-    if (!archived) return report
-    const archive = await expireArchive.executeWithOptions({ summary: `WAL of ${source} before the last ${plan.pitrWindow}` }, [
-      { source, leaving, dryRun },
-    ])
-    if (!dryRun && archive.segments > 0) await remember({ source, archive })
-    return { ...report, archive }
+    const logs = await pruneLogs(pruning, dryRun ? leaving : [])
+    return { ...report, ...moved, ...snapshots, ...logs, ...(await expireArchive(pruning, leaving)) }
   })
+}
+
+function hasWork({ pitrWindow, keepSnapshots, keepLogs = [], move = [], delete: gone }: RetentionReport, dryRun: boolean): boolean {
+  return pitrWindow !== undefined || keepSnapshots !== undefined || keepLogs.length > 0 || (!dryRun && gone.length + move.length > 0)
+}
+
+async function deletePlanned({ at: { source }, dryRun, plan, activities, remember }: Pruning): Promise<RetentionReport> {
+  if (dryRun || plan.delete.length === 0) return plan
+  const report = await activities.deletePoints.executeWithOptions({ summary: `${plan.delete.length} points of ${source}` }, [plan])
+  await remember(report)
+  return report
+}
+
+async function movePlanned({ at, dryRun, plan: { move = [] }, activities, remember }: Pruning): Promise<Pick<RetentionReport, 'moved'>> {
+  if (dryRun || move.length === 0) return {}
+  const summary = `${move.length} points of ${at.source} into other storage classes`
+  const moved = await activities.movePoints.executeWithOptions({ summary }, [{ ...at, move }])
+  if (moved.objects > 0) await remember({ ...at, move, moved })
+  return { moved }
+}
+
+async function expireSnapshots(pruning: Pruning): Promise<Pick<RetentionReport, 'snapshots'>> {
+  const { at, dryRun, plan, activities, remember } = pruning
+  const { source } = at
+  const { keepSnapshots: keep } = plan
+  if (keep === undefined) return {}
+  const summary = `snapshots on the nodes of ${source}, older than ${keep}`
+  const snapshots = await activities.expireSnapshots.executeWithOptions({ summary }, [{ source, keep, dryRun }])
+  if (!dryRun && snapshots.removed > 0) await remember({ source, snapshots })
+  return { snapshots }
+}
+
+async function expireArchive(pruning: Pruning, leaving: string[]): Promise<Pick<RetentionReport, 'archive'>> {
+  const { at, dryRun, plan, activities, remember } = pruning
+  const { source } = at
+  if (plan.pitrWindow === undefined) return {}
+  const summary = `WAL of ${source} before the last ${plan.pitrWindow}`
+  const archive = await activities.expireArchive.executeWithOptions({ summary }, [{ source, leaving, dryRun }])
+  if (!dryRun && archive.segments > 0) await remember({ source, archive })
+  return { archive }
 }

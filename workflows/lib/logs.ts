@@ -1,31 +1,38 @@
 /** Of the logs that engines ship themselves what retention takes away, archive by archive. */
-import type { proxyActivities } from '@temporalio/workflow'
+import type { ActivityInterfaceFor } from '@temporalio/workflow'
 import type { RetentionActivities, RetentionReport } from '../../activities/retention.ts'
+import type { LogPlan } from '../../src/core/log-expiry.ts'
 
-type Activities = ReturnType<typeof proxyActivities<RetentionActivities>>
+/** What goes of one source: kind by kind, each remembered before the next is begun. */
+export interface Pruning {
+  /** With a repository: the copies there. */
+  at: { source: string; repository?: string }
+  dryRun: boolean
+  plan: RetentionReport
+  activities: ActivityInterfaceFor<RetentionActivities>
+  remember(report: object): Promise<void>
+}
 
 /** What goes is looked for first, and written down as it was found, however often its going is tried. */
 export async function pruneLogs(
-  { planLog, removeLog }: Pick<Activities, 'planLog' | 'removeLog'>,
-  keepLogs: NonNullable<RetentionReport['keepLogs']>,
-  { source, place, leaving, dryRun }: { source: string; place: string | undefined; leaving: string[]; dryRun: boolean },
-  remember: (report: object) => Promise<void>,
-): Promise<NonNullable<RetentionReport['logs']>> {
-  const logs: NonNullable<RetentionReport['logs']> = []
+  { at, dryRun, plan, activities, remember }: Pruning,
+  leaving: string[],
+): Promise<Pick<RetentionReport, 'logs'>> {
+  const { keepLogs = [] } = plan
+  const logs: LogPlan[] = []
   for (const { archive, keep } of keepLogs) {
-    const request = { source, ...(place !== undefined && { repository: place }), archive, keep }
-    let log = await planLog.executeWithOptions({ summary: `log ${archive} of before the last ${keep}` }, [{ ...request, leaving }])
+    const request = { ...at, archive, keep }
+    const summary = `log ${archive} of before the last ${keep}`
+    let log = await activities.planLog.executeWithOptions({ summary }, [{ ...request, leaving }])
     if (!dryRun && log.last !== undefined) {
-      const { last } = log
-      log = {
-        ...log,
-        ...(await removeLog.executeWithOptions({ summary: `${log.segments} segments of ${archive}` }, [{ ...request, last }])),
-      }
-      await remember({ source, ...(place !== undefined && { repository: place }), log })
+      const { segments, last } = log
+      const left = await activities.removeLog.executeWithOptions({ summary: `${segments} segments of ${archive}` }, [{ ...request, last }])
+      log = { ...log, ...left }
+      await remember({ ...at, log })
     }
     logs.push(log)
   }
-  return logs
+  return keepLogs.length > 0 ? { logs } : {}
 }
 
 /** For whoever looks at the run. */
