@@ -30,7 +30,7 @@ const start = (type: string, input: object = {}): Promise<WorkflowHandle> =>
   stage.client.workflow.start(type, { taskQueue: 'holdfast', workflowId: `${type}-${++count}`, args: [{ source: 'orders', ...input }] })
 const run = async (type: string, input?: object) => (await start(type, input)).result()
 const opened: ArchivedSource[] = []
-const open = async (transitions: string, options?: { versions?: boolean; copies?: string[] }) => {
+const open = async (transitions: string, options?: Parameters<typeof archivedSource>[3]) => {
   const source = await archivedSource(s3, `cold-${++count}`, transitions, options)
   opened.push(source)
   return source
@@ -190,6 +190,64 @@ describe('a point in an archive', () => {
       expect(report).toMatchObject({ outcome: 'success', copies: [{ to: 'dr', proved: 3, passedOver: [] }], warnings: [] })
       expect(report.copies[0].copied).toEqual([newest, ids[1], ids[0]])
       expect(await there()).toEqual([...ids, newest])
+    })
+  })
+
+  test('that several repositories lack is asked for once; each has the rest at once, and is brought only what it lacks', async () => {
+    const orders = await open('[{ after: 90d, storageClass: GLACIER }]', { copies: ['dr', 'offsite'] })
+    const [first, second, young] = [daysAgo(120), daysAgo(100), daysAgo(1)]
+    for (const id of [first, young]) await orders.take(id)
+    await stage.play(orders.fakes, async () => {
+      await run('copyPoints', { to: 'offsite' })
+      await orders.take(second)
+      const newest = daysAgo(0)
+      await orders.take(newest)
+      await run('retention')
+      s3.hold()
+      const copy = await start('copyPoints', { thaw: true })
+      const waits = async () => (await copy.query(viewQuery)).steps.find(({ name }) => name === 'thaw')?.detail
+      await until(async () => (await waits()) !== undefined, { what: 'the run to wait for the thaw', timeoutMs: 20_000 })
+      // Both points, of which one repository lacks both and the other one.
+      expect(await waits()).toMatch(/0 of 2 objects are back from GLACIER \(Standard\), and 1 more points;/)
+      expect([await orders.idsIn('dr'), await orders.idsIn('offsite')]).toEqual([
+        [young, newest],
+        [first, young, newest],
+      ])
+      expect(await run('copyPoints', { to: 'offsite' })).toMatchObject({ outcome: 'success' })
+      s3.release()
+      expect(await copy.result()).toMatchObject({
+        outcome: 'success',
+        copies: [
+          { to: 'dr', copied: [newest, young, second, first], proved: 4, passedOver: [] },
+          { to: 'offsite', copied: [newest, second], proved: 2, passedOver: [] },
+        ],
+        warnings: [],
+      })
+      for (const repository of ['dr', 'offsite'] as const) expect(await orders.idsIn(repository)).toEqual([first, second, young, newest])
+    })
+  })
+
+  test('of one repository of copies keeps no other from its own, and is brought and thawed for nobody again', async () => {
+    const orders = await open('[{ after: 90d, storageClass: GLACIER }]', { copies: ['icy', 'dr'] })
+    const [old, young] = [daysAgo(100), daysAgo(1)]
+    for (const id of [old, young]) await orders.take(id)
+    const copied = (to: string, ids: string[]) => ({ to, copied: ids, proved: ids.length, passedOver: [] })
+    await stage.play(orders.fakes, async () => {
+      // Proved there, and moved by the rules of there.
+      expect(await run('copyPoints', { to: 'icy' })).toMatchObject({ outcome: 'success', copies: [copied('icy', [young, old])] })
+      expect(await orders.classesIn('icy', old)).toEqual(['GLACIER', 'GLACIER'])
+      expect(await orders.classes(old)).toEqual([undefined, undefined])
+      for (const [thaw, brought] of [
+        [false, [young, old]],
+        [true, []],
+      ] as const)
+        expect(await run('copyPoints', { thaw })).toMatchObject({
+          outcome: 'success',
+          copies: [copied('icy', []), copied('dr', [...brought])],
+          warnings: [],
+        })
+      expect(stage.ran).not.toContain('thawPoint')
+      expect(await orders.idsIn('dr')).toEqual([old, young])
     })
   })
 

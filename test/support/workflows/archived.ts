@@ -11,16 +11,21 @@ import { catalogOn, manifestOf, putArtifact } from '../catalog.ts'
 import { pointsSource } from './points.ts'
 import type { Fakes } from './stage.ts'
 
+/** Two folders, and a bucket with an archive of its own. */
+type Copies = 'dr' | 'offsite' | 'icy'
+
 export interface ArchivedSource {
   fakes: Fakes
   bucket: string
   store: Store
   catalog: ReturnType<typeof catalogOn>
-  /** Of the copies. */
+  /** Of the copies in dr. */
   copied: ReturnType<typeof catalogOn>
+  idsIn(repository: 'cold' | Copies): Promise<string[]>
   take(id: string, more?: Partial<Manifest>): Promise<Manifest>
   /** Class and thaw of each artifact of a point. */
   classes(id: string): Promise<(string | undefined)[]>
+  classesIn(repository: 'cold' | 'icy', id: string): Promise<(string | undefined)[]>
   /** What a restore read. */
   readonly restored: string[]
   close(): Promise<void>
@@ -31,10 +36,11 @@ export async function archivedSource(
   s3: ArchivingS3,
   bucket: string,
   transitions: string,
-  { copies = [], ...options }: { versions?: boolean; copies?: string[] } = {},
+  { copies = [], ...options }: { versions?: boolean; copies?: Copies[] } = {},
 ): Promise<ArchivedSource> {
   await s3.createBucket(bucket, options)
-  const store = s3.open(bucket)
+  if (copies.includes('icy')) await s3.createBucket(`${bucket}-icy`)
+  const [store, icy] = [s3.open(bucket), s3.open(`${bucket}-icy`)]
   const scratch = await mkdtemp(join(tmpdir(), 'hf-archived-'))
   const config = parseConfig(
     `
@@ -44,22 +50,32 @@ repositories:
     bucket: ${bucket}
     transitions: ${transitions}
     thaw: { look: 1s }
+  icy: { type: s3, bucket: ${bucket}-icy, transitions: ${transitions} }
   dr: { type: folder, path: ${scratch}/dr }
+  offsite: { type: folder, path: ${scratch}/offsite }
 encryption: { recipients: [age1abc] }
 signing: { keyId: a, publicKeys: { a: QQ== } }
 sources: { orders: { driver: files, root: /srv/orders, repository: cold, copies: [${copies.join(', ')}], retention: { keepLast: 100 } } }
 `,
     'holdfast.yaml',
   )
-  await mkdir(join(scratch, 'dr'))
-  const dr = await createFolderStore(join(scratch, 'dr'))
-  const [catalog, copied] = [catalogOn(store), catalogOn(dr)]
+  const folder = async (name: string) => {
+    await mkdir(join(scratch, name))
+    return createFolderStore(join(scratch, name))
+  }
+  const stores: Record<string, Store> = { cold: store, icy, dr: await folder('dr'), offsite: await folder('offsite') }
+  const storeOf = (repository: string) => stores[repository] as Store
+  const [catalog, copied] = [catalogOn(store), catalogOn(storeOf('dr'))]
   const { fakes, restored } = pointsSource({
     config,
-    store: async (repository) => (repository === 'dr' ? dr : store),
-    catalog: async (repository) => (repository === 'dr' ? copied : catalog),
+    store: async (repository) => storeOf(repository),
+    catalog: async (repository) => catalogOn(storeOf(repository)),
     scratchRoot: () => scratch,
   })
+  const classesIn = async (repository: string, id: string) => {
+    const { manifest } = await catalogOn(storeOf(repository)).readManifest('orders', id)
+    return Promise.all(manifest.artifacts.map(async ({ key }) => (await storeOf(repository).head(key))?.storageClass))
+  }
   return {
     fakes,
     bucket,
@@ -67,8 +83,9 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, copies:
     catalog,
     copied,
     restored,
+    idsIn: async (repository) => (await catalogOn(storeOf(repository)).listPoints('orders')).map(({ id }) => id),
     async close() {
-      store.close()
+      for (const one of [store, icy]) one.close()
       await rm(scratch, { recursive: true, force: true })
     },
     async take(id, more = {}) {
@@ -81,9 +98,7 @@ sources: { orders: { driver: files, root: /srv/orders, repository: cold, copies:
       await catalog.publishManifest(manifest)
       return manifest
     },
-    async classes(id) {
-      const { manifest } = await catalog.readManifest('orders', id)
-      return Promise.all(manifest.artifacts.map(async ({ key }) => (await store.head(key))?.storageClass))
-    },
+    classes: (id) => classesIn('cold', id),
+    classesIn,
   }
 }
