@@ -12,7 +12,7 @@ import { parseDates, parseSpan, stateAt } from '../src/core/windows.ts'
 import { writeCanary } from '../src/failover/database/canary.ts'
 import { type Capture, createCapture, type Place } from './capture.ts'
 import { withProgress } from './context.ts'
-import { currentHost, groupOfSource, primarySite, repositoryHost } from './placement.ts'
+import { currentHost, groupOfSource, hostToRestore, pairOf, primarySite, repositoryHost } from './placement.ts'
 import { createPublishActivities } from './publish.ts'
 import { siteOf } from './sites.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
@@ -29,17 +29,22 @@ export function createBackupActivities(services: Services) {
     async resolveSource({
       source,
       repositoryOnly,
+      live,
     }: {
       source: string
       repositoryOnly?: boolean
-    }): Promise<{ driver: string; host?: string; staged?: boolean; autoVerify?: boolean; copies?: string[] }> {
+      /** For a restore over it, which an outage of a pair does not keep from beginning. */
+      live?: boolean
+    }): Promise<{ driver: string; host?: string; pair?: string; staged?: boolean; autoVerify?: boolean; copies?: string[] }> {
       const configured = sourceOf(config, source)
       const { driver, autoVerify } = configured
-      const host = await (repositoryOnly ? repositoryHost : currentHost)(config, source)
+      const host = await (live ? hostToRestore : repositoryOnly ? repositoryHost : currentHost)(config, source)
+      const pair = live ? pairOf(config, source)?.[0] : undefined
       const staged = !repositoryOnly && isStaged(driver)
       return {
         driver,
         ...(host !== undefined && { host }),
+        ...(pair !== undefined && { pair }),
         ...(staged && { staged }),
         ...(autoVerify && { autoVerify }),
         ...(!repositoryOnly && copiesAfterBackup(configured)),

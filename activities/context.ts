@@ -20,6 +20,9 @@ export interface RunningContext extends DriverContext {
   requireCurrent(): Promise<void>
 }
 
+/** The host whose queue brought this activity here. */
+export const hostHere = (): string | undefined => hostOfQueue(Context.current().info.taskQueue)
+
 /** Runs `body` with what a driver needs; its latest progress goes with the heartbeats. */
 export async function withProgress<T>(body: (context: RunningContext) => Promise<T>): Promise<T> {
   const activity = Context.current()
@@ -29,7 +32,7 @@ export async function withProgress<T>(body: (context: RunningContext) => Promise
     attempt: activity.info.attempt,
     workflowId: activity.info.workflowExecution?.workflowId ?? '',
     runId: activity.info.workflowExecution?.runId ?? '',
-    host: hostOfQueue(activity.info.taskQueue),
+    host: hostHere(),
     checkpoint: keptCheckpoint(activity),
     keep: (checkpoint) => keepCheckpoint(activity, checkpoint),
     requireCurrent: () => requireCurrent(activity),

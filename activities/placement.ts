@@ -1,5 +1,5 @@
 /** Which host a source lives on now: a pair's source moves with its primary. */
-import { type Config, type FailoverGroupConfig, isPostgres, type SourceConfig } from '../src/config/schema.ts'
+import { type Config, type FailoverGroupConfig, isPostgres, type SiteConfig, type SourceConfig } from '../src/config/schema.ts'
 import { HoldfastError, messageOf } from '../src/core/errors.ts'
 import { readPosition, withSite } from '../src/failover/database/site.ts'
 import { sourceOf } from './services.ts'
@@ -40,6 +40,18 @@ async function repositorySite(group: FailoverGroupConfig, configured: string | u
   return (answering.find(isConfigured) ?? answering[0] ?? asked.find(isConfigured))?.site
 }
 
+/**
+ * Where a restore over a pair begins: on the side that takes writes; where none does, on the one that is no standby, and
+ * where neither answers as one, at home. Throws SOURCE_UNREACHABLE where both take writes.
+ */
+async function siteToRestore(group: FailoverGroupConfig): Promise<string> {
+  const asked = await askSites(group)
+  if (asked.some(({ primary }) => primary)) return primarySite(group)
+  const standbys = asked.filter(({ why }) => why === '')
+  const others = asked.filter(({ why }) => why !== '')
+  return standbys.length === 1 && others[0] ? others[0].site : group.primary
+}
+
 interface Asked {
   site: string
   primary: boolean
@@ -67,6 +79,21 @@ export async function currentHost(config: Config, name: string): Promise<string 
   return pair ? pair[1].sites[await primarySite(pair[1])]?.host : source.host
 }
 
+/** The host for a restore over the live source: an outage is when that may be wanted. */
+export async function hostToRestore(config: Config, name: string): Promise<string | undefined> {
+  const pair = pairOf(config, name)
+  return pair ? pair[1].sites[await siteToRestore(pair[1])]?.host : sourceOf(config, name).host
+}
+
+/** The failover group whose sides are the source itself: a dump of a database leaves them what they are. */
+export const pairOf = (config: Config, name: string): [string, FailoverGroupConfig] | undefined =>
+  sourceOf(config, name).driver === 'postgres-physical' ? groupOfSource(config, name) : undefined
+
+/** The side that a physical source of a pair is on this host. */
+export function sideAt(config: Config, name: string, host: string | undefined): SiteConfig | undefined {
+  return Object.values(pairOf(config, name)?.[1].sites ?? {}).find((one) => one.host === host)
+}
+
 /** The host for work that needs only the repository; there is one whatever state a pair is in. */
 export async function repositoryHost(config: Config, name: string): Promise<string | undefined> {
   const source = sourceOf(config, name)
@@ -87,9 +114,10 @@ export function hostsOfSource(config: Config, name: string): string[] {
 /** A physical source of a pair, as it is on one of its sites; as it is configured on any other host. */
 export function sourceAt(config: Config, name: string, host: string | undefined): SourceConfig {
   const source = sourceOf(config, name)
-  if (source.driver !== 'postgres-physical') return source
-  const site = Object.values(groupOfSource(config, name)?.[1].sites ?? {}).find((one) => one.host === host)
-  if (!site) return source
-  const { osUser, pgbackrestConfig } = site
-  return { ...source, host: site.host, binDir: site.binDir, ...(osUser && { osUser }), ...(pgbackrestConfig && { pgbackrestConfig }) }
+  const site = sideAt(config, name, host)
+  if (source.driver !== 'postgres-physical' || !site) return source
+  const { osUser, pgbackrestConfig, binDir, dataDir, supervisor } = site
+  const service = { stop: supervisor.stop, start: supervisor.start }
+  const own = { ...(osUser && { osUser }), ...(pgbackrestConfig && { pgbackrestConfig }) }
+  return { ...source, host: site.host, binDir, dataDir, service, ...own }
 }

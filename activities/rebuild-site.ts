@@ -5,7 +5,7 @@ import type { LostWrites } from '../src/contract/failover.ts'
 import { HoldfastError } from '../src/core/errors.ts'
 import { stamp } from '../src/core/ids.ts'
 import { fence } from '../src/failover/database/fence.ts'
-import { type Fork, findFork, forkOrNone } from '../src/failover/database/fork.ts'
+import { type Fork, findFork, forkOrNone, isApart } from '../src/failover/database/fork.ts'
 import { exists, removeExported, unexported } from '../src/failover/database/kept-copy.ts'
 import { exportLostWrites, type LostReport } from '../src/failover/database/lost-writes.ts'
 import { foldersOf } from '../src/failover/database/rebuild-folders.ts'
@@ -89,6 +89,14 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
           onStep: (phase) => context.onProgress({ phase }),
         })
         return { had }
+      })
+    },
+
+    /** Whether the primary has gone another way than what is there: a restore has come between them. */
+    async isApart(input: Place & { primary: string }): Promise<{ apart: boolean }> {
+      return withProgress(async (context) => {
+        const { group, site } = await placeAt(config, input, context.signal)
+        return { apart: await isApart(site, await siteOf(group, input.primary, context.signal)) }
       })
     },
 

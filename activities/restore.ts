@@ -3,7 +3,7 @@ import { HoldfastError } from '../src/core/errors.ts'
 import type { RestoreChoice, SourceDriver, Swapped } from '../src/drivers/driver.ts'
 import { createSource } from '../src/pipeline/read.ts'
 import { type Surroundings, surroundingsOf } from './applications.ts'
-import { withProgress } from './context.ts'
+import { hostHere, withProgress } from './context.ts'
 import { instanceDir, withOwnInstance } from './instances.ts'
 import { refuseOwnDatabase } from './own-database.ts'
 import { openSource, type Services } from './services.ts'
@@ -52,9 +52,9 @@ export function createRestoreActivities(services: Services) {
       createSource({ store, identityFile: config.encryption.identityFile, headersOf: catalog.headers(), signal })
     return { manifest, artifacts }
   }
-  const live = async (source: string) => {
+  const live = async (source: string, host: string | undefined) => {
     refuseOwnDatabase(config, source)
-    const driver = await services.driver(source)
+    const driver = await services.driver(source, host)
     if (!driver.live) {
       throw new HoldfastError('INPUT_INVALID', `A ${driver.kind} point does not go over a live database`, {
         object: source,
@@ -78,7 +78,7 @@ export function createRestoreActivities(services: Services) {
     }> {
       const { source } = place
       // Before the point is read: what no restore of this source would do is refused, whichever repository is away.
-      const over = target === 'live' ? await live(source) : undefined
+      const over = target === 'live' ? await live(source, hostHere()) : undefined
       const { manifest, artifacts } = await read(place)
       if (Object.keys(choice).length > 0) refuseUnknown(await services.repositoryDriver(source), source, choice)
       if (!over) return { fingerprint: '' }
@@ -92,7 +92,7 @@ export function createRestoreActivities(services: Services) {
 
     /** Throws where it is not well. */
     async askAfterwards({ source, name }: { source: string; name: string }): Promise<void> {
-      await withProgress(async (context) => (await live(source)).afterwards?.find((one) => one.name === name)?.run(context))
+      await withProgress(async (context) => (await live(source, context.host)).afterwards?.find((one) => one.name === name)?.run(context))
     },
 
     async restoreAside({
@@ -107,7 +107,7 @@ export function createRestoreActivities(services: Services) {
         const { manifest, artifacts } = await read({ source, id, repository })
         const stored = artifacts(context.signal)
         if (target === 'live') {
-          const made = await (await live(source)).restoreAside(context, manifest, stored, {
+          const made = await (await live(source, context.host)).restoreAside(context, manifest, stored, {
             dir: instanceDir(services, source, instance),
             choice,
           })
@@ -140,14 +140,14 @@ export function createRestoreActivities(services: Services) {
         const stored = artifacts(context.signal)
         const dir = instanceDir(services, source, instance)
         const filling = { context, source: stored, dir, choice, stillWanted: () => context.requireCurrent() }
-        return (await live(source)).swap(manifest, confirm, oid, filling)
+        return (await live(source, context.host)).swap(manifest, confirm, oid, filling)
       })
     },
 
     async removeAside({ source, id, repository, instance, choice = {} }: Wanted): Promise<void> {
-      await withProgress(async () => {
+      await withProgress(async ({ host }) => {
         const { manifest } = await read({ source, id, repository })
-        await (await live(source)).removeAside(manifest, { dir: instanceDir(services, source, instance), choice })
+        await (await live(source, host)).removeAside(manifest, { dir: instanceDir(services, source, instance), choice })
       })
     },
   }

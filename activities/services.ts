@@ -23,8 +23,8 @@ export interface Services {
   client: Client
   store(repository: string): Promise<Store>
   catalog(repository: string): Promise<Catalog>
-  /** The driver of a source as it is now: of a pair's source, on the site that is primary at this moment. */
-  driver(source: string): Promise<SourceDriver>
+  /** The driver of a source as it is now: of a pair's, on the side of `host`, else on the one that is primary at this moment. */
+  driver(source: string, host?: string): Promise<SourceDriver>
   /** The same for what needs only the repository, which has to work while no side takes writes: as it is on `host`. */
   repositoryDriver(source: string, host?: string): Promise<RepositoryDriver>
   /** Where a source is now, or is configured to be while no side takes writes; without its password, for commands that people read. */

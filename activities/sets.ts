@@ -9,7 +9,7 @@ import type { Assertion, Manifest } from '../src/core/records.ts'
 import { BESIDE, inOrder, judgeCheck, type SetMember, type SetRecord } from '../src/core/sets.ts'
 import { withProgress } from './context.ts'
 import { inTime } from './in-time.ts'
-import { currentHost } from './placement.ts'
+import { currentHost, hostToRestore } from './placement.ts'
 import { type Services, sourceOf } from './services.ts'
 
 export interface PlannedMember {
@@ -36,10 +36,11 @@ export type FoundSet = SetRecord & { unread?: string[] }
 export function createSetActivities(services: Services) {
   const { config } = services
   return {
-    async planSet({ set }: { set: string }): Promise<SetPlan> {
+    /** `restored`: over what is there; an outage of a pair is no reason not to plan it. */
+    async planSet({ set, restored }: { set: string; restored?: boolean }): Promise<SetPlan> {
       const members = membersOf(config, set)
       const placed = members.map(async ({ name, required, after }) => {
-        const host = await currentHost(config, name)
+        const host = await (restored ? hostToRestore : currentHost)(config, name)
         // Its archive has what came after the set, and after a loss that is what nobody has elsewhere.
         const archived = sourceOf(config, name).driver === 'postgres-physical'
         return { name, required, after, ...(host !== undefined && { host }), ...(archived && { to: 'latest' }) }
@@ -95,7 +96,7 @@ export function createSetActivities(services: Services) {
 
     /** What a restore over the live system of this source would replace, or that it would replace nothing. */
     async fingerprintOf({ source }: { source: string }): Promise<string> {
-      return withProgress(async () => (await services.driver(source)).live?.fingerprint() ?? BESIDE)
+      return withProgress(async ({ host }) => (await services.driver(source, host)).live?.fingerprint() ?? BESIDE)
     },
 
     /** What a person repeats who has looked at all targets. */

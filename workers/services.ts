@@ -1,12 +1,12 @@
 /** Wires configuration to drivers, stores and the catalogue: the only place that knows every kind. */
 import { tmpdir } from 'node:os'
 import type { Client } from '@temporalio/client'
-import { currentHost, groupOfSource, primarySite, repositoryHost, sourceAt } from '../activities/placement.ts'
+import { currentHost, groupOfSource, primarySite, repositoryHost, sideAt, sourceAt } from '../activities/placement.ts'
 import { type RepositoryDriver, type Services, sourceOf } from '../activities/services.ts'
 import { type Catalog, createCatalog } from '../src/catalog/catalog.ts'
 import { createVerifier } from '../src/catalog/signing.ts'
 import { named } from '../src/config/named.ts'
-import { type Config, isPostgres, type SourceConfig } from '../src/config/schema.ts'
+import { type Config, isPostgres, type SiteConfig, type SourceConfig } from '../src/config/schema.ts'
 import { resolveSecret } from '../src/config/secrets.ts'
 import { openSigner } from '../src/config/signer.ts'
 import { HoldfastError } from '../src/core/errors.ts'
@@ -44,7 +44,7 @@ function wire(config: Config): Omit<WiredServices, 'client'> {
     config,
     store,
     catalog: (repository) => once(catalogs, repository, () => openCatalog(config, store(repository))),
-    driver: (source) => createDriver(config, source),
+    driver: (source, host) => createDriver(config, source, host),
     repositoryDriver: (source, host) => createRepositoryDriver(config, source, host),
     liveConnection: (source) => liveConnection(config, source),
     limits: createLimits(config.repositories),
@@ -60,10 +60,11 @@ export async function openCatalog(config: Config, store: Promise<Store>): Promis
   return createCatalog({ store: opened, signer, verifier: createVerifier(config.signing.publicKeys) })
 }
 
-/** On the site that is primary now, where the source is of a pair. */
-async function createDriver(config: Config, name: string): Promise<SourceDriver> {
-  const source = sourceAt(config, name, await currentHost(config, name))
-  return driverOf(config, name, source, () => connectionOf(config, name))
+/** Where the source is of a pair, on the side of that host; without one, on the side that is primary now. */
+async function createDriver(config: Config, name: string, host: string | undefined): Promise<SourceDriver> {
+  const side = sideAt(config, name, host)
+  const source = sourceAt(config, name, side?.host ?? (await currentHost(config, name)))
+  return driverOf(config, name, source, () => (side ? connectionTo(side, source) : connectionOf(config, name)))
 }
 
 /** Its connection names a role and a database only: the server there may be gone, or be another one by now. */
@@ -74,10 +75,8 @@ async function createRepositoryDriver(config: Config, name: string, host: string
 
 async function driverOf(config: Config, name: string, source: SourceConfig, connection: () => Promise<string>): Promise<SourceDriver> {
   const { createDriver: create } = await DRIVERS[source.driver].load()
-  const pair = groupOfSource(config, name)?.[0]
   const wiring: DriverWiring = {
     source: name,
-    ...(pair !== undefined && { pair }),
     connection,
     secret: resolveSecret,
     orchestrator: config.temporal,
@@ -90,11 +89,14 @@ async function driverOf(config: Config, name: string, source: SourceConfig, conn
 const configuredConnection = async (source: SourceConfig): Promise<string> => (isPostgres(source) ? resolveSecret(source.connection) : '')
 
 async function connectionOf(config: Config, name: string): Promise<string> {
-  const connection = await configuredConnection(sourceOf(config, name))
+  const source = sourceOf(config, name)
   const pair = groupOfSource(config, name)
   const site = pair?.[1].sites[await primarySite(pair[1])]
-  return site ? formatConnection({ ...parseConnection(connection), host: site.address, port: String(site.port) }) : connection
+  return site ? connectionTo(site, source) : configuredConnection(source)
 }
+
+const connectionTo = async ({ address, port }: SiteConfig, source: SourceConfig): Promise<string> =>
+  formatConnection({ ...parseConnection(await configuredConnection(source)), host: address, port: String(port) })
 
 /** While no side of a pair takes writes, what is configured: it is for a command that somebody runs later. */
 async function liveConnection(config: Config, name: string): Promise<string> {

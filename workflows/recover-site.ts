@@ -51,7 +51,7 @@ async function recover(input: ReturnType<typeof parseInput<'recoverSite'>>, view
   const { set, recoverySet, confirm, requestedBy } = input
   view.phase('check')
   const { unread = [], ...record } = await light.findSet({ set, ...(recoverySet !== undefined && { recoverySet }) })
-  const plan = await light.planSet({ set })
+  const plan = await light.planSet({ set, restored: true })
   const targets = await fingerprints(record, new Map(plan.members.map(({ name, host }) => [name, host])))
   const { digest } = await light.confirmationOf({ recoverySet: record.id, targets })
   if (confirm !== digest) {

@@ -12,6 +12,7 @@ import { withLocks } from './lib/lock.ts'
 import { control, dataOn, undoOn } from './lib/options.ts'
 import { type Place, wherever } from './lib/places.ts'
 import { recorded } from './lib/record.ts'
+import { lookAtOther } from './lib/other-side.ts'
 import { createSaga, type Saga, undoing } from './lib/saga.ts'
 import { askAfterwards, rebuildProjections, stopApplications } from './lib/surroundings.ts'
 import { requireReadable, whenReadable } from './lib/thaw.ts'
@@ -26,27 +27,37 @@ export async function restore(given: RestoreInput): Promise<RestoreReport & Ende
   const view = createView({ source, kind: `restore ${target}` })
   // What is replaced is neither backed up nor failed over meanwhile.
   const resources = [`points/${source}`, ...(target === 'live' ? [`source/${source}`] : [])]
+  const locking = { work: 'restore', wait: true, what: `restore of ${source}` } as const
   const saga = createSaga((name) => view.step(name, 'undone'))
   return recorded(
     view,
     { workflow: 'restore', source, requestedBy },
     () =>
       whenReadable(view, (pinned) =>
-        withLocks(resources, { work: 'restore', wait: true, what: `restore of ${source}` }, () =>
-          undoing(saga, () => bringBack(pinned ? { ...input, recoveryPoint: pinned.id } : input, view, saga)),
-        ),
+        withLocks(resources, locking, async () => {
+          const placed = await resolveSource({ source, repositoryOnly: target === 'beside', ...(target === 'live' && { live: true }) })
+          const act = () => undoing(saga, () => bringBack(pinned ? { ...input, recoveryPoint: pinned.id } : input, placed, view, saga))
+          return placed.pair === undefined ? act() : withLocks([`group/${placed.pair}`], locking, act)
+        }),
       ),
     ({ warnings }) => (warnings === undefined ? 'success' : 'degraded'),
   )
 }
 
-async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: View, saga: Saga): Promise<RestoreReport> {
+type Placed = Awaited<ReturnType<BackupActivities['resolveSource']>>
+
+async function bringBack(
+  input: ReturnType<typeof parseInput<'restore'>>,
+  { host, pair }: Placed,
+  view: View,
+  saga: Saga,
+): Promise<RestoreReport> {
   const { source, target, confirm } = input
   const choice = choiceOf(input)
-  const { host } = await resolveSource({ source, repositoryOnly: target === 'beside' })
   const heavy = proxyActivities<RestoreActivities & ProofActivities>(dataOn(host))
   const undo = proxyActivities<RestoreActivities & RecoverActivities>(undoOn(host))
   const { id, place, ready, warnings } = await findWhole(input, heavy, view)
+  const other = pair === undefined ? undefined : await lookAtOther({ group: pair, host, view, saga })
   const around = ready.around ?? { applications: [], projections: [] }
   // Before the safety backup: it has their last writes.
   const applications = await stopApplications(around, saga, view)
@@ -60,6 +71,7 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
   ])
   const restored = { ...made, ...place, ...(warnings.length > 0 && { warnings }) }
   if (target === 'beside') return restored
+  await other?.fence()
   view.phase('swap')
   const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [
     { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }), ...place, ...choice },
@@ -71,7 +83,16 @@ async function bringBack(input: ReturnType<typeof parseInput<'restore'>>, view: 
       heavy.askAfterwards.executeWithOptions({ summary: name }, [{ source, name }]),
     )),
   )
-  return { ...restored, ...swapped, ...(said.length > 0 && { warnings: said }), ...(safety !== undefined && { safetyBackup: safety }) }
+  const standby = await other?.follow(input.requestedBy)
+  said.push(...(standby?.warnings ?? []))
+  const notes = [...(swapped.notes ?? []), ...(standby?.notes ?? [])]
+  return {
+    ...restored,
+    ...swapped,
+    ...(notes.length > 0 && { notes }),
+    ...(said.length > 0 && { warnings: said }),
+    ...(safety !== undefined && { safetyBackup: safety }),
+  }
 }
 
 type Heavy = Pick<RestoreActivities, 'checkRestore'> & Pick<ProofActivities, 'proveRestore'>

@@ -414,8 +414,6 @@ export interface DriverWiring {
   source: string
   /** Of a source on PostgreSQL: where the server is now; of a pair, the side that takes writes. */
   connection(): Promise<string>
-  /** The failover group that it is of. */
-  pair?: string
   /** The value of a secret reference, at the last moment. */
   secret(reference: string): Promise<string>
   /**

@@ -1,12 +1,11 @@
 /** The other side of a real pair made a streaming standby again: whatever became of it, and without a look at who is at home. */
-import { appendFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readdir, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createHostActivities } from '../../activities/host.ts'
 import { createPairActivities } from '../../activities/pair.ts'
 import type { Services } from '../../activities/services.ts'
 import type { Pair } from '../../scripts/toolbox/pair.ts'
-import { settingsLines } from '../../scripts/toolbox/postgres.ts'
 import type { Config } from '../../src/config/schema.ts'
 import type { StandbyReport } from '../../src/contract/failover.ts'
 import { type Ended, type RunView, viewQuery } from '../../src/contract/messages.ts'
@@ -14,7 +13,7 @@ import { readEpoch } from '../../src/failover/database/epoch.ts'
 import { inspectSite } from '../../src/failover/database/site.ts'
 import { until } from '../../src/process/wait.ts'
 import { createMemoryStore } from '../../src/storage/memory.ts'
-import { catchUp, crash, failOver, holdBack, openSides, type Side } from '../support/failback.ts'
+import { catchUp, crash, failOver, holdBack, openSides, ownSettings, type Side } from '../support/failback.ts'
 import { failing } from '../support/workflows/failing.ts'
 import { pairFakes } from '../support/workflows/pair.ts'
 import { type Fakes, failureOf, openStage, type Stage } from '../support/workflows/stage.ts'
@@ -83,14 +82,6 @@ const rebuilt = (): Promise<StandbyReport & Ended> =>
 async function beside({ site }: Side): Promise<string[]> {
   return (await readdir(dirname(site.dataDir))).filter((name) => name.startsWith('data.') && name !== 'data.holdfast').sort()
 }
-/** Outside of the data directory, as on Debian: a new copy has only what its primary has inside. */
-async function ownSettings(): Promise<void> {
-  await appendFile(join(east.site.dataDir, 'postgresql.conf'), "include_if_exists = '../site.conf'\n")
-  const { dir, name, config } = west.place
-  const own = { listen_addresses: config.address, unix_socket_directories: join(dir, 'socket'), cluster_name: name }
-  await writeFile(join(dir, 'site.conf'), settingsLines(own))
-}
-
 const nextEpoch = async () => 1 + Math.max(...(await Promise.all([east, west].map(({ site }) => readEpoch(site)))))
 
 const exported = async () => {
@@ -115,7 +106,7 @@ test('one that fell out of its log, and one whose data is gone, stream again by 
   expect(await ids(west)).toEqual([1])
   expect(await beside(west)).toEqual([])
 
-  await ownSettings()
+  await ownSettings(pair)
   await west.place.supervise('stop')
   await rm(west.site.dataDir, { recursive: true })
   expect(await rebuilt()).toMatchObject({ outcome: 'success', method: 'reclone' })

@@ -437,6 +437,16 @@ function rebuilds(): Scenario[] {
     planSwitch: async () => ({ ...PLAN, findings }),
   })
   return [
+    ...['restore-pair', 'restore-pair-failed'].map((name): Scenario => {
+      const ends = name.endsWith('failed') ? ('FAILED' as const) : undefined
+      const own = {
+        resolveSource: async () => ({ driver: 'postgres-physical', host: 'db1', pair: 'shop' }),
+        isApart: async () => ({ apart: false }),
+        ...(ends && { swapIn: fail }),
+      }
+      const asked = { source: 'shop', recoveryPoint: POINT, requestedBy: 'ana', target: 'live', confirm: FINGERPRINT }
+      return { name, type: 'restore', input: asked, fakes: { ...fakes([away]), ...own }, ...(ends && { ends }) }
+    }),
     { name: 'rebuildStandby', type: 'rebuildStandby', input, fakes: fakes([away], 'primary') },
     { name: 'rebuildStandby-new', type: 'rebuildStandby', input, fakes: fakes([away], 'nothing') },
     { name: 'rebuildStandby-well', type: 'rebuildStandby', input, fakes: fakes([]) },

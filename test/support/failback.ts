@@ -1,10 +1,10 @@
 /** A pair to fail over and back: sides by role, a standby that is held back, workers killed in the middle of a rewind. */
 import { spawn } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createPair, type Pair, type PairSite } from '../../scripts/toolbox/pair.ts'
-import { POSTGRES_BIN } from '../../scripts/toolbox/postgres.ts'
+import { POSTGRES_BIN, settingsLines } from '../../scripts/toolbox/postgres.ts'
 import { fence } from '../../src/failover/database/fence.ts'
 import { promote } from '../../src/failover/database/promote.ts'
 import { readPidFile } from '../../src/failover/database/shared-memory.ts'
@@ -26,6 +26,15 @@ export async function openSides(): Promise<{ pair: Pair; east: Side; west: Side 
   const east = sideOf(pair, pair.primary)
   await east.place.query('create table t (id int primary key)')
   return { pair, east, west: sideOf(pair, pair.standby) }
+}
+
+/** Addresses outside of the data directory, as on Debian: a new copy has only what its primary has inside. */
+export async function ownSettings({ primary, standby }: Pair): Promise<void> {
+  await appendFile(join(primary.config.dataDir, 'postgresql.conf'), "include_if_exists = '../site.conf'\n")
+  for (const { dir, name, config } of [primary, standby]) {
+    const own = { listen_addresses: config.address, unix_socket_directories: join(dir, 'socket'), cluster_name: name }
+    await writeFile(join(dir, 'site.conf'), settingsLines(own))
+  }
 }
 
 /** The standby receives nothing from now on; what it has it replays. */

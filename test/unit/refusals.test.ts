@@ -7,6 +7,7 @@ import type { Services } from '../../activities/services.ts'
 import { groupOf } from '../../activities/sites.ts'
 import type { Config } from '../../src/config/schema.ts'
 import type { HoldfastError } from '../../src/core/errors.ts'
+import { inActivity } from '../support/activity.ts'
 
 const config = (failoverGroups: object = {}) =>
   ({ sources: { orders: { driver: 'postgres-logical' }, shop: { driver: 'postgres-physical' } }, failoverGroups }) as unknown as Config
@@ -38,7 +39,7 @@ describe('a refusal', () => {
   })
 
   it('of a physical point over a live database does not send to a failover', async () => {
-    const check = () => createRestoreActivities(services).checkRestore({ source: 'shop', id: 'x', target: 'live' })
+    const check = () => inActivity(() => createRestoreActivities(services).checkRestore({ source: 'shop', id: 'x', target: 'live' }))
     const { code, next } = await refusalOf(check)
     expect(code).toBe('INPUT_INVALID')
     expect(next).toContain('beside')
@@ -53,7 +54,7 @@ describe('a refusal', () => {
       live: { check: async () => touched.push('check'), swap: async () => touched.push('swap') },
     })
     const { checkRestore } = createRestoreActivities({ ...services, config: own, driver } as unknown as Services)
-    const over = await refusalOf(() => checkRestore({ source: 'temporal', id: 'x', target: 'live', confirm: 'y' }))
+    const over = await refusalOf(() => inActivity(() => checkRestore({ source: 'temporal', id: 'x', target: 'live', confirm: 'y' })))
     expect([over.code, over.next]).toEqual(['SOURCE_UNFIT', expect.stringContaining('--offline')])
     expect(await checkRestore({ source: 'temporal', id: 'x', target: 'beside' })).toEqual({ fingerprint: '' })
     expect(touched).toEqual([])

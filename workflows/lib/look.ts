@@ -27,7 +27,7 @@ function answers(facts: Record<string, SiteFacts>, mode: PairMode): boolean {
     : sides.every(({ reachable }) => reachable)
 }
 
-async function lookAtAll(group: string, sites: Record<string, string>): Promise<Record<string, SiteFacts>> {
+export async function lookAtAll(group: string, sites: Record<string, string>): Promise<Record<string, SiteFacts>> {
   const seen = Object.entries(sites).map(async ([site, host]) => [site, await look(group, site, host)] as const)
   return Object.fromEntries(await Promise.all(seen))
 }

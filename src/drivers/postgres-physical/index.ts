@@ -46,8 +46,6 @@ export interface PhysicalOptions {
    * Holds what the manifest must not: keys of the store, by the engine's own names (`repo1-s3-key`, …).
    */
   fromManifest?: { settings: Record<string, string> }
-  /** The failover group that the source is of. */
-  pair?: string | undefined
 }
 
 export interface PhysicalDriver extends SourceDriver {
@@ -75,7 +73,7 @@ export interface PhysicalDriver extends SourceDriver {
 const QUIET: DriverContext = { signal: new AbortController().signal, onProgress: () => {} }
 
 export const createDriver = async (config: PhysicalSourceConfig, wiring: DriverWiring): Promise<SourceDriver> =>
-  createPostgresPhysical(config, await wiring.connection(), { pair: wiring.pair })
+  createPostgresPhysical(config, await wiring.connection())
 
 export function createPostgresPhysical(config: PhysicalSourceConfig, connection: string, options: PhysicalOptions = {}): PhysicalDriver {
   const { binDir, osUser, stanza, barrier, scratchDir } = config
@@ -129,7 +127,7 @@ export function createPostgresPhysical(config: PhysicalSourceConfig, connection:
     restoring,
     assertions: config.verify.assertions.map(({ name, sql }) => ({ name: name ?? sql, sql })),
   })
-  const why = placeless(config, options.pair)
+  const why = placeless(config)
 
   return {
     kind: 'postgres-physical',

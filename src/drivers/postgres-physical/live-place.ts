@@ -17,9 +17,7 @@ export interface LivePlace {
 }
 
 /** Why a restore takes the place of nothing here, as what to do about it. */
-export function placeless({ dataDir, stanza }: PhysicalSourceConfig, pair: string | undefined): string | undefined {
-  if (pair !== undefined)
-    return `restore it beside. Over a side of ${pair} its two sides would part: end both, take ${pair} out of failoverGroups until the restore is done, and clone the other side anew, as docs/total-loss.md shows`
+export function placeless({ dataDir, stanza }: PhysicalSourceConfig): string | undefined {
   if (dataDir !== undefined) return undefined
   return `restore it beside; or give the source of ${stanza} its dataDir, and service with stop and start, like [systemctl, stop, postgresql@15-main]`
 }

@@ -52,6 +52,18 @@ export async function forkOrNone(old: Site, primary: Site): Promise<Fork | undef
   })
 }
 
+/** False where the two are on one timeline. Throws SOURCE_UNREACHABLE where the primary does not say. */
+export async function isApart(site: Site, primary: Site): Promise<boolean> {
+  return findFork(site, primary).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof HoldfastError && error.code === 'TARGET_AMBIGUOUS') return true
+      if (error instanceof HoldfastError && error.code === 'NOT_READY') return false
+      throw error
+    },
+  )
+}
+
 /** The control file learns of a new timeline with the first checkpoint only; the history file is there before. */
 async function lastTimeline(site: Site): Promise<number> {
   const control = await readControlData(site)

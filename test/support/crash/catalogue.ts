@@ -24,6 +24,7 @@ const POSTGRES = [
   ['pair', 'evaluateReadiness'],
   ['pair', 'failover planned'],
   ['pair', 'rebuildStandby'],
+  ['pair', 'restore live physical'],
   ['pair', 'failover'],
   ['pair', 'failback'],
 ] as const
@@ -67,7 +68,19 @@ export async function openScenarios(stage: CrashStage, lane: string): Promise<Sc
     const { backup, verifyRestore, restoreLive } = await openSampleLane(stage, lane)
     return [backup, verifyRestore, restoreLive]
   }
-  const { lane: opened, readiness, failoverPlanned, failover, failback, rebuildStandby } = await openPair(stage)
+  const { lane: opened, readiness, failoverPlanned, failover, failback, rebuildStandby, restoreLive } = await openPair(stage)
   const { backup, verifyRestore, pointInTimeRecovery, walSwitch, retention } = stanzaScenarios(stage, opened)
-  return [backup, verifyRestore, pointInTimeRecovery, walSwitch, retention, readiness, failoverPlanned, rebuildStandby, failover, failback]
+  return [
+    backup,
+    verifyRestore,
+    pointInTimeRecovery,
+    walSwitch,
+    retention,
+    readiness,
+    failoverPlanned,
+    rebuildStandby,
+    restoreLive,
+    failover,
+    failback,
+  ]
 }

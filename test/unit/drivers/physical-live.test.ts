@@ -23,12 +23,6 @@ it('a source goes over a live cluster where it says where that is, and else says
   expect(without.notLive).toContain('dataDir')
 })
 
-it('a side of a failover group is never replaced alone', () => {
-  const paired = createPostgresPhysical(config({ dataDir: '/srv/pg' }), '', { pair: 'region' })
-  expect(paired.live).toBeUndefined()
-  expect(paired.notLive).toContain('take region out of failoverGroups')
-})
-
 it.each([
   [0, undefined, 0],
   [1, undefined, 1],

@@ -1,11 +1,13 @@
 /** The lane of the pair: switched over on purpose and after a fence, and brought home. */
+import { rm } from 'node:fs/promises'
+import type { RestoreReport } from '../../../../activities/restore.ts'
 import type { Ended } from '../../../../src/contract/messages.ts'
 import type { FailbackReport, FailoverReport, StandbyReport } from '../../../../src/contract/failover.ts'
 import type { Config } from '../../../../src/config/schema.ts'
 import { causesOf } from '../../../../scripts/causes.ts'
 import { freshId, type Prepared, type Scenario } from '../scenario.ts'
 import type { Crashed, CrashStage, Lane, Start } from '../stage.ts'
-import { starting } from './points.ts'
+import { ensurePoint, starting } from './points.ts'
 import { KEPT, SHORT } from './stanza.ts'
 import { foldersOf, highestEpoch, type Other, pairProblems, primariesOf, sitesOf } from '../world/pair.ts'
 
@@ -19,6 +21,8 @@ export interface PairLane {
   failback: Scenario
   /** From whichever takes writes, after the other one was taken by surprise. */
   rebuildStandby: Scenario
+  /** The side that takes writes replaced by what was archived of it. */
+  restoreLive: Scenario
 }
 
 const HOME = 'east'
@@ -43,6 +47,7 @@ export async function openPair(stage: CrashStage): Promise<PairLane> {
     failover: failover(place),
     failback: failback(place),
     rebuildStandby: rebuildStandby(place),
+    restoreLive: restoreLive(place),
   }
 }
 
@@ -127,6 +132,45 @@ const rebuildStandby = (place: Place): Scenario => ({
   },
 })
 
+const restoreLive = (place: Place): Scenario => ({
+  name: 'restore live physical',
+  lane: place.lane,
+  async prepare() {
+    const { stage, lane, folders } = place
+    const now = await healthy(place)
+    const id = await ensurePoint({ lane, source: KEPT, problems: async () => [] })
+    const before = await highestEpoch(stage.stack)
+    const row = freshId('row')
+    await site(stage, now).query(`insert into kept (note) values ('${row}')`)
+    await calm(place, 'walSwitch', { source: KEPT })
+    const [control] = await site(stage, now).query('select system_identifier::text as id from pg_control_system()')
+    const { host, dataDir } = site(stage, now).config
+    const confirm = `${host}:${dataDir}:${control?.['id']}`
+    const input = {
+      source: KEPT,
+      recoveryPoint: id,
+      requestedBy: why.requestedBy,
+      target: 'live',
+      confirm,
+      safetyBackup: false,
+      to: 'latest',
+    }
+    return {
+      start: starting(lane, 'restore', input),
+      async compare({ outcome }) {
+        if ('error' in outcome) return []
+        const { outcome: end, warnings = [], keptAs } = outcome.value as RestoreReport & Ended
+        const told = end === 'success' ? [] : [`the outcome is ${end}: ${warnings.join('; ')}`]
+        if (keptAs !== undefined) await rm(keptAs, { recursive: true })
+        const left = keptAs === undefined ? ['what was replaced is not kept'] : []
+        // Fenced for the data change, and again to be rebuilt.
+        const epoch = { [now]: before, [other(place, now)]: before + 2 }
+        return [...told, ...left, ...(await pairProblems(stage.stack, { primary: now, other: 'streaming', epoch, folders, row }))]
+      },
+    }
+  },
+})
+
 /** A row that is there before the switch, and the pair as it has to be afterwards. */
 async function switching(
   { stage, folders }: Place,
@@ -176,7 +220,7 @@ async function healthy(place: Place): Promise<string> {
 }
 
 async function calm({ lane }: Place, type: string, input: object): Promise<Crashed> {
-  const ran = await lane.calm(switchOver(lane, type, input))
+  const ran = await lane.calm('source' in input ? starting(lane, type, input) : switchOver(lane, type, input))
   if ('error' in ran.outcome) throw new Error(`the pair could not be prepared: ${type} failed: ${causesOf(ran.outcome.error)}`)
   return ran
 }
