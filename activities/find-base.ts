@@ -3,7 +3,7 @@ import { mapConcurrently } from '../src/catalog/concurrent.ts'
 import type { Problem } from '../src/catalog/generations.ts'
 import { parseKey } from '../src/catalog/keys.ts'
 import type { PitrTarget } from '../src/contract/inputs.ts'
-import { HoldfastError, messageOf } from '../src/core/errors.ts'
+import { HoldfastError } from '../src/core/errors.ts'
 import { AT_FAULT } from '../src/core/places.ts'
 import { newestFirst, warningsOf } from '../src/core/points.ts'
 import type { Manifest } from '../src/core/records.ts'
@@ -28,7 +28,10 @@ export interface BaseWish {
 /** What another repository may have, or may reach. */
 const ELSEWHERE: readonly string[] = [...AT_FAULT, 'TARGET_OUT_OF_RANGE']
 
-/** Of no use from any repository. */
+/** What says of a driver that it cannot get at the log. */
+const AWAY: readonly string[] = ['STORE_UNREACHABLE', 'STORE_DENIED', 'SOURCE_UNREACHABLE', 'NOT_FOUND']
+
+/** The driver has asked every place of the log already: a point from another repository does not bring it back. */
 class LogAway extends HoldfastError {}
 
 type Plan = NonNullable<RepositoryDriver['plan']>
@@ -50,10 +53,8 @@ export async function findBase(services: Services, wish: BaseWish, host: string 
     look: (place) => baseIn(services, plan, wish, place, walSwitched),
     goesOn: (error) => !(error instanceof LogAway) && ELSEWHERE.includes(error.code),
     // That a point of some age is kept elsewhere only is nothing to warn of.
-    instead: (own, place, failure) =>
-      failure instanceof HoldfastError && failure.code === 'TARGET_OUT_OF_RANGE'
-        ? undefined
-        : `${own} does not give it (${messageOf(failure)}): the copy in ${place} was taken`,
+    instead: (own, place, { code, message }) =>
+      code === 'TARGET_OUT_OF_RANGE' ? undefined : `${own} does not give it (${message}): the copy in ${place} was taken`,
   })
 }
 
@@ -97,8 +98,6 @@ async function chosen(plan: Plan, wish: BaseWish, repository: string, manifests:
     throw error
   }
 }
-
-const AWAY: readonly string[] = ['STORE_UNREACHABLE', 'STORE_DENIED', 'SOURCE_UNREACHABLE', 'NOT_FOUND']
 
 function logAway(error: HoldfastError, { source, target }: BaseWish, repository: string, manifests: Manifest[]): LogAway {
   const until = target.time === undefined ? Number.POSITIVE_INFINITY : Date.parse(target.time)

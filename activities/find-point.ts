@@ -2,7 +2,7 @@
 import type { Problem } from '../src/catalog/generations.ts'
 import { parseKey } from '../src/catalog/keys.ts'
 import { repositoriesOf } from '../src/config/copies.ts'
-import { HoldfastError, messageOf } from '../src/core/errors.ts'
+import { HoldfastError } from '../src/core/errors.ts'
 import { type Choice, newestFirst, newestOf, soundestOf, warningsOf } from '../src/core/points.ts'
 import type { PointSummary } from '../src/core/records.ts'
 import { archiveOf } from '../src/core/transitions.ts'
@@ -71,10 +71,10 @@ function refuseUntrusted(problems: readonly Problem[], id: string): void {
 }
 
 /** That a point of some age is kept elsewhere only is nothing to warn of. */
-function insteadOf(own: string, place: string, failure: unknown, wanted: string): string | undefined {
-  const none = failure instanceof HoldfastError && failure.code === 'NOT_FOUND' && failure.object === wanted
+function insteadOf(own: string, place: string, { code, object, message }: HoldfastError, wanted: string): string | undefined {
+  const none = code === 'NOT_FOUND' && object === wanted
   if (none && !isUnnamed(wanted)) return undefined
-  return `${own} ${none ? 'has no point of it' : `does not give it (${messageOf(failure)})`}: the copy in ${place} was taken`
+  return `${own} ${none ? 'has no point of it' : `does not give it (${message})`}: the copy in ${place} was taken`
 }
 
 export function choosePoint(points: PointSummary[], source: string, wanted: string, random = Math.random): Choice {

@@ -34,7 +34,7 @@ export interface Search<T> {
   /** Whether such a failure may be that of one repository only. */
   goesOn(error: HoldfastError): boolean
   /** What to say of a point that is taken from another repository than its own. */
-  instead(own: string, place: string, failure: unknown): string | undefined
+  instead(own: string, place: string, failure: HoldfastError): string | undefined
 }
 
 /** Ends with the first that can be read at once; else with one that is in an archive; else with what the first look failed with. */
