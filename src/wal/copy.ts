@@ -2,10 +2,10 @@
 import { openRecord } from '../catalog/records.ts'
 import { mapConcurrently } from '../catalog/concurrent.ts'
 import { type SendOptions, sendObjects } from '../catalog/copy-objects.ts'
-import { HoldfastError } from '../core/errors.ts'
+import { HoldfastError, isUnsound } from '../core/errors.ts'
 import { readAll, type Store } from '../storage/store.ts'
 import { parseWalName, recordKeyOf } from './names.ts'
-import { isUnsound, type ReadingArchive, walRecordSchema } from './record.ts'
+import { type ReadingArchive, walRecordSchema } from './record.ts'
 
 /** Small segments are what most logs have: the answers of the stores are what takes time. */
 const ROUND = 64

@@ -1,7 +1,6 @@
 /** What is damaged in one repository, another one may have whole. */
-import { HoldfastError } from '../core/errors.ts'
+import { HoldfastError, isUnsound } from '../core/errors.ts'
 import type { FetchingArchive } from './fetch.ts'
-import { isUnsound } from './record.ts'
 
 export interface Found<T> {
   found: T

@@ -30,10 +30,6 @@ export interface ReadingArchive {
   verifier: Verifier
 }
 
-/** Whether what stands there is not what was archived; all else is trouble of the store, or of who asks. */
-export const isUnsound = (error: unknown): error is HoldfastError =>
-  error instanceof HoldfastError && (error.code === 'SIGNATURE_INVALID' || error.code === 'INTEGRITY')
-
 /** The record of the name, or undefined where nothing is archived. Throws SIGNATURE_INVALID, INTEGRITY. */
 export async function findRecord({ archive, store, verifier }: ReadingArchive, name: WalName): Promise<WalRecord | undefined> {
   const key = recordKeyOf(archive, name)

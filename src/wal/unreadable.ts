@@ -1,8 +1,8 @@
 /** Files that stand in an archive by name and that no fetch gives: of an unknown signing key, altered, damaged. */
 import { mapConcurrently } from '../catalog/concurrent.ts'
-import type { ErrorCode } from '../core/errors.ts'
+import { type ErrorCode, isUnsound } from '../core/errors.ts'
 import { parseWalName, recordKeyOf } from './names.ts'
-import { findRecord, isUnsound, type ReadingArchive } from './record.ts'
+import { findRecord, type ReadingArchive } from './record.ts'
 
 export interface Unreadable {
   name: string

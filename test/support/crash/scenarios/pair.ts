@@ -31,7 +31,8 @@ const why = { reason: 'a crash round', requestedBy: 'crash' }
 
 export async function openPair(stage: CrashStage): Promise<PairLane> {
   const { stack } = stage
-  await stack.pair.primary.query('create table kept (id bigserial primary key, note text unique)')
+  // Whichever scenario comes first: the check of the group asks for a row.
+  await stack.pair.primary.query("create table kept (id bigserial primary key, note text unique); insert into kept (note) values ('first')")
   const lane = await stage.openLane('pair', (settings) => {
     const group = settings['failoverGroups'][GROUP] as Config['failoverGroups'][string]
     group.approvals = { count: 0, within: '30m' }
