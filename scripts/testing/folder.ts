@@ -17,7 +17,7 @@ export interface TestFolder {
 
 const MEMORY = '/dev/shm'
 const GIB = 2 ** 30
-/** A whole run holds less than 3 GiB at once; the rest of the memory is for its servers. */
+/** A file that has clusters was seen to hold half a GiB, and four run at once; the rest of the memory is for the servers. */
 export const ROOM = { files: 6 * GIB, memory: 10 * GIB }
 
 /** Makes it, and removes those of runs that were killed. Who set TMPDIR has it there. */
