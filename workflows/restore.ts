@@ -77,15 +77,13 @@ async function bringBack(
     { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }), ...place, ...choice },
   ])
   if (ready.around) view.phase('applications')
-  const said = [...warnings, ...(swapped.warnings ?? []), ...(await applications.start()), ...(await rebuildProjections(around, view))]
-  said.push(
-    ...(await askAfterwards(ready.afterwards ?? [], view, (name) =>
-      heavy.askAfterwards.executeWithOptions({ summary: name }, [{ source, name }]),
-    )),
+  const started = [...(await applications.start()), ...(await rebuildProjections(around, view))]
+  const asked = await askAfterwards(ready.afterwards ?? [], view, (name) =>
+    heavy.askAfterwards.executeWithOptions({ summary: name }, [{ source, name }]),
   )
-  const standby = await other?.follow(input.requestedBy)
-  said.push(...(standby?.warnings ?? []))
-  const notes = [...(swapped.notes ?? []), ...(standby?.notes ?? [])]
+  const standby = (await other?.follow(input.requestedBy)) ?? { notes: [], warnings: [] }
+  const said = [...warnings, ...(swapped.warnings ?? []), ...started, ...asked, ...standby.warnings]
+  const notes = [...(swapped.notes ?? []), ...standby.notes]
   return {
     ...restored,
     ...swapped,
