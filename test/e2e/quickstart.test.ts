@@ -1,16 +1,22 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Report } from '../../scripts/quickstart/report.ts'
 
 const MAIN = join(import.meta.dirname, '../../scripts/quickstart/main.ts')
+// On a disk, as anybody's: its clients write as fast as it answers, which in memory takes all that the machine has.
+const DISK = '/var/tmp'
 let folder: string
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'holdfast-e2e-'))
+  folder = await mkdtemp(join(DISK, 'hfq-'))
+  await chmod(folder, 0o1777)
 })
-afterEach(() => rm(folder, { recursive: true, force: true }))
+afterEach(async () => {
+  const left = await readdir(folder)
+  await rm(folder, { recursive: true, force: true })
+  expect(left).toEqual([])
+})
 
 interface Ended {
   code: number | null
@@ -20,7 +26,7 @@ interface Ended {
 /** Runs the quickstart; interrupts it once it has said the words given. */
 function quickstart(args: string[], interruptAt?: string): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: folder } })
     let output = ''
     let interrupted = false
     const hear = (chunk: Buffer) => {
@@ -44,6 +50,7 @@ test('the quickstart proves two backups, recovers from a mistake, loses what it 
   expect(output).toContain('All of it is true.')
   expect(code).toBe(0)
   const report = JSON.parse(await readFile(file, 'utf8')) as Required<Report>
+  await rm(file)
   expect(report.steps.every((step) => step.ok)).toBe(true)
   // The last step looks for the run's own folder, processes and shared memory.
   expect(report.steps.at(-1)).toMatchObject({ name: 'clean', detail: 'nothing is left' })
