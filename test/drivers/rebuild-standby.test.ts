@@ -10,6 +10,7 @@ import type { Config } from '../../src/config/schema.ts'
 import type { StandbyReport } from '../../src/contract/failover.ts'
 import { type Ended, type RunView, viewQuery } from '../../src/contract/messages.ts'
 import { readEpoch } from '../../src/failover/database/epoch.ts'
+import { slotsOf } from '../../src/failover/database/replication.ts'
 import { inspectSite } from '../../src/failover/database/site.ts'
 import { until } from '../../src/process/wait.ts'
 import { createMemoryStore } from '../../src/storage/memory.ts'
@@ -121,6 +122,7 @@ test('a primary of before gives what only it has, also where the other side is a
   await failOver(east, west, await nextEpoch())
   expect(await rebuilt()).toMatchObject({ primary: 'west', standby: 'east', method: 'rewind' })
   await catchUp(west, east)
+  expect(await slotsOf(east.site), 'its own would keep its log for ever').toEqual([])
   await holdBack(east)
   await west.place.query('insert into t values (100)')
   await crash(west)

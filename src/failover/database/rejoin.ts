@@ -7,7 +7,6 @@ import { findFork } from './fork.ts'
 import { exists } from './kept-copy.ts'
 import { unpin } from './pin.ts'
 import { pidsOf, type Site } from './site.ts'
-import { forgetOwnSlot } from './slots.ts'
 import { isStandby, release } from './standby.ts'
 import { configureStandby } from './standby-config.ts'
 import { parseLsn } from './wal-position.ts'
@@ -26,7 +25,6 @@ export async function rejoin({ site, primary, epoch }: Rejoin): Promise<void> {
   await raiseEpoch(site, epoch)
   if ((await pidsOf(site)).length === 0) {
     if (!(await isStandby(site.dataDir))) await requireClean(site, primary)
-    await forgetOwnSlot(site, site.dataDir)
     await configureStandby({ site, primary, dir: site.dataDir, configFrom: site.dataDir })
     await unpin(site, epoch)
   } else if (!(await exists(join(site.dataDir, 'standby.signal')))) {

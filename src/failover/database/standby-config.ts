@@ -7,7 +7,7 @@ import { run } from '../../process/run.ts'
 import { writeDurably } from '../../storage/durable.ts'
 import { syncTree } from './kept-copy.ts'
 import { foldersOf } from './rebuild-folders.ts'
-import { ensureSlot } from './slots.ts'
+import { ensureSlot, forgetOwnSlot } from './slots.ts'
 import { type Site, siteUser } from './site.ts'
 
 /** What PostgreSQL itself keeps at the top of a data directory: everything else there is the site's own. */
@@ -42,6 +42,7 @@ export async function configureStandby({ site, primary, dir, configFrom }: Stand
   await writeDurably(join(dir, 'standby.signal'), '')
   const user = siteUser(site)
   if (user) for (const name of ['postgresql.auto.conf', 'standby.signal']) await giveTo(user, join(dir, name))
+  await forgetOwnSlot(site, dir)
   await ensureSlot(primary)
   await syncTree(site, dir)
 }

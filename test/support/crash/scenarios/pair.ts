@@ -5,6 +5,7 @@ import type { Ended } from '../../../../src/contract/messages.ts'
 import type { FailbackReport, FailoverReport, StandbyReport } from '../../../../src/contract/failover.ts'
 import type { Config } from '../../../../src/config/schema.ts'
 import { causesOf } from '../../../../scripts/causes.ts'
+import { readEpoch } from '../../../../src/failover/database/epoch.ts'
 import { freshId, type Prepared, type Scenario } from '../scenario.ts'
 import type { Crashed, CrashStage, Lane, Start } from '../stage.ts'
 import { ensurePoint, starting } from './points.ts'
@@ -118,6 +119,7 @@ const rebuildStandby = (place: Place): Scenario => ({
     await healthy(place)
     await calm(place, 'failover', { mode: 'unplanned', acceptLoss: true })
     const [now, before] = [await primary(place), await highestEpoch(stage.stack)]
+    const own = await readEpoch(site(stage, now).config)
     const row = freshId('row')
     await site(stage, now).query(`insert into kept (note) values ('${row}')`)
     return {
@@ -125,7 +127,7 @@ const rebuildStandby = (place: Place): Scenario => ({
       async compare({ outcome }) {
         if ('error' in outcome) return []
         const { outcome: end } = outcome.value as StandbyReport & Ended
-        const epoch = { [now]: before, [other(place, now)]: before + 1 }
+        const epoch = { [now]: own, [other(place, now)]: before + 1 }
         const told = end === 'success' ? [] : [`the outcome is ${end}`]
         return [...told, ...(await pairProblems(stage.stack, { primary: now, other: 'streaming', epoch, folders, row }))]
       },
@@ -140,7 +142,7 @@ const restoreLive = (place: Place): Scenario => ({
     const { stage, lane, folders } = place
     const now = await healthy(place)
     const id = await ensurePoint({ lane, source: KEPT, problems: async () => [] })
-    const before = await highestEpoch(stage.stack)
+    const [before, own] = [await highestEpoch(stage.stack), await readEpoch(site(stage, now).config)]
     const row = freshId('row')
     await site(stage, now).query(`insert into kept (note) values ('${row}')`)
     await calm(place, 'walSwitch', { source: KEPT })
@@ -165,7 +167,7 @@ const restoreLive = (place: Place): Scenario => ({
         if (keptAs !== undefined) await rm(keptAs, { recursive: true })
         const left = keptAs === undefined ? ['what was replaced is not kept'] : []
         // Fenced for the data change, and again to be rebuilt.
-        const epoch = { [now]: before, [other(place, now)]: before + 2 }
+        const epoch = { [now]: own, [other(place, now)]: before + 2 }
         return [...told, ...left, ...(await pairProblems(stage.stack, { primary: now, other: 'streaming', epoch, folders, row }))]
       },
     }
