@@ -279,6 +279,7 @@ describe('what does not exist', { timeout: 300_000 }, () => {
     [['show', LOGICAL, '20200101_000000_manual'], 'NOT_FOUND', 6],
     [['restore', LOGICAL, '20200101_000000_manual'], 'NOT_FOUND', 6],
     [['readiness', 'nobody'], 'NOT_FOUND', 6],
+    [['rebuild-standby', 'nobody'], 'NOT_FOUND', 6],
     [['follow', 'no/such/run'], 'NOT_FOUND', 6],
     [['status', '--run', 'no/such/run'], 'NOT_FOUND', 6],
     [['approve', 'no/such/run', '--reason', 'x', '--plan', 'y'], 'NOT_FOUND', 6],
@@ -287,6 +288,13 @@ describe('what does not exist', { timeout: 300_000 }, () => {
     const error = await refused(...args)
     expect(error, JSON.stringify(error)).toMatchObject({ code, exitCode })
     expect(error.next).toMatch(/\S/)
+  })
+})
+
+describe('a pair', { timeout: 300_000 }, () => {
+  it('whose standby streams has nothing rebuilt', async () => {
+    const { stdout } = await said('rebuild-standby', 'shop')
+    expect(stdout).toMatch(/^west streams from east in shop: nothing was to be done$/m)
   })
 })
 
