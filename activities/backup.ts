@@ -17,6 +17,23 @@ import { createPublishActivities } from './publish.ts'
 import { siteOf } from './sites.ts'
 import { openSource, type Services, sourceOf } from './services.ts'
 
+export interface ToResolve {
+  source: string
+  repositoryOnly?: boolean
+  /** For a restore over it, which an outage of a pair does not keep from beginning. */
+  live?: boolean
+}
+
+export interface Resolved {
+  driver: string
+  host?: string
+  /** The failover group of which it is a side. */
+  pair?: string
+  staged?: boolean
+  autoVerify?: boolean
+  copies?: string[]
+}
+
 export function createBackupActivities(services: Services) {
   const { config } = services
   const { capture, labelsOfStanza } = createCapture(services)
@@ -26,16 +43,7 @@ export function createBackupActivities(services: Services) {
      * Where the steps of this source run now: of a pair's source on the host of the present primary. What needs only the
      * repository has a host also while no side takes writes, or both do.
      */
-    async resolveSource({
-      source,
-      repositoryOnly,
-      live,
-    }: {
-      source: string
-      repositoryOnly?: boolean
-      /** For a restore over it, which an outage of a pair does not keep from beginning. */
-      live?: boolean
-    }): Promise<{ driver: string; host?: string; pair?: string; staged?: boolean; autoVerify?: boolean; copies?: string[] }> {
+    async resolveSource({ source, repositoryOnly, live }: ToResolve): Promise<Resolved> {
       const configured = sourceOf(config, source)
       const { driver, autoVerify } = configured
       const host = await (live ? hostToRestore : repositoryOnly ? repositoryHost : currentHost)(config, source)

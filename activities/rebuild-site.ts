@@ -24,6 +24,8 @@ import { type Place, placeAt, siteOf, stopTimeout } from './sites.ts'
 interface Against extends Place {
   primary: string
   epoch: number
+  /** Nobody needs what it had: all of it came from its primary. */
+  worthless?: boolean
 }
 
 interface Rebuilt {
@@ -59,7 +61,7 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
         const { site, primary, epoch, archive, onProgress } = await against(config, input, context)
         if ((await inspectSite(site)).role === 'standby') return { method: 'none', ...(await keptOf(site)) }
         const fork = await forkOrNone(site, primary)
-        await rewind({ site, primary, fork, epoch, restoreCommand: archive?.restoreCommand, onProgress })
+        await rewind({ site, primary, fork, epoch, restoreCommand: archive?.restoreCommand, onProgress, worthless: input.worthless })
         return { method: 'rewind', ...(await keptOf(site)) }
       })
     },
@@ -68,27 +70,32 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
       return withProgress(async (context) => {
         const { site, primary, epoch, onProgress } = await against(config, input, context)
         const fork = await forkOrNone(site, primary)
-        await reclone({ site, primary, fork, epoch, onProgress })
+        await reclone({ site, primary, fork, epoch, onProgress, worthless: input.worthless })
         return { method: 'reclone', ...(await keptOf(site)) }
       })
     },
 
-    /** Nobody starts it until it is rebuilt. Says what it has been. */
-    async retireStandby(input: Place & { epoch: number }): Promise<{ had: Had }> {
-      return withProgress(async (context) => {
+    /** Nobody starts it until it is rebuilt. Throws NOT_READY where it takes writes. */
+    async retireStandby(input: Place & { epoch: number }): Promise<void> {
+      await withProgress(async (context) => {
         const { group, site } = await placeAt(config, input, context.signal)
-        const had = await hadOf(site)
-        if (!(await hasCluster(site))) {
-          await makePlace(site)
-          return { had }
-        }
+        if (!(await hasCluster(site))) return makePlace(site)
+        if ((await inspectSite(site)).role === 'primary')
+          throw new HoldfastError('NOT_READY', `${site.name} takes writes`, { object: site.name, next: 'fence one side at once' })
         await fence(site, {
           epoch: input.epoch,
           mode: 'unplanned',
           timeoutMs: stopTimeout(group),
           onStep: (phase) => context.onProgress({ phase }),
         })
-        return { had }
+      })
+    },
+
+    /** Of a side that does not run: what it may have that its primary has not. */
+    async lookAtRetired(input: Place & { primary: string }): Promise<{ had: Had }> {
+      return withProgress(async (context) => {
+        const { group, site } = await placeAt(config, input, context.signal)
+        return { had: await hadOf(site, await siteOf(group, input.primary, context.signal)) }
       })
     },
 
@@ -108,10 +115,13 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
       })
     },
 
-    async awaitStreaming(input: Place & { primary: string; epoch: number }): Promise<{ streaming: boolean; slot: string }> {
+    async awaitStreaming({
+      timeoutMs = STREAM_MS,
+      ...input
+    }: Place & { primary: string; epoch: number; timeoutMs?: number }): Promise<{ streaming: boolean; slot: string }> {
       return withProgress(async (context) => {
         const { site, primary, epoch } = await against(config, input, context)
-        const { streaming, slot } = await awaitStreaming(primary, site, { timeoutMs: STREAM_MS, epoch })
+        const { streaming, slot } = await awaitStreaming(primary, site, { timeoutMs, epoch })
         return { streaming, slot }
       })
     },
@@ -128,7 +138,7 @@ export function createRebuildActivities(services: Pick<Services, 'config' | 'sto
 
 /** A standby has nothing of its own but what an earlier failback kept of it and did not export; undefined where it has none. */
 async function forkToExport(site: Site, primary: Site): Promise<Fork | undefined> {
-  if ((await inspectSite(site)).role !== 'standby' && (await hadOf(site)) !== 'standby') return findFork(site, primary)
+  if ((await inspectSite(site)).role !== 'standby') return findFork(site, primary)
   const left = await unexported(foldersOf(site.dataDir))
   return left && (left.note ?? { timeline: 0, lsn: 'unknown' })
 }

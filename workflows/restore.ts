@@ -1,6 +1,6 @@
 /** A recovery point brought back: verified first, a safety backup of what it replaces, restored aside, asserted, swapped in one transaction. */
 import { type ActivityInterfaceFor, executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow'
-import type { BackupActivities } from '../activities/backup.ts'
+import type { BackupActivities, Resolved } from '../activities/backup.ts'
 import type { ProofActivities } from '../activities/proof.ts'
 import type { RecoverActivities } from '../activities/recover.ts'
 import type { RestoreActivities, RestoreReport } from '../activities/restore.ts'
@@ -44,11 +44,9 @@ export async function restore(given: RestoreInput): Promise<RestoreReport & Ende
   )
 }
 
-type Placed = Awaited<ReturnType<BackupActivities['resolveSource']>>
-
 async function bringBack(
   input: ReturnType<typeof parseInput<'restore'>>,
-  { host, pair }: Placed,
+  { host, pair }: Resolved,
   view: View,
   saga: Saga,
 ): Promise<RestoreReport> {
@@ -76,6 +74,7 @@ async function bringBack(
   const swapped = await heavy.swapIn.executeWithOptions({ summary: ready.fingerprint }, [
     { source, id, instance, confirm: confirm ?? '', ...(restored.oid !== undefined && { oid: restored.oid }), ...place, ...choice },
   ])
+  other?.swapped()
   if (ready.around) view.phase('applications')
   const started = [...(await applications.start()), ...(await rebuildProjections(around, view))]
   const asked = await askAfterwards(ready.afterwards ?? [], view, (name) =>

@@ -132,7 +132,14 @@ export const failoverInput = z.strictObject({
   acceptLoss: z.boolean().default(false).describe('go on with a lag over the limit or unknown'),
 })
 export const failbackInput = z.strictObject({ group, reason, requestedBy: person })
-export const rebuildStandbyInput = z.strictObject({ group, requestedBy: person })
+export const rebuildStandbyInput = z.strictObject({
+  group,
+  requestedBy: person,
+  streamed: z
+    .boolean()
+    .default(false)
+    .describe('by a restore of the pair: it streamed until it was fenced, so nothing of it is exported or kept'),
+})
 export const readinessInput = z.strictObject({ group })
 export const retentionInput = z
   .strictObject({ source: source.optional(), repository, dryRun: z.boolean().default(false) })
@@ -188,7 +195,7 @@ export type RestoreChoice = Pick<RestoreInput, 'parts' | 'into' | 'mode' | 'to' 
 export type PitrInput = z.infer<typeof pitrInput>
 export type FailoverInput = z.infer<typeof failoverInput>
 export type FailbackInput = z.infer<typeof failbackInput>
-export type RebuildStandbyInput = z.infer<typeof rebuildStandbyInput>
+export type RebuildStandbyInput = z.input<typeof rebuildStandbyInput>
 export type MigrateInput = z.input<typeof migrateInput>
 export type DiscardInput = z.infer<typeof discardInput>
 export type CopyPointsInput = z.input<typeof copyPointsInput>

@@ -12,5 +12,5 @@ export const hostOfQueue = (queue: string): string | undefined =>
   queue.startsWith(HOST_QUEUE) ? queue.slice(HOST_QUEUE.length) : undefined
 
 /** Who may take a busy resource from whom: higher wins. Equal never does. */
-export const PRIORITY = { failover: 6, restore: 5, migrate: 4, backup: 3, verify: 2, copy: 1, retention: 1 } as const
+export const PRIORITY = { failover: 6, rebuild: 6, restore: 5, migrate: 4, backup: 3, verify: 2, copy: 1, retention: 1 } as const
 export type Work = keyof typeof PRIORITY

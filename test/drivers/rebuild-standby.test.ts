@@ -1,6 +1,6 @@
 /** The other side of a real pair made a streaming standby again: whatever became of it, and without a look at who is at home. */
-import { readdir, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { chown, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createHostActivities } from '../../activities/host.ts'
 import { createPairActivities } from '../../activities/pair.ts'
@@ -10,6 +10,7 @@ import type { Config } from '../../src/config/schema.ts'
 import type { StandbyReport } from '../../src/contract/failover.ts'
 import { type Ended, type RunView, viewQuery } from '../../src/contract/messages.ts'
 import { readEpoch } from '../../src/failover/database/epoch.ts'
+import { unpin } from '../../src/failover/database/pin.ts'
 import { slotsOf } from '../../src/failover/database/replication.ts'
 import { inspectSite } from '../../src/failover/database/site.ts'
 import { until } from '../../src/process/wait.ts'
@@ -98,13 +99,21 @@ test('a standby that streams is left alone', async () => {
   expect((await west.place.query('select pg_postmaster_start_time()::text as at'))[0]).toEqual(before)
 })
 
+test('one that was stopped is started, and nothing is copied', async () => {
+  await west.place.supervise('stop')
+  await east.place.query('insert into t values (0)')
+  expect(await rebuilt()).toMatchObject({ outcome: 'success', method: 'none' })
+  await catchUp(east, west)
+  expect(await ids(west)).toEqual([0])
+})
+
 test('one that fell out of its log, and one whose data is gone, stream again by a new copy; nothing is left beside', async () => {
   await holdBack(west)
   await east.place.query(`select pg_drop_replication_slot('${pair.slot}')`)
   await east.place.query('insert into t values (1)')
   expect(await rebuilt()).toMatchObject({ outcome: 'success', method: 'reclone', lost: { known: true, transactions: 0 } })
   await catchUp(east, west)
-  expect(await ids(west)).toEqual([1])
+  expect(await ids(west)).toEqual([0, 1])
   expect(await beside(west)).toEqual([])
 
   await ownSettings(pair)
@@ -113,7 +122,7 @@ test('one that fell out of its log, and one whose data is gone, stream again by 
   expect(await rebuilt()).toMatchObject({ outcome: 'success', method: 'reclone' })
   await east.place.query('insert into t values (2)')
   await catchUp(east, west)
-  expect(await ids(west)).toEqual([1, 2])
+  expect(await ids(west)).toEqual([0, 1, 2])
   expect(await beside(west)).toEqual([])
   expect(await exported()).toEqual([])
 })
@@ -138,14 +147,31 @@ test('a primary of before gives what only it has, also where the other side is a
   })
   expect(await exported()).toEqual([expect.stringMatching(/lost\.shop\.public\.t\.csv/)])
   await catchUp(east, west)
-  expect(await ids(west)).toEqual([1, 2, 3])
+  expect(await ids(west)).toEqual([0, 1, 2, 3])
   expect(await beside(west)).toEqual([])
 })
 
+test('a primary of before that somebody has started as a standby still gives what only it has', async () => {
+  await holdBack(west)
+  await east.place.query('insert into t values (200)')
+  await crash(east)
+  await failOver(east, west, await nextEpoch())
+  await unpin(east.site, await readEpoch(east.site))
+  await writeFile(join(east.site.dataDir, 'standby.signal'), '')
+  await chown(join(east.site.dataDir, 'standby.signal'), (await stat(east.site.dataDir)).uid, (await stat(east.site.dataDir)).gid)
+  await east.place.supervise('unmask')
+  await east.place.supervise('start')
+  expect((await inspectSite(east.site)).role).toBe('standby')
+  expect(await rebuilt()).toMatchObject({ outcome: 'success', primary: 'west', standby: 'east', lost: { transactions: 1 } })
+  expect(await exported()).toEqual([expect.stringMatching(/lost\.shop\.public\.t\.csv/)])
+  await catchUp(west, east)
+  expect(await ids(east)).toEqual([0, 1, 2, 3])
+})
+
 test('is refused while both sides take writes, and changes nothing', async () => {
-  await west.place.query('select pg_promote()')
-  await until(async () => (await inspectSite(west.site)).role === 'primary', { timeoutMs: 30_000, what: 'the promotion' })
+  await east.place.query('select pg_promote()')
+  await until(async () => (await inspectSite(east.site)).role === 'primary', { timeoutMs: 30_000, what: 'the promotion' })
   const failed = await stage.play(activities(), async () => failureOf((await start()).result()))
   expect(failed).toMatchObject({ code: 'NOT_READY', message: expect.stringContaining('take writes') })
-  expect((await inspectSite(west.site)).role).toBe('primary')
+  expect([(await inspectSite(east.site)).role, (await inspectSite(west.site)).role]).toEqual(['primary', 'primary'])
 })

@@ -8,7 +8,7 @@ import type { SourceDriver } from '../../src/drivers/driver.ts'
 import { until } from '../../src/process/wait.ts'
 import { createMemoryStore } from '../../src/storage/memory.ts'
 import { catalogOn, putArtifact } from '../support/catalog.ts'
-import { pairFakes, PLAN } from '../support/workflows/pair.ts'
+import { FACTS, pairFakes, PLAN } from '../support/workflows/pair.ts'
 import { createGate, FINGERPRINT, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
 import type { Fakes } from '../support/workflows/stage.ts'
 
@@ -433,7 +433,7 @@ function rebuilds(): Scenario[] {
   const away = { name: 'standby streams', ok: false, blocks: true, detail: 'west does not stream from east' }
   const input = { group: 'shop', requestedBy: 'ana' }
   const fakes = (findings: object[], had = 'standby') => ({
-    ...homeFakes({ retireStandby: async () => ({ had }), removeKept: async () => ({}) }),
+    ...homeFakes({ retireStandby: async () => undefined, lookAtRetired: async () => ({ had }), removeKept: async () => ({}) }),
     planSwitch: async () => ({ ...PLAN, findings }),
   })
   return [
@@ -441,14 +441,16 @@ function rebuilds(): Scenario[] {
       const ends = name.endsWith('failed') ? ('FAILED' as const) : undefined
       const own = {
         resolveSource: async () => ({ driver: 'postgres-physical', host: 'db1', pair: 'shop' }),
+        inspect: async ({ site }: { site: string }) => ({ ...FACTS, role: site === 'east' ? 'primary' : 'standby' }),
         isApart: async () => ({ apart: false }),
         ...(ends && { swapIn: fail }),
       }
       const asked = { source: 'shop', recoveryPoint: POINT, requestedBy: 'ana', target: 'live', confirm: FINGERPRINT }
       return { name, type: 'restore', input: asked, fakes: { ...fakes([away]), ...own }, ...(ends && { ends }) }
     }),
-    { name: 'rebuildStandby', type: 'rebuildStandby', input, fakes: fakes([away], 'primary') },
+    { name: 'rebuildStandby', type: 'rebuildStandby', input, fakes: fakes([away], 'own') },
     { name: 'rebuildStandby-new', type: 'rebuildStandby', input, fakes: fakes([away], 'nothing') },
+    { name: 'rebuildStandby-back', type: 'rebuildStandby', input, fakes: fakes([away]) },
     { name: 'rebuildStandby-well', type: 'rebuildStandby', input, fakes: fakes([]) },
   ]
 }

@@ -2,6 +2,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { RestoreReport } from '../../activities/restore.ts'
+import { causesOf } from '../../scripts/causes.ts'
 import type { PairSite } from '../../scripts/toolbox/pair.ts'
 import type { Ended } from '../../src/contract/messages.ts'
 import { stopProcessesIn } from '../../src/process/in-folder.ts'
@@ -55,13 +56,19 @@ it('goes back to the point on both sides, which stream again, and nobody has to 
   expect(await beside(west)).toEqual([])
 }, 240_000)
 
-it('brings both sides back where both have lost everything', async () => {
+const lose = async (site: PairSite) => {
+  await site.supervise('stop')
+  await stopProcessesIn(site.config.dataDir)
+  await rm(site.config.dataDir, { recursive: true })
+}
+
+it('is refused where only the standby is left, which may have what no archive has; and brings both back where both have lost everything', async () => {
   await source.services.driver('shop').then((driver) => driver.switchWal?.())
-  for (const site of [west, east]) {
-    await site.supervise('stop')
-    await stopProcessesIn(site.config.dataDir)
-    await rm(site.config.dataDir, { recursive: true })
-  }
+  await lose(east)
+  const refusal = await restored({ to: 'latest', confirm: `east:${east.config.dataDir}:absent` }).catch((error: unknown) => causesOf(error))
+  expect(refusal).toContain('west may have what no archive has')
+  expect(await notes(west)).toEqual(['before', 'since'])
+  await lose(west)
   const report = await restored({ to: 'latest', confirm: `east:${east.config.dataDir}:absent` })
   expect(report.notes?.join()).toContain('west streams from east again, by reclone')
   expect(report.outcome).toBe('success')

@@ -28,7 +28,8 @@ const fakes = (own: Fakes = {}, west: object = side('standby')): Fakes => ({
   resolveSource: async ({ live }) => ({ driver: 'postgres-physical', host: 'db1', ...(live && { pair: 'shop' }) }),
   inspect: async ({ site }) => (site === 'east' ? side('primary') : west),
   planSwitch: async () => ({ ...PLAN, findings: [{ name: 'standby streams', ok: false, blocks: true, detail: 'it does not' }] }),
-  retireStandby: async () => ({ had: 'standby' }),
+  retireStandby: async () => undefined,
+  lookAtRetired: async () => ({ had: 'own' }),
   exportLostWrites: async () => ({ known: true, transactions: 0, tables: [], exported: [], bytes: 0 }),
   rewindOldPrimary: async () => ({ method: 'rewind' }),
   removeKept: async () => ({}),
@@ -55,7 +56,6 @@ test('the other side serves until the copy is whole, is fenced before the data c
   const epochs: unknown[] = []
   const retireStandby = async ({ epoch }: { epoch: number }) => {
     epochs.push(epoch)
-    return { had: 'standby' }
   }
   await stage.play(fakes({ retireStandby }), async () => {
     expect(await done()).toMatchObject({ outcome: 'success', notes: ['west streams from east again, by rewind'] })
@@ -82,7 +82,7 @@ test('a swap that fails is taken back first, and then the fence', async () => {
 
 test('where the data have changed all the same, the other side stays fenced: it would bring back what was replaced', async () => {
   await stage.play(fakes({ swapIn: fail, isApart: async () => ({ apart: true }) }), async () => {
-    expect((await failed()).message).toMatch(/west, which stays fenced.*holdfast rebuild-standby shop/)
+    expect((await failed()).message).toMatch(/west stays fenced.*holdfast rebuild-standby shop/)
     expect(stage.ran).not.toContain('unfence')
   })
 })
@@ -98,6 +98,45 @@ test.each([
   })
 })
 
+test('where nobody can tell whether they have, it stays fenced as well, and the message has the way out', async () => {
+  const isApart = async () => {
+    throw refused('SOURCE_UNREACHABLE', 'connection refused')
+  }
+  await stage.play(fakes({ swapIn: fail, isApart }), async () => {
+    expect((await failed()).message).toMatch(/west stays fenced.*connection refused.*docs\/pair\.md/)
+    expect(stage.ran).not.toContain('unfence')
+  })
+})
+
+test('a fence that fails is taken back without a look at the primary, whose data nobody has touched', async () => {
+  await stage.play(fakes({ retireStandby: fail }), async () => {
+    expect((await failed()).code).toBe('SPACE_SHORT')
+    expect(steps()).toEqual(['restoreAside', 'retireStandby', 'removeAside', 'unfence'])
+  })
+})
+
+test('what only the other side had, as a primary of before, is said', async () => {
+  const exportLostWrites = async () => ({ known: true, transactions: 3, tables: [], exported: ['lost.csv'], bytes: 1 })
+  await stage.play(fakes({ exportLostWrites }, side('down', { pinned: true })), async () => {
+    expect(await done()).toMatchObject({ outcome: 'degraded', warnings: ['3 transactions existed only on west: lost.csv'] })
+  })
+})
+
+test.each([
+  ['that streams is known to have nothing of its own', true],
+  ['that does not stream is looked through for what only it has', false],
+])('a standby %s', async (_, streaming) => {
+  let looks = 0
+  const planSwitch = async () => ({
+    ...PLAN,
+    findings: [{ name: 'standby streams', ok: streaming && looks++ === 0, blocks: true, detail: 'it does not' }],
+  })
+  await stage.play(fakes({ planSwitch }), async () => {
+    await done()
+    expect(stage.ran.includes('exportLostWrites')).toBe(!streaming)
+  })
+})
+
 test.each([
   ['does not answer', side('down', { reachable: false, why: 'no worker' }), 'host:db2'],
   ['takes writes as well', side('primary'), 'fence one side at once'],
@@ -106,6 +145,19 @@ test.each([
     const end = await failed()
     expect(end.code).toBe('NOT_READY')
     expect(end.message).toContain(next)
+    expect(steps()).toEqual([])
+  })
+})
+
+test.each([
+  ['a standby that may have what no archive has', side('standby')],
+  ['data that a stopped server has left', side('down')],
+])('without a primary, %s is failed over to, and not restored over', async (_, west) => {
+  const inspect = async ({ site }: { site: string }) => (site === 'east' ? side('down', { walReadable: false }) : west)
+  await stage.play(fakes({ inspect }), async () => {
+    const end = await failed()
+    expect(end.code).toBe('NOT_READY')
+    expect(end.message).toContain('holdfast failover shop')
     expect(steps()).toEqual([])
   })
 })

@@ -13,8 +13,8 @@ export const NOTHING: LostWrites = { known: true, transactions: 0, tables: [], e
 interface How {
   view: View
   run: StepRunner
-  /** Nothing is there that could be exported. */
-  empty?: boolean
+  /** Nothing is there that its primary has not had: it is not exported, and no copy of it stays. */
+  worthless?: boolean
 }
 
 type Export = Pick<StandbyReport, 'lost'> & { whole: boolean }
@@ -48,11 +48,12 @@ function requireWhole(site: string, { known, why, transactions, warnings = [] }:
 /** The side that the survey moves to, by rewind or else by a new copy. */
 export async function rebuildSide(
   survey: PairPlan,
-  { view, run, empty }: How,
+  { view, run, worthless }: How,
 ): Promise<Pick<StandbyReport, 'methodReason' | 'lost' | 'kept'> & { method: 'rewind' | 'reclone' }> {
   const { group, epoch, from: primary, fromHost, to: site, toHost } = survey
+  const input = { group, site, primary, epoch, ...(worthless && { worthless }) }
   view.phase('export')
-  const { lost, whole } = empty ? { lost: NOTHING, whole: true } : await exportLost(survey, run)
+  const { lost, whole } = worthless ? { lost: NOTHING, whole: true } : await exportLost(survey, run)
   view.phase('rebuild')
   let method: 'rewind' | 'reclone' = 'rewind'
   let methodReason: string | undefined
@@ -61,13 +62,13 @@ export async function rebuildSide(
     name: 'rebuildStandby',
     act: async () => {
       try {
-        made = await hours(toHost).rewindOldPrimary.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }])
+        made = await hours(toHost).rewindOldPrimary.executeWithOptions({ summary: site }, [input])
       } catch (error) {
         const { code, message } = rootFailure(error)
         if (code !== 'REWIND_FAILED') throw error
         method = 'reclone'
         methodReason = message
-        made = await hours(toHost).recloneOldPrimary.executeWithOptions({ summary: site }, [{ group, site, primary, epoch }])
+        made = await hours(toHost).recloneOldPrimary.executeWithOptions({ summary: site }, [input])
       }
     },
     say: () => method,

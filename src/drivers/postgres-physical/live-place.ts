@@ -41,6 +41,12 @@ export async function lookAt({ dataDir, binDir, osUser }: LivePlace): Promise<Fo
     throw unfit(dataDir, `${dataDir} is where a file system is mounted, so nothing can take its place`, 'use a folder below it as dataDir')
   const names = await readdir(dataDir)
   if (names.length === 0) return { standby: false }
+  if (await statOf(`${dataDir}/global/pg_control.fenced`))
+    throw unfit(
+      dataDir,
+      `${dataDir} was fenced by a failover`,
+      'where nobody wants what is there: lift the mask of its server, move it away, and start the restore again',
+    )
   if (!(await statOf(`${dataDir}/global/pg_control`)))
     throw unfit(dataDir, `${dataDir} holds files, and they are no cluster`, 'look at them, and move them away')
   const control = await readControlData({ dataDir, binDir, osUser })

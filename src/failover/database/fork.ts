@@ -6,6 +6,7 @@ import { readControlData } from './control-data.ts'
 import { exists, signalOf } from './kept-copy.ts'
 import { isReplaced, readNote } from './kept-note.ts'
 import { foldersOf } from './rebuild-folders.ts'
+import type { Client } from '../../drivers/postgres-common/connect.ts'
 import { readPosition, type Site, withSite } from './site.ts'
 import { forkPoint, historyName } from './wal-position.ts'
 
@@ -26,12 +27,12 @@ export async function findFork(old: Site, primary: Site): Promise<Fork> {
   return withSite(primary, async (client) => {
     const { timeline: current, standby } = await readPosition(client)
     if (standby) throw new HoldfastError('NOT_READY', `site ${primary.name} is a standby, not the primary`, { object: primary.name })
+    await requireSameSystem(client, old, primary)
     if (current === timeline)
       throw new HoldfastError('NOT_READY', `sites ${old.name} and ${primary.name} are on one timeline, ${current}: nobody was promoted`, {
         object: primary.name,
       })
-    const { rows } = await client.query<{ history: string }>('select pg_read_file($1) as history', [join('pg_wal', historyName(current))])
-    const lsn = forkPoint(rows[0]?.history ?? '', timeline)
+    const lsn = forkPoint(await historyOf(client, current), timeline)
     if (!lsn)
       throw new HoldfastError(
         'TARGET_AMBIGUOUS',
@@ -50,6 +51,28 @@ export async function forkOrNone(old: Site, primary: Site): Promise<Fork | undef
     if (error instanceof HoldfastError && none.includes(error.code)) return undefined
     throw error
   })
+}
+
+/** A cluster that a package has made on a new host is on timeline 1 as well, and has nothing in common. */
+async function requireSameSystem(client: Client, old: Site, primary: Site): Promise<void> {
+  const { systemId } = await readControlData(old).catch((error: unknown) => {
+    // What a rebuild has taken away is told by its note.
+    if (error instanceof HoldfastError && error.code === 'NOT_FOUND') return { systemId: undefined }
+    throw error
+  })
+  const { rows } = await client.query<{ id: string }>('select system_identifier::text as id from pg_control_system()')
+  if (systemId === undefined || systemId === rows[0]?.id) return
+  throw new HoldfastError('TARGET_AMBIGUOUS', `site ${old.name} holds a cluster that has nothing to do with that of site ${primary.name}`, {
+    object: old.dataDir,
+    next: `look whose it is; where nobody wants it, move it away`,
+  })
+}
+
+/** The first timeline has none. */
+async function historyOf(client: Client, timeline: number): Promise<string> {
+  if (timeline === 1) return ''
+  const { rows } = await client.query<{ history: string }>('select pg_read_file($1) as history', [join('pg_wal', historyName(timeline))])
+  return rows[0]?.history ?? ''
 }
 
 /** False where the two are on one timeline. Throws SOURCE_UNREACHABLE where the primary does not say. */

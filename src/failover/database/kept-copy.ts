@@ -13,8 +13,8 @@ import { clearMark, foldersOf, type Folders } from './rebuild-folders.ts'
 import { readPidFile, removeSegment } from './shared-memory.ts'
 import { type Site, siteUser } from './site.ts'
 
-/** Makes the copy, or finds it made for this very fork. Gives its folder. */
-export async function ensureKept(site: Site, fork: Fork): Promise<string> {
+/** Makes the copy, or finds it made for this very fork. Gives its folder. `worthless`: nothing in it is anywhere else needed. */
+export async function ensureKept(site: Site, fork: Fork, worthless = false): Promise<string> {
   const folders = foldersOf(site.dataDir)
   if (await isKept(folders, fork)) return folders.kept
   await requireOld(site, folders, fork)
@@ -22,7 +22,7 @@ export async function ensureKept(site: Site, fork: Fork): Promise<string> {
   await requireFree(folders.data, await sizeOf(folders.data), `a copy of ${folders.data}`)
   await copyAside(folders.data, folders.partial, site.signal)
   await syncTree(site, folders.partial)
-  await writeNote(folders, fork)
+  await writeNote(folders, fork, worthless)
   await renameDurably(folders.partial, folders.kept)
   return folders.kept
 }
@@ -43,9 +43,9 @@ export async function isKept(folders: Folders, fork: Fork | undefined): Promise<
 /** Of a standby, whether it runs or not. */
 export const signalOf = (dataDir: string): string => join(dataDir, 'standby.signal')
 
-/** The note of a copy that has what nobody exported; its fork is undefined where it has no note. A standby's has nothing of its own. */
+/** The note of a copy that has what nobody exported; its fork is undefined where it has no note. */
 export async function unexported(folders: Folders): Promise<{ note: Note | undefined } | undefined> {
-  if (!(await exists(folders.kept)) || (await exists(signalOf(folders.kept)))) return undefined
+  if (!(await exists(folders.kept))) return undefined
   const note = await readNote(folders)
   return note?.exported ? undefined : { note }
 }

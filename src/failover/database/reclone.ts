@@ -17,6 +17,8 @@ import { awaitSlotFree, ensureSlot } from './slots.ts'
 
 export interface RecloneRequest extends Rebuilding {
   onProgress?: (phase: string) => void
+  /** All that it has came from the primary: nobody needs the copy once it streams. */
+  worthless?: boolean | undefined
 }
 
 /** May be repeated after an end at any point. What the site had is kept aside first, where a rewind had not done so. */
@@ -59,12 +61,12 @@ async function oldData({ site, fork }: RecloneRequest, folders: Folders): Promis
 }
 
 /** The old data out of the way, never lost: it becomes the kept copy, or goes because there is one of this very fork. */
-async function vacate({ fork }: RecloneRequest, folders: Folders, old: OldData): Promise<void> {
+async function vacate({ fork, worthless }: RecloneRequest, folders: Folders, old: OldData): Promise<void> {
   if (old === 'kept') {
     await removeFolder(folders.partial)
     await renameDurably(folders.data, folders.partial)
   } else if (old === 'only here') {
-    await writeNote(folders, fork)
+    await writeNote(folders, fork, worthless)
     await renameDurably(folders.data, folders.kept)
   }
   await holdPlace(folders)

@@ -29,6 +29,8 @@ export interface RewindRequest {
   /** Fetches WAL that the site has recycled; its own configuration's is used where none is given. */
   restoreCommand?: string | undefined
   onProgress?: (phase: string) => void
+  /** All that it has came from the primary: nobody needs the copy once it streams. */
+  worthless?: boolean | undefined
 }
 
 /**
@@ -50,7 +52,7 @@ export async function rewind(request: RewindRequest): Promise<Rebuilt> {
   const resumed = await resume({ ...request, folders, method: 'rewind', timeline })
   if (resumed) return resumed
   request.onProgress?.('keeping the old data aside')
-  const kept = await ensureKept(site, fork).catch(asRewindFailure)
+  const kept = await ensureKept(site, fork, request.worthless).catch(asRewindFailure)
   const mark = await beginMark(folders, 'rewind')
   await prepareTarget(site, folders, kept)
   request.onProgress?.('rewinding')

@@ -5,7 +5,8 @@ import { HoldfastError, messageOf } from '../../core/errors.ts'
 import { giveTo } from '../../drivers/postgres-common/folder.ts'
 import { controlFile, isPinned } from './control-data.ts'
 import { supervise } from './fence.ts'
-import { exists, signalOf } from './kept-copy.ts'
+import { isApart } from './fork.ts'
+import { exists, signalOf, unexported } from './kept-copy.ts'
 import { removeIntents } from './promote.ts'
 import { foldersOf } from './rebuild-folders.ts'
 import { type Site, siteUser } from './site.ts'
@@ -27,15 +28,14 @@ export async function release(site: Site, epoch: number): Promise<void> {
   }
 }
 
-/** What a side has: a standby nothing of its own, since all of it came from its primary. */
-export type Had = 'nothing' | 'standby' | 'primary'
+/** What a side has: a standby on its primary's timeline nothing of its own; `own` is whatever may hold what nobody else has. */
+export type Had = 'nothing' | 'standby' | 'own'
 
-/** Of what a rebuild that was cut short has put aside, where that is all there is. */
-export async function hadOf(site: Pick<Site, 'dataDir'>): Promise<Had> {
-  const { data, kept } = foldersOf(site.dataDir)
-  const place = (await hasCluster(site)) ? data : kept
-  if (!(await exists(place))) return 'nothing'
-  return (await exists(signalOf(place))) ? 'standby' : 'primary'
+/** The file of a standby proves nothing: somebody may have given it to a primary of before. Not running; throws what findFork throws. */
+export async function hadOf(site: Site, primary: Site): Promise<Had> {
+  const folders = foldersOf(site.dataDir)
+  if (await hasCluster(site)) return (await exists(signalOf(site.dataDir))) && !(await isApart(site, primary)) ? 'standby' : 'own'
+  return (await unexported(folders)) ? 'own' : 'nothing'
 }
 
 export async function hasCluster(site: Pick<Site, 'dataDir'>): Promise<boolean> {

@@ -20,7 +20,15 @@ export const PLAN: PairPlan = {
   traffic: [],
   approvals: { count: 1, withinMs: 60_000 },
 }
-const FACTS: SiteFacts = { reachable: true, running: true, role: 'standby', pinned: false, epoch: 1, walReadable: true, streaming: true }
+export const FACTS: SiteFacts = {
+  reachable: true,
+  running: true,
+  role: 'standby',
+  pinned: false,
+  epoch: 1,
+  walReadable: true,
+  streaming: true,
+}
 
 export function pairFakes(plan: Partial<PairPlan> = {}, own: Fakes = {}): Fakes {
   return {
