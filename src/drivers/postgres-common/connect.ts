@@ -27,7 +27,8 @@ export async function connect(connection: string, options: ConnectOptions = {}):
       await client.connect()
       return client
     } catch (error) {
-      await client.end().catch(() => {})
+      // Not ended: that would wait for the other side, which may be the very thing that hangs.
+      client.connection.stream.destroy()
       // `prefer`: a server without TLS answers so, and only then the plain connection is tried.
       if (index + 1 < modes.length && /does not support SSL/.test(messageOf(error))) continue
       throw unreachable(place, error)
@@ -42,8 +43,17 @@ export async function withClient<T>(connection: string, options: ConnectOptions,
   try {
     return await use(client)
   } finally {
-    await client.end().catch(() => {})
+    await endSession(client)
   }
+}
+
+const GOODBYE_MS = 2_000
+
+/** Says goodbye; a server that does not close within two seconds (frozen, or cut off) is left without. Never fails. */
+export async function endSession(client: Client): Promise<void> {
+  const leave = setTimeout(() => client.connection.stream.destroy(), GOODBYE_MS)
+  await client.end().catch(() => {})
+  clearTimeout(leave)
 }
 
 async function clientOptions(words: ConnectionWords, options: ConnectOptions): Promise<pg.ClientConfig> {

@@ -1,5 +1,5 @@
 /** Several sessions that see one and the same state of a database. */
-import { type Client, connect } from './connect.ts'
+import { type Client, connect, endSession } from './connect.ts'
 
 export interface Readers {
   /** The first one exported the snapshot. */
@@ -22,10 +22,10 @@ export async function withReaders<T>(
   use: (readers: Readers) => Promise<T>,
 ): Promise<T> {
   const clients: Client[] = []
-  const end = () => Promise.all(clients.map((client) => client.end().catch(() => {})))
+  const end = () => Promise.all(clients.map(endSession))
   // Ending the connection of a session is how its query is stopped: nothing here is worth an orderly end.
   const onAbort = () => {
-    for (const client of clients) destroy(client)
+    for (const client of clients) client.connection.stream.destroy()
   }
   options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
@@ -67,9 +67,4 @@ async function exported(client: Client): Promise<string> {
 
 async function join(client: Client, snapshot: string): Promise<void> {
   await client.query(`set transaction snapshot '${snapshot.replaceAll("'", '')}'`)
-}
-
-function destroy(client: Client): void {
-  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } }
-  connection?.stream?.destroy()
 }
