@@ -28,7 +28,9 @@ export function createPlanActivities({ config }: Pick<Services, 'config'>) {
         const findings = [...judged.findings]
         if ((mode === 'planned' || mode === 'rebuild') && !lag.streaming)
           findings.push({ name: 'standby streams', ok: false, blocks: true, detail: `${to} does not stream from ${from}` })
-        const traffic = await Promise.all(found.traffic.map((one) => lookAtTraffic(one, signal)))
+        // A rebuild moves nobody: a name server that is down is no reason to touch a standby that streams.
+        const moved = mode === 'rebuild' ? [] : found.traffic
+        const traffic = await Promise.all(moved.map((one) => lookAtTraffic(one, signal)))
         findings.push(...traffic.flatMap((one) => one.findings))
         const plan: Omit<PairPlan, 'hash'> = {
           group,

@@ -8,7 +8,7 @@ import type { SetActivities } from '../activities/sets.ts'
 import type { RecoverSiteInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
 import { BESIDE, type SetMember, type SetRecord } from '../src/core/sets.ts'
-import { failure, parseInput, rootFailure } from './lib/failure.ts'
+import { failure, parseInput, rootFailure, unanswered } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn } from './lib/options.ts'
 import { recorded } from './lib/record.ts'
@@ -86,8 +86,12 @@ async function fingerprints(record: SetRecord, hosts: ReadonlyMap<string, string
   const there = record.members.filter(({ id }) => id !== undefined)
   return Promise.all(
     there.map(async ({ source }) => {
-      const { fingerprintOf } = proxyActivities<SetActivities>(dataOn(hosts.get(source)))
-      return { source, fingerprint: await fingerprintOf.executeWithOptions({ summary: source }, [{ source }]) }
+      const host = hosts.get(source)
+      const { fingerprintOf } = proxyActivities<SetActivities>(dataOn(host))
+      const asked = fingerprintOf.executeWithOptions({ summary: source }, [{ source }]).catch((error: unknown) => {
+        throw unanswered(error, source, host)
+      })
+      return { source, fingerprint: await asked }
     }),
   )
 }

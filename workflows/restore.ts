@@ -6,8 +6,9 @@ import type { RecoverActivities } from '../activities/recover.ts'
 import type { RestoreActivities, RestoreReport } from '../activities/restore.ts'
 import type { RestoreChoice, RestoreInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
+import { shellWord } from '../src/core/shell.ts'
 import type { BackupResult } from './backup.ts'
-import { failure, parseInput } from './lib/failure.ts'
+import { failure, parseInput, withNext } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn, undoOn } from './lib/options.ts'
 import { type Place, wherever } from './lib/places.ts'
@@ -36,7 +37,10 @@ export async function restore(given: RestoreInput): Promise<RestoreReport & Ende
       whenReadable(view, (pinned) =>
         withLocks(resources, locking, async () => {
           const placed = await resolveSource({ source, repositoryOnly: target === 'beside', ...(target === 'live' && { live: true }) })
-          const act = () => undoing(saga, () => bringBack(pinned ? { ...input, recoveryPoint: pinned.id } : input, placed, view, saga))
+          const act = () =>
+            undoing(saga, () => bringBack(pinned ? { ...input, recoveryPoint: pinned.id } : input, placed, view, saga)).catch((error) => {
+              throw withNext(error, 'CONFIRM_MISMATCH', (next) => confirmable(next, input))
+            })
           return placed.pair === undefined ? act() : withLocks([`group/${placed.pair}`], locking, act)
         }),
       ),
@@ -145,6 +149,16 @@ function choiceOf({ parts, into, mode, to, toSequence }: RestoreInput): { choice
     ...(toSequence !== undefined && { toSequence }),
   }
   return Object.keys(choice).length > 0 ? { choice } : {}
+}
+
+/** The command that a driver prints has the fingerprint; without all that was chosen it would bring back something else. */
+function confirmable(next: string, { parts = [], into, mode, to, toSequence, repository, safetyBackup }: RestoreInput): string {
+  if (!next.includes(' --confirm ')) return next
+  const given = { part: parts, into, mode, to, 'to-sequence': toSequence, repository }
+  const words = Object.entries(given).flatMap(([option, value]) =>
+    [value ?? []].flat().map((one) => `--${option} ${shellWord(String(one))}`),
+  )
+  return [next, ...words, ...(safetyBackup ? [] : ['--no-safety-backup'])].join(' ')
 }
 
 /** What is about to be replaced, as a recovery point of its own. */

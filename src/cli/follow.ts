@@ -20,7 +20,9 @@ export class Detached extends Error {
   answer(): { value: object; lines: string[] } {
     const { workflowId } = this
     const follow = `holdfast follow ${workflowId}`
-    const stop = /^fail(over|back)\//.test(workflowId) ? `holdfast abort ${workflowId} --reason <text>` : `holdfast cancel ${workflowId}`
+    const stop = /^(failover|failback|rebuild-standby)\//.test(workflowId)
+      ? `holdfast abort ${workflowId} --reason <text>`
+      : `holdfast cancel ${workflowId}`
     return {
       value: { workflowId, detached: true, follow, stop },
       lines: [`detached: ${workflowId} goes on`, `watch it: ${follow}`, `stop it:  ${stop}`],

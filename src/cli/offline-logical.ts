@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { HoldfastError } from '../core/errors.ts'
 import type { Artifact, Manifest } from '../core/records.ts'
 import type { ArtifactSource, Progress } from '../drivers/driver.ts'
-import { shellWord } from '../process/shell.ts'
+import { shellWord } from '../core/shell.ts'
 import { nextOfOthers } from './offline-others.ts'
 
 export interface IntoFolder {

@@ -1,7 +1,7 @@
 /** What to type after an offline restore of what is no dump. */
 import { join } from 'node:path'
 import type { Manifest } from '../core/records.ts'
-import { shellWord } from '../process/shell.ts'
+import { shellWord } from '../core/shell.ts'
 
 /** What every driver's page has. */
 export const BY_HAND = 'By hand, with Holdfast gone'

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path'
 import { giveTo } from '../drivers/postgres-common/folder.ts'
 import { readControlData, settingsToFollow } from '../drivers/postgres-physical/controldata.ts'
 import { run } from '../process/run.ts'
-import { shellWord } from '../process/shell.ts'
+import { shellWord } from '../core/shell.ts'
 
 /** Whatever the source listened on: the copy's socket lies in a folder of its own. */
 export const PORT = '5432'

@@ -96,6 +96,7 @@ export const ERRORS = {
   CHECK_FAILED: entry(true, EXIT.failed, 'look at the named check'),
   REWIND_FAILED: entry(false, EXIT.failed, 'the run goes on with a re-clone'),
   MIGRATION_FAILED: entry(false, EXIT.failed, 'read what the migration said, and whether the source was restored'),
+  WORKER_UNREACHABLE: entry(true, EXIT.unreachable, 'start the worker with the role of that host'),
   TEMPORAL_UNREACHABLE: entry(true, EXIT.unreachable, 'check the Temporal address'),
   UNEXPECTED: entry(true, EXIT.failed, 'nobody foresaw it: look at the run in the Temporal UI and at the log of its worker, and report it'),
 } as const satisfies Record<string, ErrorEntry>

@@ -9,7 +9,7 @@ import { type Chain, startChain } from '../process/chain.ts'
 import type { Command } from '../process/command.ts'
 import { type Daemon, startDaemon } from '../process/daemon.ts'
 import { run } from '../process/run.ts'
-import { shellWord } from '../process/shell.ts'
+import { shellWord } from '../core/shell.ts'
 import { until } from '../process/wait.ts'
 import { FAR } from './ssh-far.ts'
 

@@ -57,10 +57,7 @@ it('what would be replaced elsewhere is confirmed as what it is: the source has 
     { into: 'other/deep/', mode: 'upsert' },
   ] as const) {
     const refusal = { code: 'CONFIRM_MISMATCH', object: expect.stringContaining(`/${choice.into}`) }
-    await expect(driver.live?.check(manifest, ofSource, choice)).rejects.toMatchObject({
-      ...refusal,
-      next: expect.stringContaining(`--into ${choice.into} --mode ${choice.mode}`),
-    })
+    await expect(driver.live?.check(manifest, ofSource, choice)).rejects.toMatchObject(refusal)
     const filling = { context, source: bench.source(), ...bench.place('swap', choice) }
     await expect(driver.live?.swap(manifest, ofSource, undefined, filling)).rejects.toMatchObject(refusal)
   }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type LockView, lockQuery } from '../../src/contract/messages.ts'
 import { SEARCH_ATTRIBUTES } from '../../src/contract/search-attributes.ts'
 import { until } from '../../src/process/wait.ts'
-import { createGate, endOf, FINGERPRINT, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
+import { CONFIRMED, createGate, endOf, FINGERPRINT, POINT, refused, sourceFakes } from '../support/workflows/source.ts'
 import { openStage, type Stage } from '../support/workflows/stage.ts'
 
 let stage: Stage
@@ -34,6 +34,17 @@ test.each([
     expect(end.message).toContain(FINGERPRINT)
     expect(steps()).toEqual(['resolvePoint', 'checkRestore', 'writeEvidence'])
     expect(await outcomeOf(run)).toBe('failed')
+  })
+})
+
+test('what refuses for want of a confirmation ends with the command that is right, and with all that was chosen', async () => {
+  await stage.play(sourceFakes(), async () => {
+    const chosen = { parts: ['a.txt', 'of ana'], mode: 'replace', to: 'latest', repository: 'dr', safetyBackup: false }
+    const { next, message } = await endOf((await restore({ target: 'live', ...chosen })).result())
+    const command = `${CONFIRMED} --part a.txt --part 'of ana' --mode replace --to latest --repository dr --no-safety-backup`
+    expect(next).toBe(`if so: ${command}`)
+    expect(message).toBe(`confirm is "", the live target is ${FINGERPRINT}. Next: if so: ${command}`)
+    expect(await endOf((await restore({ target: 'live' })).result())).toMatchObject({ next: `if so: ${CONFIRMED}`, object: 'shop' })
   })
 })
 

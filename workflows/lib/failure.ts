@@ -1,6 +1,6 @@
 /** Failures of a run, from the same registry as everywhere: a plain Error would only retry the workflow task for ever. */
 import { isCancellation } from '@temporalio/workflow'
-import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TemporalFailure } from '@temporalio/common'
+import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TemporalFailure, TimeoutFailure } from '@temporalio/common'
 import { z } from 'zod'
 import { WORKFLOWS, type WorkflowType } from '../../src/contract/inputs.ts'
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts'
@@ -29,13 +29,41 @@ export function parseInput<T extends WorkflowType>(type: T, input: unknown): z.o
   })
 }
 
-/** The failure that an activity or child ended with, without the layers that Temporal puts around it. */
-export function rootFailure(error: unknown): { code: string; message: string } {
+/** Without the layers that Temporal puts around it. */
+function rootOf(error: unknown): unknown {
   let at: unknown = error
   while ((at instanceof ActivityFailure || at instanceof ChildWorkflowFailure) && at.cause) at = at.cause
+  return at
+}
+
+/** The failure that an activity or child ended with. */
+export function rootFailure(error: unknown): { code: string; message: string } {
+  const at = rootOf(error)
   if (at instanceof ApplicationFailure) return { code: at.type ?? 'FAILED', message: at.message }
   if (at instanceof TemporalFailure) return { code: at.name, message: at.message }
   return { code: 'FAILED', message: at instanceof Error ? at.message : String(at) }
+}
+
+/** A failure of this code with another next step; any other error as it is. */
+export function withNext(error: unknown, code: ErrorCode, change: (next: string) => string): unknown {
+  const at = rootOf(error)
+  if (!(at instanceof ApplicationFailure) || at.type !== code) return error
+  const [{ next = ERRORS[code].next, ...about } = {}] = (at.details ?? []) as { object?: string; next?: string }[]
+  return failure(code, at.message.replace(/\. Next: .*$/s, ''), { ...about, next: change(next), details: about })
+}
+
+/** A step that nobody took in time, as what it is: a worker that is away. Any other error as it is. */
+export function unanswered(error: unknown, about: string, host?: string): unknown {
+  const at = rootOf(error)
+  if (!(at instanceof TimeoutFailure) || at.timeoutType !== 'SCHEDULE_TO_START') return error
+  return failure(
+    'WORKER_UNREACHABLE',
+    `no worker on the host of ${about}${host === undefined ? '' : `, ${host},`} took a step of it in time`,
+    {
+      object: host ?? about,
+      next: `start the worker with the role host:${host ?? '<host>'}, then this again`,
+    },
+  )
 }
 
 /** Aborted is what somebody wanted, by a cancel or by an update. */

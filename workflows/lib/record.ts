@@ -4,7 +4,7 @@ import type { EvidenceActivities } from '../../activities/evidence.ts'
 import type { WorkflowType } from '../../src/contract/inputs.ts'
 import type { Ended } from '../../src/contract/messages.ts'
 import type { Outcome } from '../../src/contract/search-attributes.ts'
-import { outcomeOfFailure, rootFailure } from './failure.ts'
+import { outcomeOfFailure, rootFailure, unanswered } from './failure.ts'
 import { control } from './options.ts'
 import type { View } from './view.ts'
 
@@ -27,7 +27,8 @@ export async function recorded<T extends object>(
   let result: T
   try {
     result = await body()
-  } catch (error) {
+  } catch (failed) {
+    const error = unanswered(failed, about.source ?? about.group ?? about.workflow)
     const { code, message } = rootFailure(error)
     const outcome = outcomeOfFailure(error)
     await record(view, about, outcome, { code, message, phase: view.state.phase, steps: view.state.steps })

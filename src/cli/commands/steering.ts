@@ -30,7 +30,7 @@ export function addSteeringCommands(program: Command, action: Action): void {
     )
   program
     .command('cancel <run>')
-    .description('ask a run to stop; what it has begun is undone. A failover is stopped by abort')
+    .description('ask a run to stop; what it has begun is undone. A failover, a failback and a rebuild of a standby are stopped by abort')
     .action(
       action((context, run: string) =>
         withClient(context, async (client) => {

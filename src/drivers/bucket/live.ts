@@ -1,7 +1,6 @@
 /** A restore over the bucket: the whole point is read first, then what differs is written, and last what is too many is deleted. */
 import { join } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
-import { shellWord } from '../../process/shell.ts'
 import { type Asked, requireConfirmed } from '../common/confirm.ts'
 import { makeOwnFolder, removeOwnFolder } from '../common/own-folder.ts'
 import type { Filling, LiveRestore, RestoreChoice } from '../driver.ts'
@@ -27,10 +26,6 @@ export function createLive(origin: Origin): LiveRestore {
       fingerprint: await fingerprint(choice),
       target: `the live bucket ${there.config.bucket}${below && ` below ${below}`} has`,
       meaning: 'this is the bucket to replace',
-      parts: choice.parts,
-      options: (['into', 'mode', 'to'] as const).flatMap((name) =>
-        choice[name] === undefined ? [] : [`--${name}`, shellWord(choice[name])],
-      ),
     }
   }
   return {

@@ -1,7 +1,7 @@
 /** Nothing is replaced before somebody has named it by its fingerprint. */
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 
 export interface Asked {
   fingerprint: string
@@ -9,24 +9,15 @@ export interface Asked {
   target: string
   /** What whoever confirms says with it: `this is the server to restore over`. */
   meaning: string
-  parts?: readonly string[] | undefined
-  /** What else was chosen, as options of the command. */
-  options?: readonly string[]
 }
 
-/** The refusal, with the command that is right. */
-export function confirmMismatch(
-  { source, id }: Manifest,
-  confirm: string,
-  { fingerprint, target, meaning, parts = [], options = [] }: Asked,
-): HoldfastError {
-  const words = ['holdfast', 'restore', source, id, '--live', '--confirm', shellWord(fingerprint)]
-  for (const part of parts) words.push('--part', shellWord(part))
-  words.push(...options)
+/** The refusal, with the command that is right; the run adds what else was chosen. */
+export function confirmMismatch({ source, id }: Manifest, confirm: string, { fingerprint, target, meaning }: Asked): HoldfastError {
+  const command = `holdfast restore ${source} ${id} --live --confirm ${shellWord(fingerprint)}`
   const confirmed = confirm ? `confirmed was ${confirm}` : 'nothing was confirmed'
   return new HoldfastError('CONFIRM_MISMATCH', `${target} the fingerprint ${fingerprint}; ${confirmed}`, {
     object: fingerprint,
-    next: `if ${meaning}: ${words.join(' ')}`,
+    next: `if ${meaning}: ${command}`,
     details: { fingerprint },
   })
 }

@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSource, DriverContext, Restored, RestoreChoice } from '../driver.ts'
 import type { FilesSourceConfig } from './config.ts'

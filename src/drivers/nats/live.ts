@@ -76,7 +76,7 @@ interface Check {
 
 async function check({ config, js, manifest, confirm, choice }: Check): Promise<void> {
   const names = wantedOf(manifest, choice.parts)
-  await requireStreams({ config, js, manifest, confirm, choice })
+  await requireStreams({ config, js, manifest, confirm })
   const version = js.nc.info?.version ?? ''
   const newer = newerThan(version, manifest, names)
   if (newer)
@@ -92,12 +92,12 @@ async function check({ config, js, manifest, confirm, choice }: Check): Promise<
   await requireSpace(await nearest(config), manifest, names)
 }
 
-async function requireStreams({ config, js, manifest, confirm, choice }: Check): Promise<void> {
+async function requireStreams({ config, js, manifest, confirm }: Omit<Check, 'choice'>): Promise<void> {
   const fingerprint = await fingerprintOf(config, js)
   // Where a swap has begun its streams are not what they were: what was confirmed then is written down.
   if (confirm !== '' && (await readJournal(js, manifest))?.confirm === confirm) return
   const target = 'the live streams have'
-  requireConfirmed(manifest, confirm, { fingerprint, target, meaning: 'these are the streams to replace', parts: choice.parts })
+  requireConfirmed(manifest, confirm, { fingerprint, target, meaning: 'these are the streams to replace' })
 }
 
 function requireMode({ mode }: RestoreChoice, names: readonly string[], live: readonly StreamInfo[]): void {

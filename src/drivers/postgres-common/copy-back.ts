@@ -1,6 +1,6 @@
 /** Rows of a recovered copy on their way into the live database, as a command that a person can read first. */
 import { formatConnection, parseConnection } from './connect.ts'
-import { shellWord as word } from '../../process/shell.ts'
+import { shellWord as word } from '../../core/shell.ts'
 import type { CopiedTable } from './copied-tables.ts'
 
 const literal = (text: string) => `'${text.replaceAll("'", "''")}'`

@@ -2,7 +2,7 @@
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '../../process/run.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 import { giveTo, postgresUser } from '../postgres-common/folder.ts'
 import { statOf } from './live-place.ts'
 import { recoverySettings, type Stop } from './quarantine.ts'

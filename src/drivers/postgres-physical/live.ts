@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
 import { parseLsn, segmentName, segmentOf } from '../../core/wal.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 import { requireConfirmed } from '../common/confirm.ts'
 import type { ArtifactSource, DriverContext, LiveRestore, RestoreChoice, Swapped, UserAssertion } from '../driver.ts'
 import { destroyInstance, stopInstance } from '../postgres-common/instance.ts'
@@ -178,7 +178,7 @@ async function finish(on: LiveOn, place: LivePlace, made: string, { kept, starte
         ? []
         : [`once it takes writes: rm -r ${shellWord(aside)}, and remove the lines of its recovery from ${dataDir}/postgresql.auto.conf`]),
       ...(started && 'unseen' in started ? ['once the connection of the source leads to it and its role can log in: holdfast doctor'] : []),
-      'replication slots are in no backup, and standbys of before follow another timeline: make the slots, and clone each standby anew',
+      'replication slots are in no backup, and standbys of before follow another timeline: make the slots, and clone each standby anew that is not said to stream again',
     ],
     ...(warnings.length > 0 && { warnings }),
   }

@@ -2,7 +2,7 @@
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 import { HoldfastError } from '../../core/errors.ts'
 import { run } from '../../process/run.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 import type { BackupOptions, BackupType, EngineBackup, EngineInfo, EngineRestore, PhysicalEngine } from './engine.ts'
 import { archiveMethods } from './pgbackrest-archive.ts'
 import { type Caller, createCaller, linesOf, type PgbackrestOptions } from './pgbackrest-call.ts'

@@ -4,7 +4,7 @@
  */
 import { HoldfastError } from '../../core/errors.ts'
 import type { Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 import type { Filling as LiveFilling, Swapped } from '../driver.ts'
 import { deleteFile, forgetMark, tagOfRun } from './aside.ts'
 import {

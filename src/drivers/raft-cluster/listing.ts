@@ -1,7 +1,7 @@
 /** A folder by its files: names, sizes and SHA-256, by the tools that every host has. */
 import { createHash } from 'node:crypto'
 import { HoldfastError } from '../../core/errors.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 
 export interface Listed {
   /** Below the folder, without `./`. */

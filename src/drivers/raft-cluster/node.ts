@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { HoldfastError, messageOf } from '../../core/errors.ts'
 import type { Command } from '../../process/command.ts'
 import { run } from '../../process/run.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 import type { DriverWiring } from '../driver.ts'
 import type { NodeConfig, RaftClusterConfig } from './config.ts'
 

@@ -1,7 +1,7 @@
 /** What a point holds: parts by name, each a tar archive or a small file, and the list of every file with its digest. */
 import { z } from 'zod'
 import type { Artifact, Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 import { readPart } from '../common/part.ts'
 import type { ArtifactSource } from '../driver.ts'
 import type { Listed } from './listing.ts'

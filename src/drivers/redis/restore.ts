@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises'
 import { HoldfastError } from '../../core/errors.ts'
 import type { Artifact, Manifest } from '../../core/records.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 import { orCancelled } from '../common/cancelled.ts'
 import type { ArtifactSource, DriverContext, RestoreChoice, Restored } from '../driver.ts'
 import type { RedisSourceConfig } from './config.ts'

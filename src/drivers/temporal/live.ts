@@ -26,7 +26,7 @@ export function createLive(config: TemporalSourceConfig, place: Place, wiring: W
       withTemporal(place, looking?.context.signal, async (session) => {
         const wanted = wantedOf(manifest, choice)
         await refuseOwn(session, wiring)
-        await requireNamespace(session, manifest, confirm, choice)
+        await requireNamespace(session, manifest, confirm)
         if (looking) await requireFree(session, manifest, await readSettings(manifest, looking.source, wanted), choice)
       }),
     async restoreAside(context, manifest, source, { dir, choice } = { dir: folderOf(manifest), choice: {} }) {
@@ -59,10 +59,10 @@ export async function fingerprintOf(session: Session): Promise<string> {
   return `${clusterId}/${(await findNamespace(session))?.namespaceInfo.id ?? '-'}`
 }
 
-async function requireNamespace(session: Session, manifest: Manifest, confirm: string, { parts }: RestoreChoice): Promise<void> {
+async function requireNamespace(session: Session, manifest: Manifest, confirm: string): Promise<void> {
   const target = `the namespace ${session.namespace} at ${session.address} has`
   const meaning = 'this is the namespace to restore into'
-  requireConfirmed(manifest, confirm, { fingerprint: await fingerprintOf(session), target, meaning, parts })
+  requireConfirmed(manifest, confirm, { fingerprint: await fingerprintOf(session), target, meaning })
 }
 
 interface Bringing {
@@ -81,7 +81,7 @@ async function bringIn({ session, wiring, manifest, confirm, filling }: Bringing
   await refuseOwn(session, wiring)
   // What was confirmed as absent may be there by an earlier try: then nothing is in it that is not of this point.
   const made = confirm.endsWith('/-') && (await fingerprintOf(session)).startsWith(confirm.slice(0, -1))
-  if (!made) await requireNamespace(session, manifest, confirm, choice)
+  if (!made) await requireNamespace(session, manifest, confirm)
   const settings = await readSettings(manifest, source, wanted)
   const chosen: RestoreChoice = made ? { ...choice, mode: 'empty' } : choice
   await requireFree(session, manifest, settings, chosen)

@@ -1,7 +1,7 @@
 /** A point restored to be looked at: read and checked in a folder of the worker, and put on the scratch where there is one. */
 import type { Manifest } from '../../core/records.ts'
 import { HoldfastError } from '../../core/errors.ts'
-import { shellWord } from '../../process/shell.ts'
+import { shellWord } from '../../core/shell.ts'
 import { orCancelled } from '../common/cancelled.ts'
 import { makeOwnFolder } from '../common/own-folder.ts'
 import type { ArtifactSource, DriverContext, Restored } from '../driver.ts'

@@ -7,6 +7,8 @@ import type { Fakes } from './stage.ts'
 
 export const POINT = '20260115_120000_manual'
 export const FINGERPRINT = 'shop@127.0.0.2:5432/7301'
+/** What a driver knows of the command that is right. */
+export const CONFIRMED = `holdfast restore orders ${POINT} --live --confirm ${FINGERPRINT}`
 
 export function sourceFakes(own: Fakes = {}): Fakes {
   return {
@@ -39,7 +41,7 @@ export function sourceFakes(own: Fakes = {}): Fakes {
     switchWal: async () => ({ segment: '000000010000000000000003' }),
     checkRestore: async ({ target, confirm }) => {
       if (target === 'live' && confirm !== FINGERPRINT)
-        throw refused('CONFIRM_MISMATCH', `confirm is "${confirm ?? ''}", the live target is ${FINGERPRINT}`)
+        throw refused('CONFIRM_MISMATCH', `confirm is "${confirm ?? ''}", the live target is ${FINGERPRINT}`, `if so: ${CONFIRMED}`)
       return { fingerprint: target === 'live' ? FINGERPRINT : '' }
     },
     restoreAside: async ({ source, id, target, instance }) => ({ source, id, target, instance, database: 'shop', bytes: 1000 }),
@@ -72,8 +74,8 @@ export function sourceFakes(own: Fakes = {}): Fakes {
 }
 
 /** What an activity throws that refuses for good, as the worker's interceptor makes it. */
-export function refused(code: string, message: string): ApplicationFailure {
-  return ApplicationFailure.create({ type: code, nonRetryable: true, message, details: [{ object: 'shop', next: 'look' }] })
+export function refused(code: string, message: string, next = 'look'): ApplicationFailure {
+  return ApplicationFailure.create({ type: code, nonRetryable: true, message, details: [{ object: 'shop', next }] })
 }
 
 export interface Gate {

@@ -96,8 +96,8 @@ describe('a run that was left', () => {
     ])
   })
 
-  it('is aborted, not cancelled, where it is a failover: it undoes then', () => {
-    expect(new Detached('failover/shop').answer().value).toMatchObject({ stop: 'holdfast abort failover/shop --reason <text>' })
+  it.each(['failover/shop', 'failback/shop', 'rebuild-standby/shop'])('is aborted, not cancelled, where %s waits for operators', (id) => {
+    expect(new Detached(id).answer().value).toMatchObject({ stop: `holdfast abort ${id} --reason <text>` })
   })
 })
 

@@ -17,7 +17,7 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 
 const site = (host: string, address: string) =>
   `{ host: ${host}, address: ${address}, port: 1, dataDir: /nowhere, supervisor: { start: [x], stop: [x], mask: [x], unmask: [x] } }`
-const configOf = ({ fence = '', source = '' } = {}): Config =>
+const configOf = ({ fence = '', source = '', traffic = '' } = {}): Config =>
   parseConfig(
     `repositories: { hot: { type: folder, path: ${dir} } }
 encryption: { recipients: [age1abc] }
@@ -31,6 +31,7 @@ failoverGroups:
     database: { user: u, replicationUser: r, slot: s }
     sites: { east: ${site('db1', '127.0.0.9')}, west: ${site('db2', '127.0.0.8')} }
     fence: [{ type: stop-instance }${fence}]
+    traffic: [${traffic}]
 `,
     'holdfast.yaml',
   )
@@ -105,5 +106,19 @@ describe('the lag of a primary that is down', () => {
     ['the standby does not answer', archived, facts(), facts()],
   ])('is unknown where %s', async (_, config, east, west) => {
     expect(await lagOf(config(), east, west)).toMatchObject({ known: false })
+  })
+
+  it('a name server that is away speaks against a failover, and is nothing to a rebuild of the standby', async () => {
+    const { planSwitch } = activities(
+      configOf({
+        traffic: '{ type: rfc2136, server: 127.0.0.9:1, zone: example.com, record: db.example.com, key: { name: k, secret: QQ== } }',
+      }),
+    )
+    const primary = facts({ running: true, role: 'primary' })
+    const found = async (mode: 'planned' | 'rebuild') =>
+      (await inActivity(() => planSwitch({ group: 'shop', mode, facts: { east: primary, west: standby } }))).findings
+    const broken = (findings: { name: string; ok: boolean }[]) => findings.filter(({ ok }) => !ok).map(({ name }) => name)
+    expect(broken(await found('planned'))).toContainEqual(expect.stringMatching(/traffic|db\.example/))
+    expect(broken(await found('rebuild'))).toEqual(['standby streams'])
   })
 })
