@@ -2,7 +2,7 @@
 import { isCancellation, proxyActivities } from '@temporalio/workflow'
 import type { RecoverActivities } from '../activities/recover.ts'
 import type { DiscardInput } from '../src/contract/inputs.ts'
-import { failure, parseInput, rootFailure } from './lib/failure.ts'
+import { failure, parseInput, partsOf } from './lib/failure.ts'
 import { control, data, dataOn, onHost } from './lib/options.ts'
 import { createView, reporting } from './lib/view.ts'
 
@@ -53,7 +53,8 @@ async function ask(host: string | undefined, source: string, instance: string): 
     const { found } = await findInstance.executeWithOptions({ summary: host ?? instance }, [{ source, instance }])
     return { ...(host !== undefined && { host }), found }
   } catch (error) {
-    if (isCancellation(error) || rootFailure(error).code !== 'TimeoutFailure') throw error
-    return { ...(host !== undefined && { host }), found: false, why: rootFailure(error).message }
+    const { code, message } = partsOf(error)
+    if (isCancellation(error) || !['TimeoutFailure', 'WORKER_UNREACHABLE'].includes(code)) throw error
+    return { ...(host !== undefined && { host }), found: false, why: message }
   }
 }

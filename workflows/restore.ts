@@ -152,8 +152,8 @@ function choiceOf({ parts, into, mode, to, toSequence }: RestoreInput): { choice
 }
 
 /** The command that a driver prints has the fingerprint; without all that was chosen it would bring back something else. */
-function confirmable(next: string, { parts = [], into, mode, to, toSequence, repository, safetyBackup }: RestoreInput): string {
-  if (!next.includes(' --confirm ')) return next
+function confirmable(next: string, { parts = [], into, mode, to, toSequence, repository, safetyBackup }: RestoreInput): string | undefined {
+  if (!next.includes(' --confirm ')) return undefined
   const given = { part: parts, into, mode, to, 'to-sequence': toSequence, repository }
   const words = Object.entries(given).flatMap(([option, value]) =>
     [value ?? []].flat().map((one) => `--${option} ${shellWord(String(one))}`),

@@ -1,6 +1,6 @@
 /** Any error as what the user sees: code, message, object, next step, exit code. */
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client'
-import { ERRORS, type ErrorCode, HoldfastError, messageOf } from '../core/errors.ts'
+import { ERRORS, type ErrorCode, HoldfastError, messageOf, withoutNext } from '../core/errors.ts'
 import { missingNamespace } from '../temporal/connection.ts'
 import { type Failure, plainFailure as failure } from './plain-failure.ts'
 
@@ -21,7 +21,7 @@ export function failureOf(error: unknown): Failure {
   if (at instanceof ApplicationFailure && isCode(at.type)) {
     const [about] = (at.details ?? []) as { object?: string; next?: string }[]
     // The message of a run carries the next step for the Temporal UI; here it has a line of its own.
-    return failure(at.type, at.message.replace(/\. Next: .*$/s, ''), about ?? {})
+    return failure(at.type, withoutNext(at.message, about?.next), about)
   }
   if (at instanceof CancelledFailure) return failure('CANCELLED', 'the run was cancelled')
   if (at instanceof TerminatedFailure) return failure('CANCELLED', `the run was terminated: ${messageOf(at)}`)

@@ -96,7 +96,11 @@ export const ERRORS = {
   CHECK_FAILED: entry(true, EXIT.failed, 'look at the named check'),
   REWIND_FAILED: entry(false, EXIT.failed, 'the run goes on with a re-clone'),
   MIGRATION_FAILED: entry(false, EXIT.failed, 'read what the migration said, and whether the source was restored'),
-  WORKER_UNREACHABLE: entry(true, EXIT.unreachable, 'start the worker with the role of that host'),
+  WORKER_UNREACHABLE: entry(
+    true,
+    EXIT.unreachable,
+    'start the worker on the host of what the message names: role host:<name>, as holdfast.yaml has it',
+  ),
   TEMPORAL_UNREACHABLE: entry(true, EXIT.unreachable, 'check the Temporal address'),
   UNEXPECTED: entry(true, EXIT.failed, 'nobody foresaw it: look at the run in the Temporal UI and at the log of its worker, and report it'),
 } as const satisfies Record<string, ErrorEntry>
@@ -136,6 +140,12 @@ export class HoldfastError extends Error {
 /** The message of anything thrown, on one line. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** The message of a run without its own next step at the end, which it carries for the Temporal UI; those of others stay. */
+export function withoutNext(message: string, next: string | undefined): string {
+  const end = `. Next: ${next}`
+  return next !== undefined && message.endsWith(end) ? message.slice(0, -end.length) : message
 }
 
 /** Whether what stands there is not what was written there; all else is trouble of the store, or of who asks. */

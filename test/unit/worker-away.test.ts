@@ -14,7 +14,7 @@ const shown = (error: unknown) => failureOf(new WorkflowFailedError('Workflow ex
 test('a step that no worker took names the host, or what lives there, and what to start', () => {
   expect(shown(unanswered(timedOut('SCHEDULE_TO_START'), 'shop', 'db-east'))).toEqual({
     code: 'WORKER_UNREACHABLE',
-    message: 'no worker on the host of shop, db-east, took a step of it in time',
+    message: 'shop: no worker took the step fingerprintOf in time',
     object: 'db-east',
     next: 'start the worker with the role host:db-east, then this again',
     exitCode: 8,
@@ -27,6 +27,11 @@ test('a step that no worker took names the host, or what lives there, and what t
     timedOut('SCHEDULE_TO_START'),
   )
   expect(shown(unanswered(inChild, 'shop'))).toMatchObject({ code: 'WORKER_UNREACHABLE', object: 'shop' })
+})
+
+test('said once, it is not said again by the runs around it', () => {
+  const said = unanswered(timedOut('SCHEDULE_TO_START'), 'shop', 'db-east')
+  expect(unanswered(said, 'everything')).toBe(said)
 })
 
 test('a step that was taken and took too long, or failed, stays what it is', () => {

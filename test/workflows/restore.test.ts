@@ -229,6 +229,15 @@ test('what a restore could not remove is named in its failure', async () => {
   await stage.play(sourceFakes({ swapIn: fail, removeAside }), async () => {
     const end = await endOf((await restore(LIVE)).result())
     expect(end.message).toContain('the disk is full; and could not undo removeAside: no route to the server')
+    expect(end).toMatchObject({ object: 'shop', next: 'look' })
+  })
+  const swapIn = async () => {
+    throw refused('CONFIRM_MISMATCH', 'it is another one by now', `if so: ${CONFIRMED}`)
+  }
+  await stage.play(sourceFakes({ swapIn, removeAside }), async () => {
+    const end = await endOf((await restore({ ...LIVE, to: 'latest' })).result())
+    expect(end.message).toContain('it is another one by now; and could not undo removeAside: no route to the server')
+    expect(end.next).toBe(`if so: ${CONFIRMED} --to latest`)
   })
 })
 

@@ -3,7 +3,9 @@ import { isCancellation } from '@temporalio/workflow'
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TemporalFailure, TimeoutFailure } from '@temporalio/common'
 import { z } from 'zod'
 import { WORKFLOWS, type WorkflowType } from '../../src/contract/inputs.ts'
-import { ERRORS, type ErrorCode } from '../../src/core/errors.ts'
+import { ERRORS, type ErrorCode, withoutNext } from '../../src/core/errors.ts'
+
+const AWAY = 'WORKER_UNREACHABLE'
 
 export function failure(
   code: ErrorCode,
@@ -29,41 +31,55 @@ export function parseInput<T extends WorkflowType>(type: T, input: unknown): z.o
   })
 }
 
-/** Without the layers that Temporal puts around it. */
-function rootOf(error: unknown): unknown {
+interface Told {
+  code: string
+  whole: string
+  /** Without the next step, which the whole carries for the Temporal UI. */
+  message: string
+  next: string | undefined
+  about: { object?: string }
+}
+
+/** What an activity or child ended with, without the layers that Temporal puts around it, as its parts. */
+export function partsOf(error: unknown): Told {
   let at: unknown = error
-  while ((at instanceof ActivityFailure || at instanceof ChildWorkflowFailure) && at.cause) at = at.cause
-  return at
+  let step = ''
+  while ((at instanceof ActivityFailure || at instanceof ChildWorkflowFailure) && at.cause) {
+    if (at instanceof ActivityFailure) step = at.activityType
+    at = at.cause
+  }
+  // A worker that is away is no surprise, and not its step's fault.
+  if (at instanceof TimeoutFailure && at.timeoutType === 'SCHEDULE_TO_START')
+    return plain(AWAY, `no worker took the step ${step} in time`, ERRORS[AWAY].next)
+  if (!(at instanceof ApplicationFailure))
+    return plain(at instanceof TemporalFailure ? at.name : 'FAILED', at instanceof Error ? at.message : String(at))
+  const [{ next, ...about } = {}] = (at.details ?? []) as { object?: string; next?: string }[]
+  return { code: at.type ?? 'FAILED', whole: at.message, message: withoutNext(at.message, next), next, about }
 }
 
-/** The failure that an activity or child ended with. */
+const plain = (code: string, message: string, next?: string): Told => ({ code, whole: message, message, next, about: {} })
+
+/** The failure that an activity or child ended with, as it said it: an own next step is the end of its message. */
 export function rootFailure(error: unknown): { code: string; message: string } {
-  const at = rootOf(error)
-  if (at instanceof ApplicationFailure) return { code: at.type ?? 'FAILED', message: at.message }
-  if (at instanceof TemporalFailure) return { code: at.name, message: at.message }
-  return { code: 'FAILED', message: at instanceof Error ? at.message : String(at) }
+  const { code, whole } = partsOf(error)
+  return { code, message: whole }
 }
 
-/** A failure of this code with another next step; any other error as it is. */
-export function withNext(error: unknown, code: ErrorCode, change: (next: string) => string): unknown {
-  const at = rootOf(error)
-  if (!(at instanceof ApplicationFailure) || at.type !== code) return error
-  const [{ next = ERRORS[code].next, ...about } = {}] = (at.details ?? []) as { object?: string; next?: string }[]
-  return failure(code, at.message.replace(/\. Next: .*$/s, ''), { ...about, next: change(next), details: about })
+/** A failure of this code with another next step; any other error as it is, and this one where there is none. */
+export function withNext(error: unknown, code: ErrorCode, change: (next: string) => string | undefined): unknown {
+  const { message, next, about, ...told } = partsOf(error)
+  const changed = told.code === code && next !== undefined ? change(next) : undefined
+  return changed === undefined ? error : failure(code, message, { ...about, next: changed, details: about })
 }
 
-/** A step that nobody took in time, as what it is: a worker that is away. Any other error as it is. */
-export function unanswered(error: unknown, about: string, host?: string): unknown {
-  const at = rootOf(error)
-  if (!(at instanceof TimeoutFailure) || at.timeoutType !== 'SCHEDULE_TO_START') return error
-  return failure(
-    'WORKER_UNREACHABLE',
-    `no worker on the host of ${about}${host === undefined ? '' : `, ${host},`} took a step of it in time`,
-    {
-      object: host ?? about,
-      next: `start the worker with the role host:${host ?? '<host>'}, then this again`,
-    },
-  )
+/** A step that nobody took in time says whose it was, and on which host that is known. Any other error as it is. */
+export function unanswered(error: unknown, whose: string, host?: string): unknown {
+  const { code, message, about } = partsOf(error)
+  if (code !== AWAY || about.object !== undefined) return error
+  return failure(AWAY, `${whose}: ${message}`, {
+    object: host ?? whose,
+    ...(host !== undefined && { next: `start the worker with the role host:${host}, then this again` }),
+  })
 }
 
 /** Aborted is what somebody wanted, by a cancel or by an update. */

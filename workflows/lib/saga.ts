@@ -2,7 +2,7 @@
 import { ApplicationFailure } from '@temporalio/common'
 import { CancellationScope, log } from '@temporalio/workflow'
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts'
-import { rootFailure } from './failure.ts'
+import { partsOf, rootFailure } from './failure.ts'
 
 export interface Saga {
   undoBy(name: string, undo: () => Promise<unknown>): void
@@ -31,8 +31,9 @@ export function createSaga(onUndo?: (name: string) => void): Saga {
             await undo()
             onUndo?.(name)
           } catch (error) {
-            failed.push({ name, error: rootFailure(error).message })
-            log.error('undo failed', { name, error: rootFailure(error).message })
+            const { message } = rootFailure(error)
+            failed.push({ name, error: message })
+            log.error('undo failed', { name, error: message })
           }
         }
       })
@@ -51,13 +52,13 @@ export async function undoing<T>(saga: Saga, body: () => Promise<T>, stuck?: Err
   } catch (error) {
     const left = await saga.compensate()
     if (left.length === 0) throw error
-    const { code, message } = rootFailure(error)
-    const next = stuck && ERRORS[stuck].next
+    const { code, message, about, ...told } = partsOf(error)
+    const next = stuck ? ERRORS[stuck].next : told.next
     throw ApplicationFailure.create({
       type: stuck ?? code,
       nonRetryable: true,
       message: `${message}; and could not undo ${left.map((u) => `${u.name}: ${u.error}`).join('; ')}${next ? `. Next: ${next}` : ''}`,
-      details: [{ next }],
+      details: [{ ...about, next }],
       ...(error instanceof Error && { cause: error }),
     })
   }

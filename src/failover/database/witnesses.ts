@@ -20,7 +20,8 @@ export interface Witnesses {
 const OPEN_MS = 2_000
 /** A startup packet of protocol 3.0 for the user `postgres`, which a living server answers with a request to log in. */
 const STARTUP = Buffer.from('\0\0\0\x17\0\x03\0\0user\0postgres\0\0', 'latin1')
-const ERROR_RESPONSE = 0x45
+/** An error or a notice: terminated, or because of a crash. A server that refuses to let somebody in says something else. */
+const LAST_WORDS = /^[EN].{4}.*\0C57P0[12]\0/s
 
 /** Never fails: a site that answers nobody has no witnesses, and the processes are the proof. */
 export async function openWitnesses(site: Site): Promise<Witnesses> {
@@ -80,13 +81,13 @@ function openSocket(site: Site): Promise<Socket | undefined> {
 }
 
 /**
- * Whether anybody answers to a startup packet; false once the connection is closed. An error is no answer: a backend that
- * lost its postmaster says so before it ends, and these last words may be read only now.
+ * Whether anybody answers to a startup packet; false once the connection is closed. Last words are none: a backend
+ * that lost its postmaster says so before it ends, and that may be read only now.
  */
 function answers(socket: Socket): Promise<boolean> {
   if (socket.destroyed || socket.readableEnded) return Promise.resolve(false)
   return new Promise((resolve) => {
-    socket.once('data', (message: Buffer) => message[0] !== ERROR_RESPONSE && resolve(true))
+    socket.once('data', (message: Buffer) => LAST_WORDS.test(message.toString('latin1')) || resolve(true))
     socket.once('close', () => resolve(false))
     socket.write(STARTUP)
   })

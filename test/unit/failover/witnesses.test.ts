@@ -9,8 +9,9 @@ import { knock, openWitnesses } from '../../../src/failover/database/witnesses.t
 const SILENT = `
   const { HELLO, ANSWER } = process.env
   const server = require('node:net').createServer((socket) => {
-    if (HELLO) socket.write(HELLO)
-    if (ANSWER) socket.on('data', () => socket.write(ANSWER))
+    const say = (hex) => socket.write(Buffer.from(hex, 'hex'))
+    if (HELLO) say(HELLO)
+    if (ANSWER) socket.on('data', () => (say(ANSWER), socket.end()))
   }).listen(0, '127.0.0.1', () => console.log(server.address().port))
   process.stdin.once('data', (ms) => setTimeout(() => process.exit(), Number(ms)))`
 
@@ -52,8 +53,19 @@ test('a connection that neither answers nor ends counts as alive; a port without
   witnesses.close()
 })
 
-test('last words that a dying backend left unread are no sign of life', async () => {
-  const { child, site } = await silentServer({ HELLO: 'E terminating connection due to unexpected postmaster exit' })
+/** A message of the server, as it stands on the wire. */
+const said = (kind: string, code: string) => {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0Mwords\0\0`)
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(fields.length + 4)
+  return Buffer.concat([Buffer.from(kind), length, fields]).toString('hex')
+}
+
+test.each([
+  ['that it lost its postmaster', said('E', '57P01')],
+  ['that another one crashed', said('N', '57P02')],
+])('last words that a dying backend left unread, %s, are no sign of life', async (_, HELLO) => {
+  const { child, site } = await silentServer({ HELLO })
   const witnesses = await openWitnesses(site)
   child.kill('SIGKILL')
   await once(child, 'exit')
@@ -61,11 +73,14 @@ test('last words that a dying backend left unread are no sign of life', async ()
   witnesses.close()
 })
 
-test('one that complains and stays is alive; so is one that asks for a password', async () => {
-  for (const says of [{ HELLO: 'E too many' }, { ANSWER: 'E no entry' }, { ANSWER: 'R password' }]) {
-    const { site } = await silentServer(says)
-    const witnesses = await openWitnesses(site)
-    expect(await witnesses.survivors(300), JSON.stringify(says)).toEqual(['the socket opened before'])
-    witnesses.close()
-  }
+test.each([
+  ['says last words and stays', { HELLO: said('E', '57P01') }],
+  ['lets nobody in who comes like this, and closes', { ANSWER: said('E', '28000') }],
+  ['has too many clients, and closes', { ANSWER: said('E', '53300') }],
+  ['asks for a password', { ANSWER: Buffer.from('R\0\0\0\x08\0\0\0\x03').toString('hex') }],
+])('one that %s is alive', async (_, says) => {
+  const { site } = await silentServer(says)
+  const witnesses = await openWitnesses(site)
+  expect(await witnesses.survivors(300)).toEqual(['the socket opened before'])
+  witnesses.close()
 })
