@@ -2,7 +2,7 @@
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker'
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common'
 import { CompleteAsyncError, Context } from '@temporalio/activity'
-import { HoldfastError, messageOf } from '../src/core/errors.ts'
+import { HoldfastError, messageOf, withNext } from '../src/core/errors.ts'
 
 export function toFailure(error: unknown): unknown {
   if (error instanceof ApplicationFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError) return error
@@ -10,7 +10,7 @@ export function toFailure(error: unknown): unknown {
     return ApplicationFailure.create({
       type: error.code,
       nonRetryable: !error.retryable,
-      message: `${error.message}. Next: ${error.next}`,
+      message: withNext(error.message, error.next),
       details: [{ object: error.object, next: error.next, ...error.details }],
       ...(error.cause instanceof Error && { cause: error.cause }),
     })

@@ -8,7 +8,7 @@ import type { RestoreChoice, RestoreInput } from '../src/contract/inputs.ts'
 import type { Ended } from '../src/contract/messages.ts'
 import { shellWord } from '../src/core/shell.ts'
 import type { BackupResult } from './backup.ts'
-import { failure, parseInput, withNext } from './lib/failure.ts'
+import { changeNext, failure, parseInput } from './lib/failure.ts'
 import { withLocks } from './lib/lock.ts'
 import { control, dataOn, undoOn } from './lib/options.ts'
 import { type Place, wherever } from './lib/places.ts'
@@ -39,7 +39,7 @@ export async function restore(given: RestoreInput): Promise<RestoreReport & Ende
           const placed = await resolveSource({ source, repositoryOnly: target === 'beside', ...(target === 'live' && { live: true }) })
           const act = () =>
             undoing(saga, () => bringBack(pinned ? { ...input, recoveryPoint: pinned.id } : input, placed, view, saga)).catch((error) => {
-              throw withNext(error, 'CONFIRM_MISMATCH', (next) => confirmable(next, input))
+              throw changeNext(error, 'CONFIRM_MISMATCH', (next) => confirmable(next, input))
             })
           return placed.pair === undefined ? act() : withLocks([`group/${placed.pair}`], locking, act)
         }),

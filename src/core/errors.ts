@@ -142,9 +142,12 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The message of a run without its own next step at the end, which it carries for the Temporal UI; those of others stay. */
+/** The message of a failure of Temporal, whose UI shows nothing else of it. */
+export const withNext = (message: string, next: string): string => `${message}. Next: ${next}`
+
+/** The same without its own next step; those of others that it tells of stay. */
 export function withoutNext(message: string, next: string | undefined): string {
-  const end = `. Next: ${next}`
+  const end = withNext('', next ?? '')
   return next !== undefined && message.endsWith(end) ? message.slice(0, -end.length) : message
 }
 

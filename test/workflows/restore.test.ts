@@ -39,9 +39,17 @@ test.each([
 
 test('what refuses for want of a confirmation ends with the command that is right, and with all that was chosen', async () => {
   await stage.play(sourceFakes(), async () => {
-    const chosen = { parts: ['a.txt', 'of ana'], mode: 'replace', to: 'latest', repository: 'dr', safetyBackup: false }
+    const chosen = {
+      parts: ['a.txt', 'of ana'],
+      into: 'other/deep/',
+      mode: 'replace',
+      to: 'latest',
+      toSequence: 12,
+      repository: 'dr',
+      safetyBackup: false,
+    }
     const { next, message } = await endOf((await restore({ target: 'live', ...chosen })).result())
-    const command = `${CONFIRMED} --part a.txt --part 'of ana' --mode replace --to latest --repository dr --no-safety-backup`
+    const command = `${CONFIRMED} --part a.txt --part 'of ana' --into other/deep/ --mode replace --to latest --to-sequence 12 --repository dr --no-safety-backup`
     expect(next).toBe(`if so: ${command}`)
     expect(message).toBe(`confirm is "", the live target is ${FINGERPRINT}. Next: if so: ${command}`)
     expect(await endOf((await restore({ target: 'live' })).result())).toMatchObject({ next: `if so: ${CONFIRMED}`, object: 'shop' })

@@ -1,5 +1,6 @@
 import { ApplicationFailure, type WorkflowHandle } from '@temporalio/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { failureOf as shownBy } from '../../src/cli/failure.ts'
 import type { FailoverReport } from '../../src/contract/failover.ts'
 import {
   abort,
@@ -42,6 +43,8 @@ const why = async (refused: Promise<unknown>) => {
     },
     (caught: Error) => caught,
   )
+  // On the command line the next step has a line of its own, and stands nowhere else.
+  expect(shownBy(error).message).not.toContain('. Next: ')
   return (error.cause as ApplicationFailure).message
 }
 

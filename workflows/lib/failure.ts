@@ -3,7 +3,7 @@ import { isCancellation } from '@temporalio/workflow'
 import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TemporalFailure, TimeoutFailure } from '@temporalio/common'
 import { z } from 'zod'
 import { WORKFLOWS, type WorkflowType } from '../../src/contract/inputs.ts'
-import { ERRORS, type ErrorCode, withoutNext } from '../../src/core/errors.ts'
+import { ERRORS, type ErrorCode, withNext, withoutNext } from '../../src/core/errors.ts'
 
 const AWAY = 'WORKER_UNREACHABLE'
 
@@ -16,7 +16,7 @@ export function failure(
   return ApplicationFailure.create({
     type: code,
     nonRetryable: true,
-    message: `${message}. Next: ${next}`,
+    message: withNext(message, next),
     details: [{ object: options.object, next, ...options.details }],
   })
 }
@@ -66,10 +66,10 @@ export function rootFailure(error: unknown): { code: string; message: string } {
 }
 
 /** A failure of this code with another next step; any other error as it is, and this one where there is none. */
-export function withNext(error: unknown, code: ErrorCode, change: (next: string) => string | undefined): unknown {
+export function changeNext(error: unknown, code: ErrorCode, change: (next: string) => string | undefined): unknown {
   const { message, next, about, ...told } = partsOf(error)
   const changed = told.code === code && next !== undefined ? change(next) : undefined
-  return changed === undefined ? error : failure(code, message, { ...about, next: changed, details: about })
+  return changed === undefined ? error : failure(code, message, { next: changed, details: about })
 }
 
 /** A step that nobody took in time says whose it was, and on which host that is known. Any other error as it is. */

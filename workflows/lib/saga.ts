@@ -1,7 +1,7 @@
 /** Undo before act: a compensation is registered before its step and must be harmless where the step never ran. */
 import { ApplicationFailure } from '@temporalio/common'
 import { CancellationScope, log } from '@temporalio/workflow'
-import { ERRORS, type ErrorCode } from '../../src/core/errors.ts'
+import { ERRORS, type ErrorCode, withNext } from '../../src/core/errors.ts'
 import { partsOf, rootFailure } from './failure.ts'
 
 export interface Saga {
@@ -54,10 +54,11 @@ export async function undoing<T>(saga: Saga, body: () => Promise<T>, stuck?: Err
     if (left.length === 0) throw error
     const { code, message, about, ...told } = partsOf(error)
     const next = stuck ? ERRORS[stuck].next : told.next
+    const said = `${message}; and could not undo ${left.map((u) => `${u.name}: ${u.error}`).join('; ')}`
     throw ApplicationFailure.create({
       type: stuck ?? code,
       nonRetryable: true,
-      message: `${message}; and could not undo ${left.map((u) => `${u.name}: ${u.error}`).join('; ')}${next ? `. Next: ${next}` : ''}`,
+      message: next === undefined ? said : withNext(said, next),
       details: [{ ...about, next }],
       ...(error instanceof Error && { cause: error }),
     })

@@ -3,12 +3,11 @@
  * refused by the handler, so that the history shows it.
  */
 import type { UpdateDefinition } from '@temporalio/common'
-import { ApplicationFailure } from '@temporalio/common'
 import { setHandler } from '@temporalio/workflow'
 import { z } from 'zod'
 import type { Answer, Attestation } from '../../src/contract/messages.ts'
 import * as messages from '../../src/contract/messages.ts'
-import { ERRORS, type ErrorCode } from '../../src/core/errors.ts'
+import type { ErrorCode } from '../../src/core/errors.ts'
 import { failure } from './failure.ts'
 import type { View } from './view.ts'
 
@@ -102,7 +101,7 @@ function answers(view: View) {
   return {
     refuse(action: string, by: By, why: string, code: ErrorCode = 'APPROVAL_REFUSED'): never {
       note(action, by, why)
-      throw ApplicationFailure.create({ type: code, nonRetryable: true, message: `${action} refused: ${why}. Next: ${ERRORS[code].next}` })
+      throw failure(code, `${action} refused: ${why}`)
     },
     accept(action: string, by: By, message: string): Answer {
       note(action, by)

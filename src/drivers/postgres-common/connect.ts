@@ -43,14 +43,14 @@ export async function withClient<T>(connection: string, options: ConnectOptions,
   try {
     return await use(client)
   } finally {
-    await endSession(client)
+    await closeSession(client)
   }
 }
 
 const GOODBYE_MS = 2_000
 
 /** Says goodbye; a server that does not close within two seconds (frozen, or cut off) is left without. Never fails. */
-export async function endSession(client: Client): Promise<void> {
+export async function closeSession(client: Client): Promise<void> {
   const leave = setTimeout(() => client.connection.stream.destroy(), GOODBYE_MS)
   await client.end().catch(() => {})
   clearTimeout(leave)

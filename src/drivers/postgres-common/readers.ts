@@ -1,5 +1,5 @@
 /** Several sessions that see one and the same state of a database. */
-import { type Client, connect, endSession } from './connect.ts'
+import { type Client, closeSession, connect } from './connect.ts'
 
 export interface Readers {
   /** The first one exported the snapshot. */
@@ -22,7 +22,7 @@ export async function withReaders<T>(
   use: (readers: Readers) => Promise<T>,
 ): Promise<T> {
   const clients: Client[] = []
-  const end = () => Promise.all(clients.map(endSession))
+  const end = () => Promise.all(clients.map(closeSession))
   // Ending the connection of a session is how its query is stopped: nothing here is worth an orderly end.
   const onAbort = () => {
     for (const client of clients) client.connection.stream.destroy()

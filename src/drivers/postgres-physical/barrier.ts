@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { messageOf } from '../../core/errors.ts'
 import type { Content } from '../../core/records.ts'
-import { type Client, connect, endSession } from '../postgres-common/connect.ts'
+import { type Client, closeSession, connect } from '../postgres-common/connect.ts'
 import { contentOf } from '../postgres-common/content.ts'
 import { relationsOf } from '../postgres-common/relations.ts'
 import { movedBetween, sequencesOf } from '../postgres-common/sequences.ts'
@@ -58,11 +58,11 @@ async function tryBarrier(connection: string, options: MarkOptions): Promise<Mar
   const { name, signal } = options
   const holder = await connect(connection)
   const reader = await connect(connection).catch(async (error: unknown) => {
-    await endSession(holder)
+    await closeSession(holder)
     throw error
   })
   const stop = () => {
-    for (const client of [holder, reader]) client.end().catch(() => {})
+    for (const client of [holder, reader]) void closeSession(client)
   }
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -126,7 +126,7 @@ export async function markWithoutBarrier(connection: string, { name }: MarkOptio
       warnings: ['the role may not call pg_create_restore_point: a proof reaches the end of the backup and no further'],
     }
   } finally {
-    await endSession(client)
+    await closeSession(client)
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connect as openSession } from '../../drivers/postgres-common/connect.ts'
+import { closeSession, connect as openSession } from '../../drivers/postgres-common/connect.ts'
 import { connectionOf, type Site } from './site.ts'
 
 export interface Witnesses {
@@ -57,7 +57,7 @@ export async function openWitnesses(site: Site): Promise<Witnesses> {
     },
     close() {
       socket?.destroy()
-      session?.end().catch(() => {})
+      if (session) void closeSession(session)
     },
   }
 }
